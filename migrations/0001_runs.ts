@@ -1,0 +1,297 @@
+import { type Kysely, sql } from 'kysely'
+
+/**
+ * The run ledger: one row per message per job, whatever number of times it is delivered, with the lease that lets one
+ * run of a job work at a time, and the two functions that open and close a run in one statement each.
+ */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await createTables(db)
+  await createClaim(db)
+  await createClose(db)
+}
+
+async function createTables(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create table jobs.runs (
+      id uuid primary key,
+      job text not null,
+      message_id text not null,
+      slot timestamptz,
+      trigger text not null check (trigger in ('schedule', 'message', 'cron', 'operator', 'cli')),
+      attempt integer not null check (attempt >= 1),
+      state text not null check (state in ('running', 'succeeded', 'skipped', 'paused', 'duplicate', 'failed',
+        'incomplete', 'interrupted', 'abandoned')),
+      final boolean not null,
+      dry_run boolean not null,
+      owner text not null,
+      term bigint,
+      deadline_at timestamptz not null,
+      started_at timestamptz not null,
+      finished_at timestamptz,
+      deliveries integer not null default 1,
+      report jsonb,
+      plan jsonb,
+      plan_hash text,
+      error_code text,
+      message text,
+      operator text,
+      attempts jsonb not null default '[]',
+      check ((state = 'running') = (finished_at is null)),
+      check (not final or state in ('succeeded', 'skipped', 'paused', 'duplicate', 'failed')),
+      check (final or state not in ('succeeded', 'skipped', 'paused', 'duplicate')),
+      -- Decides between two deliveries of one message that arrive at once.
+      constraint runs_message unique (job, message_id, dry_run)
+    )`.execute(db)
+  // Decides between two schedules, or two schedulers, that want the same slot of a job.
+  await sql`
+    create unique index runs_effective_slot on jobs.runs (job, slot)
+    where slot is not null and not dry_run and state in ('running', 'succeeded')`.execute(db)
+  await sql`create index runs_newest on jobs.runs (job, id desc)`.execute(db)
+
+  await sql`
+    create table jobs.leases (
+      job text not null,
+      lane text not null default '',
+      owner text,
+      term bigint not null default 0,
+      run_id uuid,
+      expires_at timestamptz not null default '-infinity',
+      check ((owner is null) = (run_id is null)),
+      -- Decides which run of a job may work; the term only grows, so a former holder is always told apart.
+      primary key (job, lane)
+    ) with (fillfactor = 50)`.execute(db)
+
+  // A captured token could be sent again under another message id or for another job, because neither is signed.
+  await sql`
+    create table jobs.delivery_tokens (
+      token_hash bytea primary key,
+      job text not null,
+      message_id text not null,
+      seen_at timestamptz not null
+    )`.execute(db)
+
+  await sql`
+    create table jobs.job_settings (
+      job text primary key,
+      first_boot_at timestamptz not null,
+      paused_at timestamptz,
+      paused_by text,
+      pause_reason text,
+      resumed_at timestamptz,
+      check ((paused_at is null) = (paused_by is null)),
+      check ((paused_at is null) = (pause_reason is null))
+    )`.execute(db)
+}
+
+/**
+ * jobs.claim_run decides what one delivery may do and records it. Verdicts: `claimed` (run it), `recorded` (this
+ * message has its final answer), `busy` (come back after busy_until), `duplicate`, `skipped`, `paused` (recorded now,
+ * nothing to do), `replayed` (the token belongs to another message).
+ */
+async function createClaim(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create function jobs.claim_run(
+      in_run_id uuid, in_job text, in_message_id text, in_trigger text, in_slot timestamptz,
+      in_every_slot_counts boolean, in_dry_run boolean, in_operator text, in_owner text, in_lease_ms integer,
+      in_now timestamptz, in_deadline_at timestamptz, in_token_hash bytea
+    ) returns table (
+      verdict text, run_id uuid, attempt integer, term bigint, slot timestamptz, busy_until timestamptz,
+      state text, final boolean, report jsonb, plan_hash text, error_code text, message text
+    ) language plpgsql as $$
+    #variable_conflict use_column
+    declare
+      lease jobs.leases;
+      run jobs.runs;
+      known boolean;
+      paused boolean := false;
+      slot_taken boolean := false;
+      slot_stale boolean := false;
+      reason text;
+      past jsonb := '[]';
+    begin
+      -- 1. One claim of a job at a time, so that everything below is decided by one delivery alone.
+      if not in_dry_run then
+        loop
+          select * into lease from jobs.leases l where l.job = in_job and l.lane = '' for update;
+          exit when found;
+          insert into jobs.leases (job) values (in_job) on conflict do nothing;
+        end loop;
+      end if;
+
+      -- 2. A token is good for one message of one job.
+      if in_token_hash is not null then
+        insert into jobs.delivery_tokens (token_hash, job, message_id, seen_at)
+        values (in_token_hash, in_job, in_message_id, in_now) on conflict do nothing;
+        if not found and not exists (
+          select from jobs.delivery_tokens t
+          where t.token_hash = in_token_hash and t.job = in_job and t.message_id = in_message_id
+        ) then
+          verdict := 'replayed';
+          return next;
+          return;
+        end if;
+      end if;
+
+      -- 3. What this message already came to.
+      select * into run from jobs.runs r
+      where r.job = in_job and r.message_id = in_message_id and r.dry_run = in_dry_run for update;
+      known := found;
+      run_id := coalesce(run.id, in_run_id);
+      attempt := coalesce(run.attempt, 1);
+      slot := case when known then run.slot else in_slot end;
+      if known then
+        update jobs.runs r set deliveries = r.deliveries + 1 where r.id = run.id;
+        if run.final then
+          verdict := 'recorded';
+          state := run.state; final := run.final; report := run.report; plan_hash := run.plan_hash;
+          error_code := run.error_code; message := run.message;
+          return next;
+          return;
+        end if;
+        if run.state = 'running' and case
+          when in_dry_run then run.deadline_at > in_now
+          else lease.run_id = run.id and lease.term = run.term and lease.expires_at > clock_timestamp()
+        end then
+          verdict := 'busy'; busy_until := run.deadline_at;
+          message := 'this message is running elsewhere';
+          return next;
+          return;
+        end if;
+      end if;
+
+      if not in_dry_run then
+        -- 4. The operator's switch.
+        select true, 'paused by ' || s.paused_by || ': ' || s.pause_reason into paused, reason
+        from jobs.job_settings s where s.job = in_job and s.paused_at is not null;
+        paused := coalesce(paused, false);
+
+        -- 5. The slot: taken by another message, or overtaken by a later slot.
+        if not paused and slot is not null then
+          select
+            coalesce(bool_or(r.slot = claim_run.slot and (r.state = 'succeeded' or
+              (lease.run_id = r.id and lease.term = r.term and lease.expires_at > clock_timestamp()))), false),
+            coalesce(bool_or(r.slot > claim_run.slot and r.state = 'succeeded'), false)
+          into slot_taken, slot_stale
+          from jobs.runs r
+          where r.job = in_job and r.slot >= claim_run.slot and r.state in ('running', 'succeeded')
+            and not r.dry_run and r.id <> claim_run.run_id;
+          slot_stale := slot_stale and not in_every_slot_counts;
+        end if;
+      end if;
+
+      verdict := case
+        when paused then 'paused'
+        when slot_taken then 'duplicate'
+        when slot_stale then 'skipped'
+        when not in_dry_run and lease.run_id is not null and lease.expires_at > clock_timestamp() then
+          case when slot is not null and not in_every_slot_counts then 'skipped' else 'busy' end
+        else 'claimed'
+      end;
+      message := case
+        when verdict = 'paused' then reason
+        when verdict = 'duplicate' then 'another message has this slot'
+        when verdict = 'skipped' and slot_stale then 'a later slot has already succeeded'
+        when verdict = 'skipped' then 'run ' || lease.run_id || ' holds the lease, and a later slot covers this one'
+        when verdict = 'busy' then 'run ' || lease.run_id || ' holds the lease'
+      end;
+
+      -- 6. The attempt before this one becomes history.
+      if known then
+        past := run.attempts || jsonb_build_array(jsonb_build_object(
+          'attempt', run.attempt,
+          'state', case run.state when 'running' then 'abandoned' else run.state end,
+          'started_at', run.started_at, 'finished_at', coalesce(run.finished_at, in_now),
+          'error_code', case run.state when 'running' then 'lease_expired' else run.error_code end,
+          'message', run.message));
+        attempt := run.attempt + 1;
+      end if;
+
+      if verdict = 'busy' then
+        select r.deadline_at into busy_until from jobs.runs r where r.id = lease.run_id;
+        -- A slot is found from the first arrival, so a message that must come back has to be remembered.
+        if slot is null or known then
+          attempt := coalesce(run.attempt, 1);
+          return next;
+          return;
+        end if;
+        state := 'interrupted'; final := false; error_code := 'busy';
+      elsif verdict = 'claimed' then
+        state := 'running'; final := false;
+        if not in_dry_run then
+          -- 7. Take the lease, and close the run that let it expire.
+          if lease.run_id is not null and lease.run_id <> run_id then
+            update jobs.runs r set state = 'abandoned', finished_at = in_now, error_code = 'lease_expired',
+              message = 'its process stopped renewing the lease'
+            where r.id = lease.run_id and r.state = 'running' and r.term = lease.term;
+          end if;
+          term := lease.term + 1;
+          update jobs.leases l set owner = in_owner, term = claim_run.term, run_id = claim_run.run_id,
+            expires_at = clock_timestamp() + make_interval(secs => in_lease_ms / 1000.0)
+          where l.job = in_job and l.lane = '';
+        end if;
+      else
+        state := verdict; final := true;
+      end if;
+
+      -- 8. Record it.
+      if known then
+        update jobs.runs r set attempt = claim_run.attempt, state = claim_run.state, final = claim_run.final,
+          owner = in_owner, term = claim_run.term, deadline_at = in_deadline_at, started_at = in_now,
+          finished_at = case when claim_run.state = 'running' then null else in_now end,
+          report = null, plan = null, plan_hash = null, error_code = null, message = claim_run.message,
+          attempts = past
+        where r.id = run.id;
+      else
+        insert into jobs.runs (id, job, message_id, slot, trigger, attempt, state, final, dry_run, owner, term,
+          deadline_at, started_at, finished_at, error_code, message, operator)
+        values (in_run_id, in_job, in_message_id, claim_run.slot, in_trigger, 1, claim_run.state, claim_run.final,
+          in_dry_run, in_owner, claim_run.term, in_deadline_at, in_now,
+          case when claim_run.state = 'running' then null else in_now end, claim_run.error_code, claim_run.message,
+          in_operator)
+        on conflict on constraint runs_message do nothing;
+        if not found then
+          -- Only a dry run can come here (it takes no lease): its twin was a moment faster.
+          verdict := 'busy'; busy_until := in_deadline_at; message := 'this message is running elsewhere';
+        end if;
+      end if;
+      return next;
+    end $$`.execute(db)
+}
+
+/**
+ * jobs.close_run ends exactly the attempt and lease term it names, and returns false when somebody has taken the run
+ * over. State, report, findings, lease and heartbeat ping change together or not at all.
+ */
+async function createClose(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    create function jobs.close_run(
+      in_run_id uuid, in_attempt integer, in_term bigint, in_owner text, in_state text, in_final boolean,
+      in_now timestamptz, in_report jsonb, in_plan jsonb, in_plan_hash text, in_error_code text, in_message text,
+      in_release boolean, in_findings jsonb, in_ping_kind text, in_ping_body text, in_ping_true_until timestamptz
+    ) returns boolean language plpgsql as $$
+    declare
+      closed_job text;
+    begin
+      update jobs.runs r set state = in_state, final = in_final, finished_at = in_now, report = in_report,
+        plan = in_plan, plan_hash = in_plan_hash, error_code = in_error_code, message = in_message
+      where r.id = in_run_id and r.state = 'running' and r.attempt = in_attempt
+        and r.term is not distinct from in_term and r.owner = in_owner
+      returning r.job into closed_job;
+      if not found then
+        return false;
+      end if;
+      if in_term is not null and in_release then
+        update jobs.leases l set owner = null, run_id = null, expires_at = '-infinity'
+        where l.job = closed_job and l.lane = '' and l.owner = in_owner and l.term = in_term;
+      end if;
+      if in_findings is not null then
+        perform jobs.record_finding(f.kind, f.subject, closed_job, in_run_id, f.message, f.details, in_now)
+        from jsonb_to_recordset(in_findings) as f(kind text, subject text, message text, details jsonb);
+      end if;
+      if in_ping_kind is not null then
+        insert into jobs.heartbeat_pings (job, run_id, kind, body, happened_at, true_until, next_attempt_at)
+        values (closed_job, in_run_id, in_ping_kind, in_ping_body, in_now, in_ping_true_until, in_now);
+      end if;
+      return true;
+    end $$`.execute(db)
+}

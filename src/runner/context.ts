@@ -1,0 +1,38 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Db } from '../database/connection.ts'
+import type { CalendarTokens } from '../providers/clerk.ts'
+import type { Reachability } from '../providers/reachability.ts'
+
+/** A run's view of the world: the only door from a job to anything outside it. */
+export interface JobContext {
+  readonly runId: string
+  readonly attempt: number
+  /** Taken once per run, for plans. */
+  readonly now: Date
+  /** The time right before an effect. */
+  readonly clock: () => Date
+  /** Fires at the deadline, when the lease is lost and when the process has to end. Hand it to every call. */
+  readonly signal: AbortSignal
+  /** Child logger with job, run and attempt. */
+  readonly log: FastifyBaseLogger
+  readonly db: Db
+  readonly providers: Providers
+  /** Sends the heartbeat pings that are still owed, and says how many went out and how many are still owed. */
+  readonly sendOwedPings: () => Promise<OwedPings>
+}
+
+/** The outside world, by what our jobs need of it. */
+export interface Providers {
+  /** The marketplace's site: does it answer, and how fast? */
+  readonly site: Reachability
+  /** The scheduler's API; undefined when no token is configured. */
+  readonly qstash: Reachability | undefined
+  /** Experts' calendar tokens; undefined when Clerk is not configured. */
+  readonly calendarTokens: CalendarTokens | undefined
+}
+
+export interface OwedPings {
+  readonly delivered: number
+  readonly dropped: number
+  readonly owed: number
+}
