@@ -1,0 +1,32 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+export interface Finding {
+  readonly kind: string
+  readonly subject: string
+  readonly job: string | null
+  readonly runId: string | null
+  readonly message: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** Records a difference that a person must look at. True when it is new; false when an open one was counted up. */
+export async function recordFinding(db: Db, finding: Finding, now: Date): Promise<boolean> {
+  const details = finding.details === undefined ? null : JSON.stringify(finding.details)
+  const { rows } = await sql<{ fresh: boolean }>`
+    select jobs.record_finding(${finding.kind}, ${finding.subject}, ${finding.job}, ${finding.runId},
+      ${finding.message}, ${details}, ${now}) as fresh`.execute(db)
+  return rows[0]?.fresh === true
+}
+
+/** Closes a finding whose cause is gone. False when there was none open. */
+export async function resolveFinding(db: Db, kind: string, subject: string, by: string, now: Date): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('jobs.findings')
+    .set({ state: 'resolved', closed_at: now, closed_by: by })
+    .where('kind', '=', kind)
+    .where('subject', '=', subject)
+    .where('state', '<>', 'resolved')
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}

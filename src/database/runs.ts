@@ -1,0 +1,230 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import type { RunState, RunsTable, Trigger } from './tables.ts'
+
+export interface ClaimRequest {
+  /** The id of the run if this message is new. */
+  readonly runId: string
+  readonly job: string
+  readonly messageId: string
+  readonly trigger: Trigger
+  readonly slot: Date | null
+  readonly everySlotCounts: boolean
+  readonly dryRun: boolean
+  readonly operator: string | null
+  /** This process. */
+  readonly owner: string
+  readonly leaseMs: number
+  readonly now: Date
+  readonly deadlineAt: Date
+  /** SHA-256 of the signed token; null for a delivery that was not signed. */
+  readonly tokenHash: Buffer | null
+}
+
+export interface RecordedRun {
+  readonly state: RunState
+  readonly final: boolean
+  readonly report: Record<string, unknown> | null
+  readonly planHash: string | null
+  readonly errorCode: string | null
+}
+
+interface ClaimFacts {
+  readonly runId: string
+  readonly attempt: number
+  readonly slot: Date | null
+  readonly message: string | null
+}
+
+/** What one delivery may do; see migrations/0001_runs.ts. */
+export type Claim =
+  | (ClaimFacts & { readonly verdict: 'claimed'; readonly term: string | null })
+  | (ClaimFacts & { readonly verdict: 'recorded'; readonly recorded: RecordedRun })
+  | (ClaimFacts & { readonly verdict: 'busy'; readonly busyUntil: Date | null })
+  | (ClaimFacts & { readonly verdict: 'duplicate' | 'skipped' | 'paused' })
+  | { readonly verdict: 'replayed' }
+
+interface ClaimRow {
+  verdict: Claim['verdict']
+  run_id: string
+  attempt: number
+  term: string | null
+  slot: Date | null
+  busy_until: Date | null
+  state: RunState
+  final: boolean
+  report: Record<string, unknown> | null
+  plan_hash: string | null
+  error_code: string | null
+  message: string | null
+}
+
+/** Records a delivery and decides, in one statement, whether it may run: message, token, pause, slot and lease together. */
+export async function claimRun(db: Db, request: ClaimRequest): Promise<Claim> {
+  const { rows } = await sql<ClaimRow>`
+    select * from jobs.claim_run(${request.runId}, ${request.job}, ${request.messageId}, ${request.trigger},
+      ${request.slot}, ${request.everySlotCounts}, ${request.dryRun}, ${request.operator}, ${request.owner},
+      ${request.leaseMs}, ${request.now}, ${request.deadlineAt}, ${request.tokenHash})`.execute(db)
+  const row = rows[0]
+  if (row === undefined) throw new Error(`the claim of ${request.job} gave no verdict`)
+  return toClaim(row)
+}
+
+function toClaim(row: ClaimRow): Claim {
+  const { verdict } = row
+  const facts = { runId: row.run_id, attempt: row.attempt, slot: row.slot, message: row.message }
+  switch (verdict) {
+    case 'replayed':
+      return { verdict }
+    case 'claimed':
+      return { ...facts, verdict, term: row.term }
+    case 'busy':
+      return { ...facts, verdict, busyUntil: row.busy_until }
+    case 'recorded': {
+      const { error_code: errorCode, final, plan_hash: planHash, report, state } = row
+      return { ...facts, verdict, recorded: { state, final, report, planHash, errorCode } }
+    }
+    case 'duplicate':
+    case 'skipped':
+    case 'paused':
+      return { ...facts, verdict }
+  }
+}
+
+export interface RunClosing {
+  readonly runId: string
+  readonly attempt: number
+  readonly term: string | null
+  readonly owner: string
+  readonly state: RunState
+  /** True when no redelivery of the message may run it again. */
+  readonly final: boolean
+  readonly now: Date
+  readonly report: Readonly<Record<string, unknown>> | null
+  readonly plan: Readonly<Record<string, unknown>> | null
+  readonly planHash: string | null
+  readonly errorCode: string | null
+  readonly message: string | null
+  /** False while code of this run may still be at work: the lease then has to run out by itself. */
+  readonly releaseLease: boolean
+  readonly findings: readonly FindingRecord[]
+  readonly ping: PingRecord | null
+}
+
+export interface FindingRecord {
+  readonly kind: string
+  readonly subject: string
+  readonly message: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+export interface PingRecord {
+  readonly kind: 'success' | 'fail'
+  readonly body: string | null
+  readonly trueUntil: Date
+}
+
+/**
+ * Closes exactly the attempt and lease term that it names: state, report, findings, lease and heartbeat ping in one
+ * statement. False when the run was taken over or already closed; then nothing has changed.
+ */
+export async function closeRun(db: Db, closing: RunClosing): Promise<boolean> {
+  const findings = closing.findings.length === 0 ? null : JSON.stringify(closing.findings)
+  const { rows } = await sql<{ closed: boolean }>`
+    select jobs.close_run(${closing.runId}, ${closing.attempt}, ${closing.term}, ${closing.owner}, ${closing.state},
+      ${closing.final}, ${closing.now}, ${toJson(closing.report)}, ${toJson(closing.plan)}, ${closing.planHash},
+      ${closing.errorCode}, ${closing.message}, ${closing.releaseLease}, ${findings},
+      ${closing.ping?.kind ?? null}, ${closing.ping?.body ?? null}, ${closing.ping?.trueUntil ?? null}) as closed
+  `.execute(db)
+  return rows[0]?.closed === true
+}
+
+function toJson(value: Readonly<Record<string, unknown>> | null): string | null {
+  return value === null ? null : JSON.stringify(value)
+}
+
+/** Closes the runs whose process stopped renewing its lease (or, for dry runs, whose deadline is long over). */
+export async function closeAbandonedRuns(db: Db, now: Date): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update jobs.runs r
+    set state = 'abandoned', finished_at = ${now}, error_code = 'lease_expired',
+        message = 'its process stopped renewing the lease'
+    where r.state = 'running' and case
+      when r.dry_run then r.deadline_at < ${now}::timestamptz - interval '1 minute'
+      else exists (
+        select from jobs.leases l where l.job = r.job and l.lane = ''
+          and (l.term > r.term or (l.run_id = r.id and l.term = r.term and l.expires_at < clock_timestamp())))
+    end`.execute(db)
+  return Number(numAffectedRows ?? 0n)
+}
+
+export interface RunFilter {
+  readonly job?: string | undefined
+  readonly state?: string | undefined
+  /** Only runs older than this one. */
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
+export type RunSummary = Omit<RunsTable, 'attempts' | 'plan' | 'report' | 'term' | 'deliveries'> & {
+  deliveries: number
+  report: Record<string, unknown> | null
+}
+
+const summaryColumns = [
+  'id',
+  'job',
+  'message_id',
+  'slot',
+  'trigger',
+  'attempt',
+  'state',
+  'final',
+  'dry_run',
+  'owner',
+  'deadline_at',
+  'started_at',
+  'finished_at',
+  'deliveries',
+  'report',
+  'plan_hash',
+  'error_code',
+  'message',
+  'operator',
+] as const
+
+/** Runs, newest first; at most `limit`. */
+export async function listRuns(db: Db, filter: RunFilter): Promise<RunSummary[]> {
+  let query = db.selectFrom('jobs.runs').select(summaryColumns).orderBy('id', 'desc').limit(filter.limit)
+  if (filter.job !== undefined) query = query.where('job', '=', filter.job)
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state as RunState)
+  if (filter.before !== undefined) query = query.where('id', '<', filter.before)
+  return await query.execute()
+}
+
+/** One run with its plan, its earlier attempts and the pings it caused; undefined when there is none. */
+export async function findRun(db: Db, id: string) {
+  const run = await db.selectFrom('jobs.runs').selectAll().where('id', '=', id).executeTakeFirst()
+  if (run === undefined) return undefined
+  const pings = await db
+    .selectFrom('jobs.heartbeat_pings')
+    .select(['id', 'kind', 'state', 'happened_at', 'attempts', 'finished_at', 'note'])
+    .where('run_id', '=', id)
+    .orderBy('id')
+    .execute()
+  return { ...run, pings }
+}
+
+/** The stored plan of the newest dry run of the job with this hash; undefined when nobody made it. */
+export async function findPlanByHash(db: Db, job: string, planHash: string) {
+  const row = await db
+    .selectFrom('jobs.runs')
+    .select('plan')
+    .where('job', '=', job)
+    .where('plan_hash', '=', planHash)
+    .where('plan', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.plan ?? undefined
+}
