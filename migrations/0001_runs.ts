@@ -259,8 +259,9 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * jobs.close_run ends exactly the attempt and lease term it names, and returns false when somebody has taken the run
- * over. State, report, findings, lease and heartbeat ping change together or not at all.
+ * jobs.close_run ends exactly the attempt and lease term it names; `closed` is false when somebody has taken the run
+ * over. State, report, findings, lease and heartbeat ping change together or not at all. `recovered` tells that a
+ * streak of failures ended with this run.
  */
 async function createClose(db: Kysely<unknown>): Promise<void> {
   await sql`
@@ -268,18 +269,23 @@ async function createClose(db: Kysely<unknown>): Promise<void> {
       in_run_id uuid, in_attempt integer, in_term bigint, in_owner text, in_state text, in_final boolean,
       in_now timestamptz, in_report jsonb, in_plan jsonb, in_plan_hash text, in_error_code text, in_message text,
       in_release boolean, in_findings jsonb, in_ping_kind text, in_ping_body text, in_ping_true_until timestamptz
-    ) returns boolean language plpgsql as $$
+    ) returns table (closed boolean, recovered boolean) language plpgsql as $$
     declare
       closed_job text;
+      was_dry_run boolean;
     begin
+      closed := false;
+      recovered := false;
       update jobs.runs r set state = in_state, final = in_final, finished_at = in_now, report = in_report,
         plan = in_plan, plan_hash = in_plan_hash, error_code = in_error_code, message = in_message
       where r.id = in_run_id and r.state = 'running' and r.attempt = in_attempt
         and r.term is not distinct from in_term and r.owner = in_owner
-      returning r.job into closed_job;
+      returning r.job, r.dry_run into closed_job, was_dry_run;
       if not found then
-        return false;
+        return next;
+        return;
       end if;
+      closed := true;
       if in_term is not null and in_release then
         update jobs.leases l set owner = null, run_id = null, expires_at = '-infinity'
         where l.job = closed_job and l.lane = '' and l.owner = in_owner and l.term = in_term;
@@ -292,6 +298,12 @@ async function createClose(db: Kysely<unknown>): Promise<void> {
         insert into jobs.heartbeat_pings (job, run_id, kind, body, happened_at, true_until, next_attempt_at)
         values (closed_job, in_run_id, in_ping_kind, in_ping_body, in_now, in_ping_true_until, in_now);
       end if;
-      return true;
+      if in_state = 'succeeded' and not was_dry_run then
+        update jobs.findings f set state = 'resolved', closed_at = in_now, closed_by = 'eleva-jobs',
+          note = 'run ' || in_run_id || ' succeeded'
+        where f.kind = 'job-failing' and f.subject = closed_job and f.state <> 'resolved';
+        recovered := found;
+      end if;
+      return next;
     end $$`.execute(db)
 }

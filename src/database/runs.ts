@@ -124,19 +124,23 @@ export interface PingRecord {
   readonly trueUntil: Date
 }
 
-/**
- * Closes exactly the attempt and lease term that it names: state, report, findings, lease and heartbeat ping in one
- * statement. False when the run was taken over or already closed; then nothing has changed.
- */
-export async function closeRun(db: Db, closing: RunClosing): Promise<boolean> {
+export interface Closed {
+  /** False when the run was taken over or already closed; then nothing has changed. */
+  readonly closed: boolean
+  /** A streak of failures, of which operators had been told, ended with this run. */
+  readonly recovered: boolean
+}
+
+/** Closes exactly the attempt and lease term that it names: state, report, findings, lease and ping in one statement. */
+export async function closeRun(db: Db, closing: RunClosing): Promise<Closed> {
   const findings = closing.findings.length === 0 ? null : JSON.stringify(closing.findings)
-  const { rows } = await sql<{ closed: boolean }>`
-    select jobs.close_run(${closing.runId}, ${closing.attempt}, ${closing.term}, ${closing.owner}, ${closing.state},
-      ${closing.final}, ${closing.now}, ${toJson(closing.report)}, ${toJson(closing.plan)}, ${closing.planHash},
-      ${closing.errorCode}, ${closing.message}, ${closing.releaseLease}, ${findings},
-      ${closing.ping?.kind ?? null}, ${closing.ping?.body ?? null}, ${closing.ping?.trueUntil ?? null}) as closed
-  `.execute(db)
-  return rows[0]?.closed === true
+  const { rows } = await sql<Closed>`
+    select closed, recovered from jobs.close_run(${closing.runId}, ${closing.attempt}, ${closing.term},
+      ${closing.owner}, ${closing.state}, ${closing.final}, ${closing.now}, ${toJson(closing.report)},
+      ${toJson(closing.plan)}, ${closing.planHash}, ${closing.errorCode}, ${closing.message},
+      ${closing.releaseLease}, ${findings}, ${closing.ping?.kind ?? null}, ${closing.ping?.body ?? null},
+      ${closing.ping?.trueUntil ?? null})`.execute(db)
+  return rows[0] ?? { closed: false, recovered: false }
 }
 
 function toJson(value: Readonly<Record<string, unknown>> | null): string | null {
@@ -227,4 +231,33 @@ export async function findPlanByHash(db: Db, job: string, planHash: string) {
     .limit(1)
     .executeTakeFirst()
   return row?.plan ?? undefined
+}
+
+/** How many of the job's newest `limit` finished runs failed in a row, dry runs and interruptions left aside. */
+export async function countFailuresInARow(db: Db, job: string, limit: number): Promise<number> {
+  const rows = await db
+    .selectFrom('jobs.runs')
+    .select('state')
+    .where('job', '=', job)
+    .where('dry_run', '=', false)
+    .where('state', 'in', ['succeeded', 'failed', 'incomplete', 'abandoned'])
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  const streakEnd = rows.findIndex(row => row.state === 'succeeded')
+  return streakEnd === -1 ? rows.length : streakEnd
+}
+
+/** What the job's newest succeeded runs left undone, newest first. */
+export async function listLeftovers(db: Db, job: string, limit: number): Promise<number[]> {
+  const rows = await db
+    .selectFrom('jobs.runs')
+    .select(sql<number>`coalesce((report->>'left')::integer, 0)`.as('left'))
+    .where('job', '=', job)
+    .where('dry_run', '=', false)
+    .where('state', '=', 'succeeded')
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(row => row.left)
 }

@@ -1,0 +1,58 @@
+import { recordFinding } from '../database/findings.ts'
+import { countFailuresInARow, listLeftovers } from '../database/runs.ts'
+import type { AttemptResult } from './attempt.ts'
+import type { ClosedAttempt } from './close-attempt.ts'
+import type { Job } from './define-job.ts'
+import type { Delivery } from './delivery.ts'
+import type { RunnerParts } from './parts.ts'
+import { periodSeconds } from './slots.ts'
+
+const usualAlertAfter = 3
+const oneDaySeconds = 86_400
+const leftoverRuns = 3
+
+/** After how many failed runs in a row operators hear of it: 1 for a financial job that runs once a day or less. */
+export function alertAfter(job: Job): number {
+  if (job.alertAfter !== undefined) return job.alertAfter
+  return job.class === 'financial' && periodSeconds(job) >= oneDaySeconds ? 1 : usualAlertAfter
+}
+
+/**
+ * Tells operators what a single run does not show: a streak of failures (once per streak, and once when it ends) and
+ * left-over work that grows from run to run. Today as a finding and a log line. DESIGN section 4, "Alerts".
+ */
+export async function raiseAlerts(
+  delivery: Delivery,
+  runId: string,
+  result: AttemptResult,
+  { ending, recovered }: ClosedAttempt,
+  parts: RunnerParts,
+): Promise<void> {
+  if (delivery.dryRun) return
+  if (recovered) parts.log.info({ job: delivery.job.name, runId }, 'job recovered')
+  const failed = ending.state === 'failed' || ending.state === 'incomplete'
+  if (failed && (delivery.lastAttempt || ending.final)) await raiseStreak(delivery.job, runId, parts)
+  if (ending.state === 'succeeded' && (result.report?.left ?? 0) > 0) await raiseLeftovers(delivery.job, runId, parts)
+}
+
+async function raiseStreak(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {
+  const limit = alertAfter(job)
+  if ((await countFailuresInARow(db, job.name, limit)) < limit) return
+  const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`
+  const fresh = await recordFinding(
+    db,
+    { kind: 'job-failing', subject: job.name, job: job.name, runId, message },
+    clock(),
+  )
+  if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')
+}
+
+async function raiseLeftovers(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {
+  const left = await listLeftovers(db, job.name, leftoverRuns)
+  const grows =
+    left.length === leftoverRuns && left.every((count, index) => index === 0 || count < (left[index - 1] ?? 0))
+  if (!grows) return
+  const message = `${job.name} leaves more work behind from run to run (${left.toReversed().join(', ')}): it cannot keep up`
+  const finding = { kind: 'job-falls-behind', subject: job.name, job: job.name, runId, message }
+  if (await recordFinding(db, finding, clock())) log.error({ job: job.name, runId, left }, 'job falls behind')
+}

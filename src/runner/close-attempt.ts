@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Claim, closeRun, findRun, type PingRecord, type RunClosing } from '../database/runs.ts'
+import { toError } from '../errors.ts'
+import { describePlan } from './answers.ts'
+import type { AttemptResult } from './attempt.ts'
+import type { Plan } from './define-job.ts'
+import type { Delivery } from './delivery.ts'
+import type { OpenAttempt } from './open-attempt.ts'
+import type { Ending } from './outcomes.ts'
+import type { RunnerParts } from './parts.ts'
+import { failBody } from './ping-body.ts'
+import { pingFor } from './ping-policy.ts'
+import { graceSeconds, periodSeconds } from './slots.ts'
+
+type Claimed = Extract<Claim, { verdict: 'claimed' }>
+
+export interface ClosedAttempt {
+  /** What the ledger says now; not what the job came to when somebody else had taken the run over. */
+  readonly ending: Ending
+  /** A heartbeat ping was written with it. */
+  readonly pingOwed: boolean
+  readonly recovered: boolean
+}
+
+const takenOver: Ending = {
+  state: 'failed',
+  final: false,
+  errorCode: 'lease_lost',
+  message: 'the run was taken over before it could be closed; its effects are safe to repeat',
+}
+const firstWaitMs = 100
+const maxWaitMs = 2_000
+
+/**
+ * Closes the attempt, and keeps trying for as long as the lease may still be ours: a result that is not recorded makes
+ * the next delivery do the work again. Throws the last error when the database does not come back in time.
+ */
+export async function closeAttempt(
+  delivery: Delivery,
+  claim: Claimed,
+  result: AttemptResult,
+  attempt: OpenAttempt,
+  parts: RunnerParts,
+): Promise<ClosedAttempt> {
+  const ping = planPing(delivery, claim, result, attempt, parts)
+  const closing = toClosing(delivery, claim, result, ping, parts)
+  const closed = await closeSurely(closing, attempt, parts)
+  attempt.log.info(
+    {
+      outcome: closed === undefined ? 'taken over' : result.ending.state,
+      slot: claim.slot,
+      dryRun: delivery.dryRun,
+      durationMs: attempt.durationMs(),
+      report: result.report,
+    },
+    'run finished',
+  )
+  if (closed === undefined) return { ending: takenOver, pingOwed: false, recovered: false }
+  return { ending: result.ending, pingOwed: ping !== null, recovered: closed.recovered }
+}
+
+function toClosing(
+  { dryRun }: Delivery,
+  { attempt, runId, term }: Claimed,
+  { ending, findings, plan, planHash, report, settled }: AttemptResult,
+  ping: PingRecord | null,
+  { clock, owner }: RunnerParts,
+): RunClosing {
+  return {
+    runId,
+    attempt,
+    term,
+    owner,
+    state: ending.state,
+    final: ending.final,
+    now: clock(),
+    report: report === null ? null : { ...report },
+    plan: plan === undefined || (!dryRun && isEmpty(plan)) ? null : describePlan(plan),
+    planHash: planHash ?? null,
+    errorCode: ending.errorCode,
+    message: ending.message,
+    releaseLease: settled,
+    findings,
+    ping,
+  }
+}
+
+function planPing(
+  delivery: Delivery,
+  { attempt: number, runId, slot }: Claimed,
+  { ending, report }: AttemptResult,
+  attempt: OpenAttempt,
+  { clock, jobsWithHeartbeat }: RunnerParts,
+): PingRecord | null {
+  const { job } = delivery
+  if (!jobsWithHeartbeat.has(job.name)) return null
+  const kind = pingFor({
+    class: job.class,
+    outcome: ending.state,
+    final: ending.final,
+    lastAttempt: delivery.lastAttempt,
+    retryLater: ending.retryLaterSeconds !== undefined,
+    trigger: delivery.trigger,
+    dryRun: delivery.dryRun,
+    pingAsked: delivery.pingAsked,
+  })
+  if (kind === 'none') return null
+  const trueForMs = (periodSeconds(job) + graceSeconds(job)) * 1000
+  const trueUntil = new Date(clock().getTime() + trueForMs)
+  if (kind === 'success') return { kind, body: null, trueUntil }
+  const body = failBody({
+    job: job.name,
+    runId,
+    attempt: number,
+    ofAttempts: job.retries + 1,
+    trigger: delivery.trigger,
+    slot,
+    durationMs: attempt.durationMs(),
+    report,
+    errorCode: ending.errorCode,
+    message: ending.message,
+  })
+  return { kind, body, trueUntil }
+}
+
+/** Undefined when somebody else has the run. An answer that was lost on the way is told apart by reading the run. */
+async function closeSurely(closing: RunClosing, attempt: OpenAttempt, parts: RunnerParts) {
+  const startedAt = performance.now()
+  let waitMs = firstWaitMs
+  let unsure = false
+  for (;;) {
+    try {
+      const { closed, recovered } = await closeRun(parts.db, closing)
+      if (closed) return { recovered }
+      if (unsure && (await isClosedAsAsked(closing, parts))) return { recovered: false }
+      return undefined
+    } catch (thrown) {
+      unsure = true
+      if (performance.now() - startedAt + waitMs > parts.leaseMs) throw thrown
+      attempt.log.warn({ err: toError(thrown) }, 'run could not be closed yet')
+      await sleep(waitMs)
+      waitMs = Math.min(waitMs * 2, maxWaitMs)
+    }
+  }
+}
+
+async function isClosedAsAsked(closing: RunClosing, { db }: RunnerParts): Promise<boolean> {
+  const run = await findRun(db, closing.runId)
+  return run?.attempt === closing.attempt && run.state === closing.state && run.term === closing.term
+}
+
+function isEmpty({ effects, failures = [], findings = [], waits = [] }: Plan): boolean {
+  return effects.length + failures.length + findings.length + waits.length === 0
+}

@@ -1,0 +1,78 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Claim } from '../database/runs.ts'
+import type { Step } from './attempt.ts'
+import type { JobContext } from './context.ts'
+import type { Delivery } from './delivery.ts'
+import { keepLease, type LeaseKeeper } from './lease-keeper.ts'
+import type { RunnerParts } from './parts.ts'
+import { StopSignal } from './stop-signal.ts'
+
+/** A tenth of the deadline, at most 10 s: enough to finish one effect and to close the run. */
+const marginShare = 0.1
+const maxMarginMs = 10_000
+
+export interface OpenAttempt {
+  readonly context: JobContext
+  readonly lease: LeaseKeeper | undefined
+  readonly log: FastifyBaseLogger
+  readonly isNearDeadline: () => boolean
+  readonly durationMs: () => number
+  readonly onStep: (step: Step) => Promise<void>
+  /** Gives back the timers. */
+  readonly end: () => void
+}
+
+type Claimed = Extract<Claim, { verdict: 'claimed' }>
+
+/** Starts the clocks of a claimed attempt: its deadline, its lease's renewals, and the context the job works with. */
+export function openAttempt(
+  { job }: Delivery,
+  claim: Claimed,
+  now: Date,
+  controller: AbortController,
+  parts: RunnerParts,
+): OpenAttempt {
+  const startedAt = performance.now()
+  const durationMs = (): number => Math.round(performance.now() - startedAt)
+  const log = parts.log.child({ job: job.name, runId: claim.runId, attempt: claim.attempt })
+  const deadline = setTimeout(() => {
+    controller.abort(new StopSignal('deadline'))
+  }, job.timeoutMs)
+  const lease =
+    claim.term === null
+      ? undefined
+      : keepLease({
+          db: parts.db,
+          lease: { job: job.name, owner: parts.owner, term: claim.term },
+          leaseMs: parts.leaseMs,
+          log,
+          onLost: () => {
+            controller.abort(new StopSignal('lease_lost'))
+          },
+        })
+  const marginMs = Math.min(job.timeoutMs * marginShare, maxMarginMs)
+  return {
+    context: {
+      runId: claim.runId,
+      attempt: claim.attempt,
+      now,
+      clock: parts.clock,
+      signal: controller.signal,
+      log,
+      db: parts.db,
+      providers: parts.providers,
+      sendOwedPings: parts.sendOwedPings,
+    },
+    lease,
+    log,
+    durationMs,
+    isNearDeadline: () => performance.now() - startedAt >= job.timeoutMs - marginMs,
+    onStep: async step => {
+      await parts.onStep?.(step, claim.runId)
+    },
+    end: () => {
+      clearTimeout(deadline)
+      lease?.stop()
+    },
+  }
+}

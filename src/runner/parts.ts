@@ -1,0 +1,22 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Db } from '../database/connection.ts'
+import type { Step } from './attempt.ts'
+import type { OwedPings, Providers } from './context.ts'
+
+/** Everything a run needs from outside, put together in app.ts. */
+export interface RunnerParts {
+  readonly db: Db
+  readonly providers: Providers
+  readonly log: FastifyBaseLogger
+  readonly clock: () => Date
+  /** A new, time-ordered run id. */
+  readonly newId: () => string
+  /** This process, among all that share the database. */
+  readonly owner: string
+  readonly leaseMs: number
+  /** Jobs whose heartbeat is configured: only they get ping rows. */
+  readonly jobsWithHeartbeat: ReadonlySet<string>
+  readonly sendOwedPings: () => Promise<OwedPings>
+  /** Stops or kills a run at a named moment, in tests. */
+  readonly onStep?: (step: Step, runId: string) => Promise<void> | void
+}

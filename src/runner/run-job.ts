@@ -1,0 +1,161 @@
+import { recordFinding } from '../database/findings.ts'
+import { type Claim, claimRun } from '../database/runs.ts'
+import { PermanentError, toError } from '../errors.ts'
+import { raiseAlerts } from './alerts.ts'
+import { answerClaim, answerEnding } from './answers.ts'
+import { performAttempt } from './attempt.ts'
+import { closeAttempt } from './close-attempt.ts'
+import type { Delivery } from './delivery.ts'
+import { openAttempt } from './open-attempt.ts'
+import type { Answer } from './outcomes.ts'
+import type { RunnerParts } from './parts.ts'
+import { slotOf } from './slots.ts'
+import { StopSignal } from './stop-signal.ts'
+
+/** A delivery is answered, or refused before anything started. */
+export type RunResult = { readonly kind: 'answered'; readonly answer: Answer } | Refusal
+
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly reason: 'malformed' | 'replayed' | 'draining'
+  readonly message: string
+}
+
+export interface Runner {
+  /** Throws only when the database cannot be reached; whatever was begun is then found again by the next delivery. */
+  run(delivery: Delivery): Promise<RunResult>
+  readonly draining: boolean
+  /** Takes no more deliveries, lets running jobs finish within the budget, then stops them, and waits for all of it. */
+  drain(budgetMs: number): Promise<void>
+}
+
+interface Running {
+  readonly life: Promise<RunResult>
+  readonly controller: AbortController
+}
+
+/** Makes the one thing that runs jobs. Several may share a database: leases and constraints decide between them. */
+export function createRunner(parts: RunnerParts): Runner {
+  const running = new Set<Running>()
+  const afterwards = new Set<Promise<void>>()
+  let draining = false
+
+  const follow = (step: () => Promise<void>): void => {
+    const followed = step()
+      .catch((thrown: unknown) => {
+        parts.log.error({ err: toError(thrown) }, 'heartbeat or alert of a closed run failed')
+      })
+      .finally(() => afterwards.delete(followed))
+    afterwards.add(followed)
+  }
+  return {
+    get draining() {
+      return draining
+    },
+    run: async delivery => {
+      if (draining) return { kind: 'refused', reason: 'draining', message: 'this process is ending: call again' }
+      const controller = new AbortController()
+      const entry = { controller, life: runJob(delivery, controller, parts, follow) }
+      running.add(entry)
+      try {
+        return await entry.life
+      } finally {
+        running.delete(entry)
+      }
+    },
+    drain: async budgetMs => {
+      draining = true
+      await waitAtMost(budgetMs, running)
+      for (const { controller } of running) controller.abort(new StopSignal('draining'))
+      await Promise.allSettled([...running].map(({ life }) => life))
+      await Promise.allSettled(afterwards)
+    },
+  }
+}
+
+/**
+ * A run's whole life: (1) record the delivery and claim the run together with the job's lease, (2) renew the lease,
+ * (3) run the job under its deadline, (4) close the run with a report, (5) answer, (6) heartbeat and alerts afterwards,
+ * which nobody waits for.
+ */
+async function runJob(
+  delivery: Delivery,
+  controller: AbortController,
+  parts: RunnerParts,
+  follow: (step: () => Promise<void>) => void,
+): Promise<RunResult> {
+  const payload = parsePayload(delivery)
+  if (payload instanceof PermanentError) return { kind: 'refused', reason: 'malformed', message: payload.message }
+
+  const now = parts.clock()
+  const claim = await claimFor(delivery, now, parts)
+  if (claim.verdict === 'replayed') return await refuseReplay(delivery, now, parts)
+  if (claim.verdict !== 'claimed') return { kind: 'answered', answer: answerClaim(delivery, claim, now, parts.log) }
+
+  const attempt = openAttempt(delivery, claim, now, controller, parts)
+  try {
+    await attempt.onStep('claimed')
+    const result = await performAttempt({
+      ...attempt,
+      job: delivery.job,
+      payload,
+      dryRun: delivery.dryRun,
+      approvedHash: delivery.planHash,
+    })
+    await attempt.onStep('closing')
+    const closed = await closeAttempt(delivery, claim, result, attempt, parts)
+    await attempt.onStep('closed')
+    follow(async () => {
+      await raiseAlerts(delivery, claim.runId, result, closed, parts)
+      if (closed.pingOwed) await parts.sendOwedPings()
+    })
+    return { kind: 'answered', answer: await answerEnding(delivery, claim, result, closed, parts.db) }
+  } finally {
+    attempt.end()
+  }
+}
+
+function parsePayload({ body, job }: Delivery): unknown {
+  try {
+    return job.parse(body)
+  } catch (thrown) {
+    if (thrown instanceof PermanentError) return thrown
+    throw thrown
+  }
+}
+
+async function claimFor(delivery: Delivery, now: Date, parts: RunnerParts): Promise<Claim> {
+  const { job } = delivery
+  return await claimRun(parts.db, {
+    runId: parts.newId(),
+    job: job.name,
+    messageId: delivery.messageId,
+    trigger: delivery.trigger,
+    slot: delivery.scheduled ? slotOf(job, now) : null,
+    everySlotCounts: job.everySlotCounts === true,
+    dryRun: delivery.dryRun,
+    operator: delivery.operator,
+    owner: parts.owner,
+    leaseMs: parts.leaseMs,
+    now,
+    deadlineAt: new Date(now.getTime() + job.timeoutMs),
+    tokenHash: delivery.tokenHash,
+  })
+}
+
+/** Somebody sent a genuine token again under another message id or for another job: a person must know. */
+async function refuseReplay({ job, tokenHash }: Delivery, now: Date, parts: RunnerParts): Promise<Refusal> {
+  const subject = tokenHash?.toString('hex').slice(0, 16) ?? ''
+  const message =
+    'a signed token was used again for another message or job: look who can read the traffic to this service'
+  const finding = { kind: 'token-replayed', subject, job: job.name, runId: null, message }
+  if (await recordFinding(parts.db, finding, now)) parts.log.error({ job: job.name }, 'token replayed')
+  return { kind: 'refused', reason: 'replayed', message: '' }
+}
+
+async function waitAtMost(budgetMs: number, running: ReadonlySet<Running>): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, budgetMs)
+  await Promise.race([over, Promise.allSettled([...running].map(({ life }) => life))])
+  clearTimeout(timer)
+}
