@@ -1,0 +1,36 @@
+import type { Fetch } from './http.ts'
+import { reach } from './reach.ts'
+import type { Reachability } from './reachability.ts'
+
+export interface QstashOptions {
+  /** The region's address, without a slash at the end. */
+  readonly url: string
+  readonly token: string
+  readonly fetch: Fetch
+  /** 3 s unless given. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * The scheduler's API, asked for two numbers that are no secret. Tokens belong to one region, so 404 means the wrong
+ * host as much as 401 and 403 mean the wrong token. Source: reference/monitoring.md section 6, row qstash.
+ */
+export function createQstash({ fetch, timeoutMs = 3_000, token, url }: QstashOptions): Reachability {
+  return {
+    check: async signal =>
+      await reach({
+        fetch,
+        url: `${url}/v2/globalParallelism`,
+        headers: { authorization: `Bearer ${token}` },
+        timeoutMs,
+        signal,
+        judge: status => {
+          if (status === 408) return { state: 'down', detail: 'answered 408: it gave up waiting' }
+          if (status === 401 || status === 403) {
+            return { state: 'misconfigured', detail: `refused our token (${status}): is QSTASH_TOKEN of this region?` }
+          }
+          return { state: 'misconfigured', detail: `knows no such address (${status}): is QSTASH_URL right?` }
+        },
+      }),
+  }
+}
