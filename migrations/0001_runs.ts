@@ -148,10 +148,10 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
           return next;
           return;
         end if;
-        if run.state = 'running' and case
+        if run.state = 'running' and (case
           when in_dry_run then run.deadline_at > in_now
           else lease.run_id = run.id and lease.term = run.term and lease.expires_at > clock_timestamp()
-        end then
+        end) then
           verdict := 'busy'; busy_until := run.deadline_at;
           message := 'this message is running elsewhere';
           return next;
