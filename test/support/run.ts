@@ -22,9 +22,12 @@ try {
   await admin.query('create database template_test')
   await admin.end()
   const db = createDatabase({ connectionString: server.urlOf('template_test'), onError: err => console.error(err) })
-  await applyMarketplace(db)
-  await migrateToLatest(db)
-  await db.destroy() // a template with open connections cannot be copied
+  try {
+    await applyMarketplace(db)
+    await migrateToLatest(db)
+  } finally {
+    await db.destroy() // a template with open connections cannot be copied
+  }
 
   code = await runTap(files, { TEST_DATABASE_URL: server.url, TEST_FULL: full ? '1' : '' })
 } finally {

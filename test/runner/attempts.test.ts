@@ -1,0 +1,224 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Effect } from '../../src/runner/define-job.ts'
+import { answerOf, delivery, testJob, testRunner } from '../support/runner.ts'
+
+const untilAborted = async (signal: AbortSignal): Promise<never> => {
+  if (!signal.aborted) await once(signal, 'abort')
+  throw signal.reason
+}
+
+const effects = (...subjects: string[]): Effect[] => subjects.map(subject => ({ kind: 'touch', subject }))
+
+t.test('a run that passes its deadline fails, and its lease is given back', async t => {
+  const { answer, db } = await testRunner(t)
+  const job = testJob({ timeoutMs: 150, gather: async ({ signal }) => await untilAborted(signal) })
+  const { body, statusCode } = await answer(delivery(job))
+  t.equal(statusCode, 500)
+  t.match(body, { outcome: 'failed', message: 'the run passed its deadline' })
+  t.equal((await db.selectFrom('jobs.leases').select('owner').executeTakeFirstOrThrow()).owner, null)
+})
+
+t.test(
+  'code that ignores its deadline does not hold up the answer, and keeps its lease until that runs out',
+  async t => {
+    const { answer, another, db } = await testRunner(t)
+    const deaf = testJob({ timeoutMs: 100, gather: async () => await sleep(4_000) })
+    const { body } = await answer(delivery(deaf))
+    t.match(body, { outcome: 'failed', message: 'the run passed its deadline' })
+    const lease = await db.selectFrom('jobs.leases').selectAll().executeTakeFirstOrThrow()
+    t.equal(lease.run_id, body.runId)
+    t.equal((await answerOf(another(), delivery(testJob()))).body.outcome, 'busy', 'nobody starts beside it')
+  },
+)
+
+t.test('near its deadline a run starts no new effect, succeeds, and says what is left', async t => {
+  const { answer } = await testRunner(t)
+  const applied: string[] = []
+  const job = testJob({
+    timeoutMs: 1_000,
+    plan: () => ({ effects: effects('a', 'b', 'c'), left: 5 }),
+    apply: async ({ subject }) => {
+      applied.push(subject)
+      await sleep(920)
+    },
+  })
+  const { body, statusCode } = await answer(delivery(job))
+  t.same(applied, ['a'])
+  t.equal(statusCode, 200)
+  t.match(body, { outcome: 'succeeded', report: { applied: 1, left: 7 } })
+})
+
+t.test('a run that lost its lease applies no further effect and cannot close its successor', async t => {
+  const { answer, db } = await testRunner(t)
+  const applied: string[] = []
+  const job = testJob({
+    plan: () => ({ effects: effects('a', 'b') }),
+    apply: async ({ subject }) => {
+      applied.push(subject)
+      await db
+        .updateTable('jobs.leases')
+        .set({ expires_at: new Date(0) })
+        .execute()
+    },
+  })
+  const { body, statusCode } = await answer(delivery(job))
+  t.same(applied, ['a'])
+  t.equal(statusCode, 500)
+  t.match(body, { outcome: 'failed', message: 'the run lost its lease and stopped' })
+})
+
+t.test('a lease is renewed for as long as the run lasts', async t => {
+  const { answer, db } = await testRunner(t, { leaseMs: 400 })
+  const job = testJob({ gather: async () => await sleep(1_200) })
+  const { body } = await answer(delivery(job))
+  t.equal(body.outcome, 'succeeded')
+  t.equal((await db.selectFrom('jobs.leases').select('term').executeTakeFirstOrThrow()).term, '1')
+})
+
+t.test('a former owner can neither renew nor release the lease of its successor', async t => {
+  const { answer, db } = await testRunner(t)
+  const { renewLease } = await import('../../src/database/leases.ts')
+  const job = testJob({
+    gather: async () => {
+      const held = await db.selectFrom('jobs.leases').selectAll().executeTakeFirstOrThrow()
+      const former = { job: 'test-job', owner: held.owner ?? '', term: String(Number(held.term) - 1) }
+      t.equal((await renewLease(db, former, 1_000)).held, false, 'an earlier term of the same owner')
+      t.equal(
+        (await renewLease(db, { ...former, owner: 'other', term: held.term }, 1_000)).held,
+        false,
+        'another owner',
+      )
+      t.equal((await renewLease(db, { ...former, term: held.term }, 1_000)).held, true, 'the holder')
+    },
+  })
+  await answer(delivery(job))
+  await answer(delivery(job))
+})
+
+t.test('a dry run returns the plan with its hash, applies nothing and takes neither lease nor slot', async t => {
+  const { answer, db } = await testRunner(t)
+  let applied = 0
+  const job = testJob({
+    plan: () => ({
+      effects: effects('b', 'a'),
+      waits: [{ subject: 'c', reason: 'too early', until: new Date('2026-03-11T00:00:00Z') }],
+      findings: [{ kind: 'odd', subject: 'd', message: 'look' }],
+    }),
+    apply: async () => {
+      applied += 1
+    },
+  })
+  const { body } = await answer(delivery(job, { dryRun: true, trigger: 'schedule', scheduled: true }))
+  t.equal(applied, 0)
+  t.match(body, {
+    outcome: 'succeeded',
+    dryRun: true,
+    report: { planned: 2, applied: 0, left: 0, waiting: 1 },
+    plan: { effects: [{ subject: 'b' }, { subject: 'a' }], waits: [{ reason: 'too early' }] },
+    planHash: /^[0-9a-f]{64}$/,
+  })
+  t.same(await db.selectFrom('jobs.leases').selectAll().execute(), [])
+  t.same(await db.selectFrom('jobs.findings').selectAll().execute(), [], 'nothing outside the run record')
+  t.same(await db.selectFrom('jobs.heartbeat_pings').selectAll().execute(), [])
+  t.equal((await answer(delivery(job, { trigger: 'schedule', scheduled: true }))).body.outcome, 'succeeded')
+  t.equal(applied, 2, 'the slot was still free')
+})
+
+t.test('a real run with an approved plan runs only while the plan is the same', async t => {
+  const { answer } = await testRunner(t)
+  const applied: string[] = []
+  let rows = ['a', 'b']
+  const job = testJob({
+    plan: () => ({ effects: effects(...rows) }),
+    apply: async ({ subject }) => {
+      applied.push(subject)
+    },
+  })
+  const dry = await answer(delivery(job, { dryRun: true }))
+  const planHash = dry.body.planHash
+  rows = ['b', 'c']
+  const changed = await answer(delivery(job, { planHash }))
+  t.equal(changed.statusCode, 409)
+  t.same(applied, [], 'nothing was sent')
+  t.match(changed.body, {
+    outcome: 'failed',
+    plan: {
+      difference: { added: [{ kind: 'touch', subject: 'c' }], removed: [{ kind: 'touch', subject: 'a' }] },
+    },
+  })
+  t.not(changed.body.planHash, planHash)
+  rows = ['b', 'a']
+  t.equal((await answer(delivery(job, { planHash }))).body.outcome, 'succeeded', 'order does not matter')
+  t.same(applied, ['b', 'a'])
+})
+
+t.test('draining lets a running job finish within the budget and takes no new one', async t => {
+  const { runner } = await testRunner(t)
+  const started = Promise.withResolvers<void>()
+  const job = testJob({
+    gather: async () => {
+      started.resolve()
+      await sleep(200)
+    },
+  })
+  const running = answerOf(runner, delivery(job))
+  await started.promise
+  const drained = runner.drain(5_000)
+  t.match(await runner.run(delivery(testJob({ name: 'other' }))), { kind: 'refused', reason: 'draining' })
+  t.equal((await running).body.outcome, 'succeeded')
+  await drained
+})
+
+t.test('past the drain budget a run is interrupted, answered 503, pinged not at all, and may run again', async t => {
+  const { another, db, runner } = await testRunner(t)
+  const started = Promise.withResolvers<void>()
+  const job = testJob({
+    gather: async ({ signal }) => {
+      started.resolve()
+      await untilAborted(signal)
+    },
+  })
+  const running = answerOf(runner, delivery(job, { messageId: 'msg_1' }))
+  await started.promise
+  await runner.drain(20)
+  const { body, headers, statusCode } = await running
+  t.equal(statusCode, 503)
+  t.ok(Number(headers['retry-after']) > 0)
+  t.equal(body.outcome, 'interrupted')
+  t.same(await db.selectFrom('jobs.heartbeat_pings').selectAll().execute(), [])
+  const again = await answerOf(another(), delivery(testJob(), { messageId: 'msg_1' }))
+  t.match(again.body, { outcome: 'succeeded', attempt: 2 })
+})
+
+t.test('a result that cannot be written at once is written when the database is back', async t => {
+  const { answer, db } = await testRunner(t)
+  const { sql } = await import('kysely')
+  const job = testJob({
+    apply: async () => {
+      await sql`alter table jobs.runs rename to runs_away`.execute(db)
+      setTimeout(() => {
+        sql`alter table jobs.runs_away rename to runs`.execute(db).catch(t.fail)
+      }, 350)
+    },
+  })
+  const { body } = await answer(delivery(job))
+  t.equal(body.outcome, 'succeeded')
+  t.equal((await db.selectFrom('jobs.runs').select('state').executeTakeFirstOrThrow()).state, 'succeeded')
+})
+
+t.test('effects are applied one by one, in the order of the plan', async t => {
+  const { answer } = await testRunner(t)
+  const events: string[] = []
+  const job = testJob({
+    plan: () => ({ effects: effects('a', 'b') }),
+    apply: async ({ subject }) => {
+      events.push(`${subject} begins`)
+      await sleep(10)
+      events.push(`${subject} ends`)
+    },
+  })
+  await answer(delivery(job))
+  t.same(events, ['a begins', 'a ends', 'b begins', 'b ends'])
+})
