@@ -1,0 +1,59 @@
+import { Agent, fetch as undiciFetch } from 'undici'
+
+export type Fetch = typeof undiciFetch
+
+export interface Http {
+  /** undici's fetch on the shared connections. Follows no redirect unless a call asks for it. */
+  readonly fetch: Fetch
+  /** Gives running calls a moment, then cuts them off. Safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface HttpOptions {
+  /** Most connections to one origin; further calls wait for one. */
+  readonly connectionsPerOrigin?: number
+  readonly connectTimeoutMs?: number
+  /** How long `close` waits for running calls. */
+  readonly closeMs?: number
+}
+
+// Coarse nets for a caller that forgot its own signal; every provider sets a much shorter limit.
+const headersTimeoutMs = 30_000
+const bodyTimeoutMs = 30_000
+const idleMs = 4_000
+
+/**
+ * The one door to other servers: one bounded set of connections and a `fetch` tied to it. The fetch is undici's own,
+ * because Node's built-in one refuses a dispatcher of another undici (reference/toolchain.md section 5).
+ */
+export function createHttp(options: HttpOptions = {}): Http {
+  const agent = new Agent({
+    connections: options.connectionsPerOrigin ?? 20,
+    connectTimeout: options.connectTimeoutMs ?? 3_000,
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: bodyTimeoutMs,
+    keepAliveTimeout: idleMs,
+    // On HTTP/2 all calls to a vendor would share one connection, and one that went silent would hold up all of them.
+    allowH2: false,
+  })
+  let closing: Promise<void> | undefined
+  return {
+    // A redirect would carry the secret in the path or a header to wherever the answer points.
+    fetch: async (input, init) => await undiciFetch(input, { redirect: 'manual', dispatcher: agent, ...init }),
+    close: async () => {
+      closing ??= closeAgent(agent, options.closeMs ?? 1_000)
+      await closing
+    },
+  }
+}
+
+/** A response that nobody read to its end would keep a graceful close waiting for ever. */
+async function closeAgent(agent: Agent, closeMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, closeMs)
+  })
+  await Promise.race([agent.close(), limit])
+  clearTimeout(timer)
+  await agent.destroy()
+}
