@@ -2,18 +2,13 @@ import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
 import { readMigrationState } from '../database/migrator.ts'
 import { toError } from '../errors.ts'
-import { createProbe, type Probe, type ProbeFinding, type ProbeLog } from './probe.ts'
+import { createProbe, type Probe, type ProbeFinding, type ProbeOptions } from './probe.ts'
 
-export interface DatabaseProbeOptions {
+export type DatabaseProbeOptions = Pick<ProbeOptions, 'clock' | 'log' | 'random'> & {
   /** The pool that the jobs use. */
   readonly db: Db
-  readonly clock: () => Date
-  readonly log: ProbeLog
-  readonly ttlMs?: number
-  readonly timeoutMs?: number
-  /** A query that takes longer is a warning: the first one after the database slept always does. */
+  /** A query that takes longer is a warning, as the first one after the database slept; 1 s unless given. */
   readonly slowMs?: number
-  readonly random?: () => number
 }
 
 // A refused login, and a database that does not exist: no waiting repairs these.
@@ -24,16 +19,13 @@ const ourMistakes = new Set(['28000', '28P01', '3D000'])
  * ended by the pool's own limits. `waitMs` is the wait for a connection, so that a pool that is used up and a database
  * that is slow can be told apart. Source: reference/monitoring.md section 6.
  */
-export function createDatabaseProbe(options: DatabaseProbeOptions): Probe {
-  const { clock, db, log, random, slowMs = 1_000, timeoutMs = 2_000, ttlMs = 15_000 } = options
+export function createDatabaseProbe({ db, slowMs = 1_000, ...options }: DatabaseProbeOptions): Probe {
   return createProbe({
+    ...options,
     name: 'neon-database',
     critical: true,
-    ttlMs,
-    timeoutMs,
-    clock,
-    log,
-    ...(random === undefined ? {} : { random }),
+    ttlMs: 15_000,
+    timeoutMs: 2_000,
     check: async () => await ping(db, slowMs).catch(judgeRefusal),
   })
 }
@@ -58,15 +50,14 @@ function judgeRefusal(thrown: unknown): ProbeFinding {
 }
 
 /** `migrations`: whether the schema is at least what this build needs. Newer is fine: that is a rollback. */
-export function createMigrationsProbe({ clock, db, log }: Pick<DatabaseProbeOptions, 'clock' | 'db' | 'log'>): Probe {
+export function createMigrationsProbe({ db, ...options }: Omit<DatabaseProbeOptions, 'slowMs'>): Probe {
   return createProbe({
+    ...options,
     name: 'migrations',
     critical: true,
     ttlMs: 60_000,
     failureTtlMs: 3_000,
     timeoutMs: 2_000,
-    clock,
-    log,
     check: async () => {
       const { pending } = await readMigrationState(db)
       if (pending.length === 0) return { state: 'up' }

@@ -1,14 +1,11 @@
 import type { Db } from '../database/connection.ts'
 import { type JobFreshnessRow, listJobFreshness } from '../database/job-freshness.ts'
 import { type DueJob, type JobFreshness, type JobRecord, judgeFreshness } from './job-freshness.ts'
-import { createProbe, type Probe, type ProbeFinding, type ProbeLog } from './probe.ts'
+import { createProbe, type Probe, type ProbeFinding, type ProbeOptions } from './probe.ts'
 
-export interface JobsProbeOptions {
+export type JobsProbeOptions = Pick<ProbeOptions, 'clock' | 'log' | 'random'> & {
   readonly db: Db
   readonly jobs: readonly DueJob[]
-  readonly clock: () => Date
-  readonly log: ProbeLog
-  readonly ttlMs?: number
 }
 
 /** The jobs one by one, in the order of the list. Absent when the ledger could not be read. */
@@ -19,16 +16,15 @@ export interface JobsObserved {
 const lookBackMs = 24 * 3_600_000
 
 /** `jobs`: down when a critical job is overdue or the ledger cannot be read, slow when only other jobs are late. */
-export function createJobsProbe({ clock, db, jobs, log, ttlMs = 15_000 }: JobsProbeOptions): Probe<JobsObserved> {
+export function createJobsProbe({ db, jobs, ...options }: JobsProbeOptions): Probe<JobsObserved> {
   return createProbe<JobsObserved>({
+    ...options,
     name: 'jobs',
     critical: true,
-    ttlMs,
+    ttlMs: 15_000,
     timeoutMs: 2_000,
-    clock,
-    log,
     check: async () => {
-      const now = clock()
+      const now = options.clock()
       const rows = await listJobFreshness(db, new Date(now.getTime() - lookBackMs))
       const records = new Map(rows.map(row => [row.job, toRecord(row)]))
       return toFinding(jobs.map(job => judgeFreshness(job, records.get(job.name), now, lookBackMs)))
