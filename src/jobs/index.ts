@@ -1,0 +1,7 @@
+import type { Job } from '../runner/define-job.ts'
+import { cleanupBlockedDates } from './cleanup-blocked-dates.ts'
+import { keepAlive } from './keep-alive.ts'
+import { processTasks } from './process-tasks.ts'
+
+/** Every job there is, in the order in which people see them. What is not listed here does not exist. */
+export const jobs: readonly Job[] = [processTasks, cleanupBlockedDates, keepAlive]
