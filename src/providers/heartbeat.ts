@@ -117,16 +117,21 @@ function judge({ headers, status }: Answer): SendResult {
 /** Seconds, or a date: that one is measured against the other side's own clock. */
 function parseRetryAfter(value: string | null, sentAt: string | null): number | null {
   if (value === null) return null
-  const waitMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(sentAt ?? '')
+  const isDate = value.endsWith(' GMT')
+  if (!isDate && !/^\d+$/.test(value)) return null
+  const waitMs = isDate ? Date.parse(value) - Date.parse(sentAt ?? '') : Number(value) * 1000
   return Number.isNaN(waitMs) ? null : Math.min(Math.max(waitMs, 0), maxRetryAfterMs)
 }
 
-/** The code of a network error and nothing else: messages may quote the address. */
+/** The code or the class of a network error and nothing else: messages may quote the address. */
 function nameFailure(thrown: unknown): string {
   if (thrown === timedOut) return timedOut.message
+  let name = 'unknown'
   for (let err = thrown, depth = 0; err instanceof Error && depth < 5; err = err.cause, depth += 1) {
+    if (err.name === 'AbortError') return 'given up'
     const code = 'code' in err ? err.code : undefined
     if (typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) return `network error ${code}`
+    if (/^[A-Za-z]{1,40}$/.test(err.name)) name = err.name
   }
-  return thrown instanceof Error && thrown.name === 'AbortError' ? 'given up' : 'could not be sent'
+  return `network error ${name}`
 }

@@ -5,7 +5,7 @@ export type Fetch = typeof undiciFetch
 export interface Http {
   /** undici's fetch on the shared connections. Follows no redirect unless a call asks for it. */
   readonly fetch: Fetch
-  /** Gives running calls a moment, then cuts them off. Safe to call twice. */
+  /** Cuts off whatever is still running, so call it last. Safe to call twice. */
   close(): Promise<void>
 }
 
@@ -13,8 +13,6 @@ export interface HttpOptions {
   /** Most connections to one origin; further calls wait for one. */
   readonly connectionsPerOrigin?: number
   readonly connectTimeoutMs?: number
-  /** How long `close` waits for running calls. */
-  readonly closeMs?: number
 }
 
 // Coarse nets for a caller that forgot its own signal; every provider sets a much shorter limit.
@@ -41,19 +39,9 @@ export function createHttp(options: HttpOptions = {}): Http {
     // A redirect would carry the secret in the path or a header to wherever the answer points.
     fetch: async (input, init) => await undiciFetch(input, { redirect: 'manual', dispatcher: agent, ...init }),
     close: async () => {
-      closing ??= closeAgent(agent, options.closeMs ?? 1_000)
+      // Not agent.close(): it forgets the running calls, which then cannot be cut off any more (undici 8.12).
+      closing ??= agent.destroy()
       await closing
     },
   }
-}
-
-/** A response that nobody read to its end would keep a graceful close waiting for ever. */
-async function closeAgent(agent: Agent, closeMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>(resolve => {
-    timer = setTimeout(resolve, closeMs)
-  })
-  await Promise.race([agent.close(), limit])
-  clearTimeout(timer)
-  await agent.destroy()
 }

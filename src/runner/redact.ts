@@ -1,8 +1,7 @@
 /**
  * Takes secrets and personal data out of a text that people or vendors will read: keys and tokens, e-mail addresses,
  * account, card and phone numbers, connection strings, and the queries and tokens of URLs. Rather too much than too
- * little; run ids (UUIDs), dates and our own numbers stay. Text beyond 100,000 characters is left out. Redacting twice
- * changes nothing.
+ * little; run ids (UUIDs), dates and our own numbers stay. Text beyond 100,000 characters is left out.
  *
  * By hand: the npm packages for it guess names with word lists, hang on hostile text, or know only their own tokens.
  */
@@ -24,7 +23,7 @@ const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const isUuid = new RegExp(`^${uuid}$`, 'i')
 const isoDate = String.raw`(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)`
 const mailChar = String.raw`[\w.%+\-\u0080-\uffff]`
-const secretName = 'secret|passw(?:or)?d|passphrase|pwd|token|api[-_ ]?key|signature|credential'
+const secretName = String.raw`(?:secret|passw(?:or)?d|passphrase|pwd|token|api[-_ ]?key|signature|credential)[\w-]{0,20}\\{0,4}["']?\s{0,4}[:=]\s{0,4}\\{0,4}["']?`
 
 /**
  * In this order. Each pattern takes linear time: a repetition without a bound is the last thing a pattern needs, or
@@ -35,10 +34,10 @@ const rules: readonly Rule[] = [
   // A scheme is short; looking further back than this would make a long word cost its square.
   [/[a-z][a-z0-9+.-]{0,20}:\/\/[^\s<>"]+/gi, cleanUrl],
   [/((?:authorization|cookie)\\{0,4}["']?\s{0,4}[:=]\s{0,4}\\{0,4}["']?)[^\r\n"]+/gi, '$1[removed]'],
-  [/\b(bearer|basic)[\s:=]{1,8}[\w~+/.=-]{6,}/gi, '$1 [removed]'],
+  // Looks behind and not ahead: what is one name's value may be the next one's name ("token: Bearer …").
   [
-    new RegExp(String.raw`((?:${secretName})[\w-]{0,20}\\{0,4}["']?\s{0,4}[:=]\s{0,4}\\{0,4}["']?)[^\s,;&"'\\]+`, 'gi'),
-    '$1[removed]',
+    new RegExp(String.raw`(?<=${secretName})[^\s,;&"'\\]+|(?<=(?:bearer|basic)[\s:=]{1,8})[^\s,;&"'\\]{6,}`, 'gi'),
+    '[removed]',
   ],
   [/(?:[sr]k_(?:live|test)|whsec|ph[cx])_[\w+/=-]+/g, '[key]'],
   [/(?<![A-Za-z0-9])(?:sk|rk|re|sig|npg)_[\w-]{6,}/g, '[key]'],
