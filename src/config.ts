@@ -226,9 +226,11 @@ function parseOperators(value: string, production: boolean, problems: string[]):
   if (new Set(names).size < names.length)
     problems.push('OPERATOR_TOKEN names an operator twice: write name:token for each')
   if (new Set(tokens).size < tokens.length) problems.push('OPERATOR_TOKEN gives two operators the same token')
-  for (const { name, token } of operators) {
-    if (token === '') problems.push(`OPERATOR_TOKEN has an empty token for ${name}`)
-    else if (production) noteWeakness(`OPERATOR_TOKEN (${name})`, token, minOperatorTokenLength, problems)
+  for (const [index, { token }] of operators.entries()) {
+    // By place and not by name: where the two were swapped, the name is the secret.
+    const entry = operators.length === 1 ? 'OPERATOR_TOKEN' : `OPERATOR_TOKEN, entry ${index + 1},`
+    if (token === '') problems.push(`${entry} has an empty token`)
+    else if (production) noteWeakness(entry, token, minOperatorTokenLength, problems)
   }
   return operators
 }
