@@ -39,6 +39,7 @@ export function createDatabase(options: DatabaseOptions): Db {
     keepAliveInitialDelayMillis: 10_000,
     types: { getTypeParser },
     // Set by statement: as start-up parameters PgBouncer refuses them and Neon's pooler drops them.
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it; only its types say void
     onConnect: async client => {
       await client.query(
         `select set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', '30000', false)`,
@@ -76,5 +77,5 @@ function hangUpOnSilence(client: pg.PoolClient): void {
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (oid === timestampOid) return value => new Date(`${value.replace(' ', 'T')}Z`)
   if (oid === dateOid) return value => value
-  return pg.types.getTypeParser(oid, format as 'text') as (value: string) => unknown
+  return pg.types.getTypeParser(oid, format) as (value: string) => unknown
 }

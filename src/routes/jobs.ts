@@ -50,7 +50,7 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
       const delivery = readDelivery(job, { headers, query, rawBody, tokenHash, cronStyle }, newId)
       return send(await runner.run(delivery), request, reply)
     } catch (thrown) {
-      if (thrown instanceof MalformedRequest) return refuseMalformed(thrown.message, request, reply)
+      if (thrown instanceof MalformedRequest) return await refuseMalformed(thrown.message, request, reply)
       throw thrown
     }
   }
@@ -74,7 +74,7 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
       return await deadLetters.record(readJson(request.rawBody))
     } catch (thrown) {
       if (thrown instanceof MalformedRequest || thrown instanceof PermanentError) {
-        return refuseMalformed(thrown.message, request, reply)
+        return await refuseMalformed(thrown.message, request, reply)
       }
       throw thrown
     }
@@ -91,6 +91,7 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
       case 'malformed':
         return refuseMalformed(result.message, request, reply)
       case 'draining':
+      case 'unavailable':
         reply.headers(retryAfter(drainRetrySeconds))
         throw app.httpErrors.serviceUnavailable(result.message)
     }

@@ -17,12 +17,12 @@ export type RunResult = { readonly kind: 'answered'; readonly answer: Answer } |
 
 export interface Refusal {
   readonly kind: 'refused'
-  readonly reason: 'malformed' | 'replayed' | 'draining'
+  readonly reason: 'malformed' | 'replayed' | 'draining' | 'unavailable'
   readonly message: string
 }
 
 export interface Runner {
-  /** Throws only when the database cannot be reached; whatever was begun is then found again by the next delivery. */
+  /** Refuses as `unavailable` when the database cannot be reached; what was begun is found again by the next delivery. */
   run(delivery: Delivery): Promise<RunResult>
   readonly draining: boolean
   /** Takes no more deliveries, lets running jobs finish within the budget, then stops them, and waits for all of it. */
@@ -59,6 +59,9 @@ export function createRunner(parts: RunnerParts): Runner {
       running.add(entry)
       try {
         return await entry.life
+      } catch (thrown) {
+        parts.log.error({ err: toError(thrown), job: delivery.job.name }, 'run could not be recorded')
+        return { kind: 'refused', reason: 'unavailable', message: 'the run could not be recorded: call again' }
       } finally {
         running.delete(entry)
       }

@@ -199,7 +199,7 @@ t.test('a result that cannot be written at once is written when the database is 
     apply: async () => {
       await sql`alter table jobs.runs rename to runs_away`.execute(db)
       setTimeout(() => {
-        sql`alter table jobs.runs_away rename to runs`.execute(db).catch(t.fail)
+        sql`alter table jobs.runs_away rename to runs`.execute(db).catch((err: unknown) => t.fail(String(err)))
       }, 350)
     },
   })
