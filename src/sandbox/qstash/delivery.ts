@@ -1,0 +1,205 @@
+import { sendAttempt } from './attempt.ts'
+import { callbackBody } from './callback.ts'
+import { retryDelayMs } from './retry.ts'
+import type { Settings } from './settings.ts'
+import { type Attempt, changed, isFinal, keepMessage, logEvent, type Message, remember, type State } from './state.ts'
+import { mintToken, randomId } from '../qstash-token.ts'
+
+/** Where and as what one attempt goes out. */
+export interface Outgoing {
+  readonly messageId: string
+  readonly scheduleId?: string
+  readonly settings: Settings
+  readonly retried: number
+  readonly isDuplicate: boolean
+}
+
+/** Accepts a message for delivery once its delay has passed. Each message has an id of its own. */
+export function submit(
+  state: State,
+  settings: Settings,
+  origin: { readonly scheduleId?: string; readonly notBefore?: Date } = {},
+): Message {
+  const now = state.clock()
+  const notBefore = origin.notBefore ?? new Date(now.getTime() + settings.delayMs)
+  const message: Message = {
+    id: randomId('msg', 53),
+    settings,
+    ...(origin.scheduleId === undefined ? {} : { scheduleId: origin.scheduleId }),
+    createdAt: now,
+    notBefore,
+    state: 'CREATED',
+    retried: 0,
+    disarm: () => undefined,
+  }
+  keepMessage(state, message)
+  logEvent(state, message, { state: 'CREATED' })
+  wait(state, message, notBefore.getTime() - now.getTime())
+  return message
+}
+
+/** Ends a message before its next attempt; one in flight is not called back. False when it had already ended. */
+export function cancel(state: State, message: Message): boolean {
+  if (isFinal(message)) return false
+  message.disarm()
+  finish(state, message, 'CANCELED')
+  return true
+}
+
+/** Lets the messages go that became due while deliveries were held. */
+export function release(state: State): void {
+  const due = state.held ?? []
+  state.held = undefined
+  for (const message of due) comeDue(state, message)
+}
+
+/** One signed request, recorded; no retry follows from it. */
+export async function attemptOnce(state: State, outgoing: Outgoing): Promise<Attempt> {
+  const { isDuplicate, messageId, retried, scheduleId, settings } = outgoing
+  const requestHeaders = deliveryHeaders(state, outgoing)
+  const startedAt = state.clock()
+  const started = performance.now()
+  state.inFlight += 1
+  const reply = state.accepts(new URL(settings.url))
+    ? await sendAttempt({
+        ...settings,
+        headers: requestHeaders,
+        timeoutMs: settings.timeoutMs / state.limits.timeoutSpeed,
+        signal: state.closing.signal,
+        ...takeDrop(state),
+      })
+    : { headers: {}, body: Buffer.alloc(0), error: `this stand-in does not deliver to ${settings.url}` }
+  const attempt: Attempt = {
+    messageId,
+    ...(scheduleId === undefined ? {} : { scheduleId }),
+    url: settings.url,
+    method: settings.method,
+    retried,
+    isDuplicate,
+    startedAt,
+    durationMs: performance.now() - started,
+    ...(reply.status === undefined ? {} : { status: reply.status }),
+    ...(reply.error === undefined ? {} : { error: reply.error }),
+    requestHeaders,
+    responseHeaders: reply.headers,
+    responseBody: reply.body,
+  }
+  state.inFlight -= 1
+  remember(state.attempts, attempt)
+  changed(state)
+  return attempt
+}
+
+function wait(state: State, message: Message, virtualMs: number): void {
+  message.disarm = state.timers.after(virtualMs, () => {
+    comeDue(state, message)
+  })
+}
+
+function comeDue(state: State, message: Message): void {
+  if (state.held !== undefined) {
+    state.held.push(message)
+    changed(state)
+    return
+  }
+  state.flow.run(message.settings.flow, async () => {
+    if (isFinal(message) || state.closing.signal.aborted) return
+    message.state = 'ACTIVE'
+    logEvent(state, message, { state: 'ACTIVE' })
+    conclude(state, message, await attemptWithCopies(state, message))
+  })
+}
+
+async function attemptWithCopies(state: State, message: Message): Promise<Attempt> {
+  const { id, retried, scheduleId, settings } = message
+  const outgoing = { messageId: id, settings, retried, ...(scheduleId === undefined ? {} : { scheduleId }) }
+  const { duplicates, duplicatesCome } = state.faults
+  state.faults.duplicates = 0
+  const copies = async (): Promise<void> => {
+    await Promise.all(
+      Array.from({ length: duplicates }, async () => await attemptOnce(state, { ...outgoing, isDuplicate: true })),
+    )
+  }
+  if (duplicatesCome === 'together') void copies()
+  const attempt = await attemptOnce(state, { ...outgoing, isDuplicate: false })
+  if (duplicatesCome === 'afterwards') void copies()
+  return attempt
+}
+
+/** Success ends the message; a failure that may heal is retried; the rest becomes a dead letter. */
+function conclude(state: State, message: Message, attempt: Attempt): void {
+  if (isFinal(message) || state.closing.signal.aborted) return
+  const { callback, retries } = message.settings
+  if (callback !== undefined) submit(state, { ...callback, body: callbackBody(message, attempt) })
+  if (isSuccess(attempt)) {
+    finish(state, message, 'DELIVERED', attempt)
+    return
+  }
+  logEvent(state, message, { state: 'ERROR', attempt })
+  if (message.retried < retries && !isNonRetryable(attempt)) retry(state, message, attempt)
+  else fail(state, message, attempt)
+}
+
+function retry(state: State, message: Message, attempt: Attempt): void {
+  const { retryDelay } = message.settings
+  const delayMs = retryDelayMs({
+    retried: message.retried,
+    headers: attempt.responseHeaders,
+    now: state.clock(),
+    ...(retryDelay === undefined ? {} : { retryDelay }),
+  })
+  message.retried += 1
+  message.state = 'RETRY'
+  message.notBefore = new Date(state.clock().getTime() + delayMs)
+  logEvent(state, message, { state: 'RETRY', nextDeliveryTime: message.notBefore, attempt })
+  wait(state, message, delayMs)
+}
+
+function fail(state: State, message: Message, attempt: Attempt): void {
+  state.counter += 1
+  const dlqId = `${state.clock().getTime()}-${state.counter}`
+  state.deadLetters.set(dlqId, { dlqId, message, attempt })
+  const { failureCallback } = message.settings
+  if (failureCallback !== undefined) {
+    submit(state, { ...failureCallback, body: callbackBody(message, attempt, dlqId) })
+  }
+  finish(state, message, 'FAILED', attempt)
+}
+
+function finish(state: State, message: Message, end: 'DELIVERED' | 'FAILED' | 'CANCELED', attempt?: Attempt): void {
+  message.state = end
+  state.open.delete(message)
+  logEvent(state, message, { state: end, ...(attempt === undefined ? {} : { attempt }) })
+  changed(state)
+}
+
+function isSuccess({ status }: Attempt): boolean {
+  return status !== undefined && status >= 200 && status < 300
+}
+
+/** Both are needed: the status alone, and the header on any other status, are retried. */
+function isNonRetryable({ responseHeaders, status }: Attempt): boolean {
+  return status === 489 && responseHeaders['upstash-nonretryable-error']?.[0] === 'true'
+}
+
+function deliveryHeaders(state: State, { messageId, retried, scheduleId, settings }: Outgoing): Record<string, string> {
+  const { notBefore, signWith, skewMs } = state.faults
+  const body = settings.method === 'GET' ? Buffer.alloc(0) : settings.body
+  const now = new Date(state.clock().getTime() + skewMs)
+  return {
+    ...settings.headers,
+    'User-Agent': 'Upstash-QStash',
+    'Upstash-Signature': mintToken({ url: settings.url, body, key: state.keys[signWith], now, notBefore }),
+    'Upstash-Message-Id': messageId,
+    'Upstash-Retried': String(retried),
+    ...(scheduleId === undefined ? {} : { 'Upstash-Schedule-Id': scheduleId }),
+    'Upstash-Caller-Ip': '127.0.0.1',
+    'Upstash-Region': 'EU-CENTRAL-1',
+  }
+}
+
+function takeDrop({ faults }: State): { dropAfterMs?: number } {
+  if (faults.drops === 0) return {}
+  faults.drops -= 1
+  return { dropAfterMs: faults.dropAfterMs }
+}
