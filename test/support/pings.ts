@@ -1,0 +1,64 @@
+import pino from 'pino'
+import type { Db } from '../../src/database/connection.ts'
+import type { PingKind } from '../../src/database/tables.ts'
+import type { HeartbeatPing, HeartbeatSender, SendResult } from '../../src/providers/heartbeat.ts'
+
+export const noon = new Date('2026-11-21T12:00:00Z')
+
+export function later(ms: number): Date {
+  return new Date(noon.getTime() + ms)
+}
+
+/** Writes a ping as a closed run does; returns its id. */
+export async function owePing(
+  db: Db,
+  ping: { job?: string; kind?: PingKind; body?: string; trueUntil?: Date; nextAttemptAt?: Date } = {},
+): Promise<string> {
+  const { body = null, job = 'keep-alive', kind = 'success', nextAttemptAt = noon, trueUntil = later(600_000) } = ping
+  const { id } = await db
+    .insertInto('jobs.heartbeat_pings')
+    .values({ job, kind, body, happened_at: noon, true_until: trueUntil, next_attempt_at: nextAttemptAt })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+export async function readPing(db: Db, id: string) {
+  return await db.selectFrom('jobs.heartbeat_pings').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+}
+
+/** As if the sender's process had been gone for long enough. */
+export async function letClaimsRunOut(db: Db): Promise<void> {
+  await db
+    .updateTable('jobs.heartbeat_pings')
+    .set({ claimed_until: new Date(0) })
+    .where('state', '=', 'sending')
+    .execute()
+}
+
+/** A log whose lines a test can read. */
+export function recordLog() {
+  const lines: string[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) })
+  return { log, lines, messages: () => lines.map(line => (JSON.parse(line) as { msg: string }).msg) }
+}
+
+/** A sender that notes what it is given, in order, and answers by what it is told; delivered unless said. */
+export function recordSender(answer: (ping: HeartbeatPing) => SendResult | Promise<SendResult> = () => delivered) {
+  const sent: HeartbeatPing[] = []
+  const sender: HeartbeatSender = {
+    send: async ping => {
+      sent.push(ping)
+      return await answer(ping)
+    },
+  }
+  return { sender, sent, kinds: () => sent.map(({ kind }) => kind) }
+}
+
+export const delivered: SendResult = { outcome: 'delivered' }
+export const notNow: SendResult = { outcome: 'retryable', reason: 'status 503', retryAfterMs: null }
+
+/** Waits until a condition holds; the test's own time limit ends a wait in vain. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 2))
+}
