@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { createSecretCheck, hashBearerToken } from './bearer-token.ts'
 import { createRefusalLog } from './refusal-log.ts'
@@ -62,21 +62,16 @@ export default fp<QstashSignatureOptions>(
   async (app, options) => {
     takeBodiesAsBytes(app)
     app.decorateRequest('signed', null)
-    const verify = createVerifier(app, options)
-    const ownsSecret = createSecretCheck(options.bearerSecret)
+    app.addHook('onRoute', refuseToStayOpen)
     const refusals = createRefusalLog(app.log, options.clock)
     const refuse = (reason: string, request: FastifyRequest, reply: FastifyReply): void => {
       request.log.debug({ reason }, 'refused at the door')
       refusals.record(reason)
       refuseSignature(reply)
     }
+    const ownsSecret = createSecretCheck(options.bearerSecret)
+    const verify = createVerifier(app, options)
 
-    app.addHook('onRoute', ({ config, method, url }) => {
-      if (config?.door !== undefined && doors.includes(config.door)) return
-      throw new Error(
-        `route ${String(method)} ${url} says nothing about its door: set config.door to ${doors.join(', ')}`,
-      )
-    })
     app.addHook('onRequest', (request, reply, next) => {
       const reason = isDecidedBySignature(request)
         ? findMalformation(request.headers['upstash-signature'])
@@ -99,6 +94,11 @@ export default fp<QstashSignatureOptions>(
   },
   { name: 'qstash-signature', fastify: '5.x' },
 )
+
+function refuseToStayOpen({ config, method, url }: RouteOptions): void {
+  if (config?.door !== undefined && doors.includes(config.door)) return
+  throw new Error(`route ${String(method)} ${url} says nothing about its door: set config.door to ${doors.join(', ')}`)
+}
 
 /** Anything but an explicit bearer door asks for a signature, so that a route without a door stays shut. */
 function isDecidedBySignature(request: FastifyRequest): boolean {

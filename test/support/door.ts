@@ -107,6 +107,7 @@ function parseAnswer(text: string): RawAnswer {
 export interface TestDoorOptions extends Partial<QstashSignatureOptions> {
   readonly publicUrl?: string
   readonly limit?: RateLimitOptions
+  readonly operators?: readonly { readonly name: string; readonly token: string }[]
   /** Routes outside the guarded scope. */
   readonly open?: (app: FastifyInstance) => void
   /** Routes inside it; the usual one answers what arrived, for every method and address. */
@@ -116,7 +117,7 @@ export interface TestDoorOptions extends Partial<QstashSignatureOptions> {
 export interface TestDoor {
   readonly app: FastifyInstance
   readonly port: number
-  /** What was logged, parsed. */
+  /** What was logged from warn up, parsed. */
   readonly lines: readonly Record<string, unknown>[]
 }
 
@@ -124,7 +125,7 @@ export interface TestDoor {
 export async function openDoor(t: Test, options: TestDoorOptions = {}): Promise<TestDoor> {
   const lines: Record<string, unknown>[] = []
   const loggerInstance = pino(
-    { level: 'info' },
+    { level: 'warn' },
     { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) },
   )
   const app = fastify({
@@ -137,7 +138,7 @@ export async function openDoor(t: Test, options: TestDoorOptions = {}): Promise<
   await app.register(sensible)
   await app.register(errorHandler)
   await app.register(methodNotAllowed)
-  await app.register(operatorAuth, { operators })
+  await app.register(operatorAuth, { operators: options.operators ?? operators })
   await app.register(rateLimit, options.limit ?? {})
   options.open?.(app)
   await app.register(async scope => {
