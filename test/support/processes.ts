@@ -23,12 +23,16 @@ export interface Child {
 export interface ChildOptions {
   readonly databaseUrl: string
   readonly env?: Readonly<Record<string, string>>
+  /** What counts as started; `booted` unless said. */
+  readonly waitFor?: 'listening' | 'booted'
 }
 
 /** Starts the service as a process and waits until it is ready. Killed, if it still lives, when the test ends. */
-export async function startChild(t: Test, { databaseUrl, env = {} }: ChildOptions): Promise<Child> {
+export async function startChild(t: Test, { databaseUrl, env = {}, waitFor = 'booted' }: ChildOptions): Promise<Child> {
   const port = await findFreePort()
   const child = fork(path.join(import.meta.dirname, 'child.ts'), {
+    // The test runner's own loaders are not for the service.
+    execArgv: [],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: {
       PATH: process.env['PATH'],
@@ -61,8 +65,8 @@ export async function startChild(t: Test, { databaseUrl, env = {} }: ChildOption
   const steps = new Set<string>()
   child.on('message', (message: { step?: string }) => steps.add(message.step ?? ''))
   await new Promise<void>((resolve, reject) => {
-    child.on('message', (message: { booted?: boolean }) => {
-      if (message.booted === true) resolve()
+    child.on('message', message => {
+      if (Object.hasOwn(message as object, waitFor)) resolve()
     })
     child.once('exit', code => {
       reject(new Error(`the process ended (${code}) before it was ready:\n${stderr}`))
