@@ -1,7 +1,8 @@
 import t from 'tap'
 import { aggregate, describeJobs, describeResults, listStatuses } from '../../src/health/aggregate.ts'
+import { answerKnown, answerReadiness, type HealthSources } from '../../src/health/answers.ts'
 import { type DueJob, type JobRecord, judgeFreshness } from '../../src/health/job-freshness.ts'
-import type { HealthStatus, ProbeResult, ProbeState } from '../../src/health/probe.ts'
+import type { HealthStatus, Probe, ProbeResult, ProbeState } from '../../src/health/probe.ts'
 import { lastDueAt, listDueBetween } from '../../src/runner/slots.ts'
 
 const checkedAt = new Date('2026-01-05T12:00:00.000Z')
@@ -63,6 +64,51 @@ t.test('the public sees names and statuses, operators see the rest', t => {
       },
     ],
   })
+  t.end()
+})
+
+/** A probe that knows this much, and answers so when it is asked. */
+function known(knowledge: ProbeResult | undefined, asked: () => void = () => {}): Probe {
+  return {
+    name: 'neon-database',
+    last: () => knowledge,
+    read: async () => {
+      asked()
+      return knowledge ?? result('neon-database', 'fail')
+    },
+  }
+}
+
+function sources(database: Probe, migrations: Probe): HealthSources {
+  const jobs = known(undefined) as unknown as HealthSources['jobs']
+  const dependencies = new Map([['neon-database', database]])
+  return { state: () => ({ booted: true, draining: false }), dependencies, migrations, jobs }
+}
+
+t.test('only a fresh answer of the database makes the process ready', async t => {
+  const table: [ProbeResult, HealthStatus][] = [
+    [result('neon-database', 'pass'), 'pass'],
+    [result('neon-database', 'warn', { state: 'slow' }), 'pass'],
+    [result('neon-database', 'warn', { state: 'unknown' }), 'fail'],
+    [result('neon-database', 'fail', { state: 'misconfigured' }), 'fail'],
+  ]
+  const good = known(result('migrations', 'pass'))
+  for (const [database, expected] of table) {
+    t.equal((await answerReadiness(sources(known(database), good))).status, expected, database.state)
+  }
+})
+
+t.test('the plain answer asks nothing of anybody', t => {
+  const refuse = (): never => t.fail('a probe was read') as never
+  const table: [ProbeResult | undefined, HealthStatus][] = [
+    [undefined, 'pass'],
+    [result('neon-database', 'fail'), 'fail'],
+  ]
+  for (const [knowledge, expected] of table) {
+    const everything = sources(known(knowledge, refuse), known(undefined, refuse))
+    t.strictSame(answerKnown(everything, 'public').body, { status: expected })
+    t.equal(answerKnown(everything, 'operator').body.status, expected)
+  }
   t.end()
 })
 

@@ -16,7 +16,7 @@ const providers = {
 } as const
 
 function openFetch(t: Test): Fetch {
-  const http = createHttp({ closeMs: 10 })
+  const http = createHttp()
   t.teardown(async () => {
     await http.close()
   })

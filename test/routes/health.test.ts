@@ -315,9 +315,9 @@ t.test('/health/jobs fails when a critical job is overdue, warns for others, and
   const { app, db, pass } = await openHealthWorld(t, { jobs })
   t.same((await app.inject('/health/jobs')).json().status, 'pass', 'jobs that were never booted owe nothing')
   await recordFirstBoot(db, ['keep-alive', 'process-tasks', 'a-job-of-the-past'], at('11:00:00'))
-  await insertRun(db, { job: 'keep-alive', slot: at('11:50:00'), started_at: at('11:50:01') })
+  await insertRun(db, { job: 'keep-alive', slot: at('11:50:00'), started_at: at('12:00:30') })
   await insertRun(db, { job: 'process-tasks', slot: at('11:50:00'), started_at: at('11:50:01') })
-  // None of these is a success of a later slot.
+  // That was a late retry; neither it nor any of these is a success of a later slot.
   await insertRun(db, { job: 'keep-alive', slot: at('12:00:00'), started_at: at('12:00:01'), dry_run: true })
   await insertRun(db, { job: 'keep-alive', slot: at('12:00:00'), started_at: at('12:00:01'), state: 'incomplete' })
   await insertRun(db, { job: 'keep-alive', slot: at('11:50:00'), started_at: at('11:51:00'), state: 'duplicate' })
@@ -340,7 +340,7 @@ t.test('/health/jobs fails when a critical job is overdue, warns for others, and
   t.match(detail.checks['keep-alive:lastSuccess'][0], {
     status: 'fail',
     state: 'overdue',
-    observedValue: '2026-01-05T11:50:01.000Z',
+    observedValue: '2026-01-05T12:00:30.000Z',
     output: 'the slot of 2026-01-05T12:00:00.000Z has had no success',
     missedSlots: 5,
     doubledSlots: 1,
