@@ -43,7 +43,7 @@ export interface BetterStackStandIn {
   statusOf(token: string): 'pending' | 'up' | 'down'
   /** For every ping from now on, or those of one token; undefined takes it back. */
   setFault(fault: BetterStackFault | undefined, token?: string): void
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 interface State {

@@ -28,7 +28,8 @@ function merge(old: Fields, changes: Fields): Fields {
     const before = old[key]
     return [key, isFields(value) ? merge(isFields(before) ? before : {}, value) : value] as const
   })
-  return Object.fromEntries([...Object.entries(old), ...merged].filter(([, value]) => value !== null))
+  const all = { ...old, ...Object.fromEntries(merged) }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null))
 }
 
 function parse(body: Buffer): Fields | undefined {

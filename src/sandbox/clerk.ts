@@ -34,7 +34,7 @@ export interface ClerkStandIn {
   asked(): number
   /** For every call from now on, or those of one kind; undefined takes it back. */
   setFault(fault: Fault | undefined, call?: ClerkCall): void
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 interface User {

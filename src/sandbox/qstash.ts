@@ -36,7 +36,7 @@ export interface QstashStandIn {
   /** What callers asked for in vain: the errors of all 501 answers. */
   notModelled(): string[]
   /** Ends everything that is in flight; calling it again does nothing more. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export interface SingleDelivery {

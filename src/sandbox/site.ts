@@ -15,7 +15,7 @@ export interface SiteStandIn {
   asked(): number
   /** For every call from now on; undefined takes it back. */
   setFault(fault: SiteFault | undefined): void
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 interface State {

@@ -1,5 +1,5 @@
 import { submit } from './delivery.ts'
-import { describeDeadLetter, describeEvent, selects } from './messages.ts'
+import { describeDeadLetter, describeEvent, readFilter } from './messages.ts'
 import { ApiError } from './settings.ts'
 import type { DeadLetter, State } from './state.ts'
 
@@ -14,9 +14,10 @@ interface Page<Line> {
 /** The log, newest first, by `messageId`, `state`, `label` and the other filters, 100 lines unless `count` says less or more. */
 export function listEvents(state: State, query: URLSearchParams): Page<Record<string, unknown>> {
   const states = query.getAll('state')
+  const selects = readFilter(query)
   const chosen = state.events
     .filter(event => states.length === 0 || states.includes(event.state))
-    .filter(event => selects(query, event.message, event.time))
+    .filter(event => selects(event.message, event.time))
     .toReversed()
   const { cursor, lines } = page(chosen, query, event => String(event.number))
   return { lines: lines.map(describeEvent), ...(cursor === undefined ? {} : { cursor }) }
@@ -61,10 +62,11 @@ export function retryDeadLetter(state: State, { dlqId, message }: DeadLetter): {
 function chooseDeadLetters(state: State, query: URLSearchParams): DeadLetter[] {
   const ids = query.getAll('dlqIds').flatMap(value => value.split(','))
   const statuses = query.getAll('responseStatus')
+  const selects = readFilter(query)
   return [...state.deadLetters.values()]
     .filter(({ dlqId }) => ids.length === 0 || ids.includes(dlqId))
     .filter(({ attempt }) => statuses.length === 0 || statuses.includes(String(attempt.status ?? 0)))
-    .filter(({ message }) => selects(query, message))
+    .filter(({ message }) => selects(message))
     .toReversed()
 }
 

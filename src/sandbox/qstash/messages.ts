@@ -56,7 +56,8 @@ export function getOpenMessage(state: State, id: string): Message {
 
 /** Cancels what the filters select. No filter selects everything, as in production. Gives the number. */
 export function cancelMany(state: State, query: URLSearchParams): number {
-  const chosen = [...state.open].filter(message => selects(query, message))
+  const selects = readFilter(query)
+  const chosen = [...state.open].filter(message => selects(message))
   return chosen.filter(message => cancel(state, message)).length
 }
 
@@ -124,17 +125,19 @@ const readers: Readonly<Record<string, (message: Message) => readonly (string | 
 }
 const paging = ['count', 'cursor', 'dlqIds', 'fromDate', 'toDate', 'state', 'responseStatus']
 
-/** Whether every filter of the query fits; values of one filter are alternatives. Throws ApiError 501 for others. */
-export function selects(query: URLSearchParams, message: Message, at: Date = message.createdAt): boolean {
-  for (const name of new Set(query.keys())) {
-    if (paging.includes(name)) continue
-    const read = readers[name]
-    if (read === undefined) throw new ApiError(501, `the QStash stand-in does not model the filter ${name}`)
-    const wanted = query.getAll(name).flatMap(value => (name === 'messageIds' ? value.split(',') : [value]))
-    if (!read(message).some(value => value !== undefined && wanted.includes(value))) return false
-  }
-  const [from, to] = [query.get('fromDate'), query.get('toDate')]
-  return (from === null || at.getTime() >= Number(from)) && (to === null || at.getTime() <= Number(to))
+/**
+ * Reads the filters of a call: every one has to fit, and the values of one are alternatives. Throws ApiError 501 for a
+ * filter that this stand-in does not model.
+ */
+export function readFilter(query: URLSearchParams): (message: Message, at?: Date) => boolean {
+  const wanted = [...new Set(query.keys())].filter(name => !paging.includes(name))
+  const unknown = wanted.find(name => !Object.hasOwn(readers, name))
+  if (unknown !== undefined) throw new ApiError(501, `the QStash stand-in does not model the filter ${unknown}`)
+  const [from, to] = [Number(query.get('fromDate') ?? -Infinity), Number(query.get('toDate') ?? Infinity)]
+  return (message, at = message.createdAt) =>
+    wanted.every(name => readers[name]?.(message).some(value => value !== undefined && query.has(name, value))) &&
+    at.getTime() >= from &&
+    at.getTime() <= to
 }
 
 function readDeduplicationKey(headers: Headers, { body, headers: forwarded, url }: Settings): string | undefined {
