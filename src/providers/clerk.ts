@@ -41,7 +41,8 @@ export function createClerk(options: ClerkOptions): CalendarTokens {
         return 'missing'
       }
       // Clerk passes on why Google refused; invalid_grant means revoked or expired for good, anything else may pass.
-      if (code === 'oauth_token_retrieval_error' && /\binvalid_grant\b/.test(providerError)) return 'missing'
+      const refused = answer.status === 400 && code === 'oauth_token_retrieval_error'
+      if (refused && /\binvalid_grant\b/.test(providerError)) return 'missing'
       throw toFailure(answer, code)
     },
     markDisconnected: async (clerkUserId, signal) => {
