@@ -1,0 +1,191 @@
+#!/usr/bin/env node
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { RunState } from '../database/tables.ts'
+import { toError } from '../errors.ts'
+import { redact } from '../runner/redact.ts'
+import type { SwitchOptions } from './pause.ts'
+import { printJson, printNote } from './print.ts'
+import type { RunOptions } from './run.ts'
+import type { RunsOptions } from './runs.ts'
+import type { SlotsOptions } from './slots.ts'
+
+const oldestNode = 24
+// Whatever a command left open (code of a job that does not stop) must not keep the shell waiting.
+const lingerMs = 2_000
+const states: readonly RunState[] = [
+  'running',
+  'succeeded',
+  'skipped',
+  'paused',
+  'duplicate',
+  'failed',
+  'incomplete',
+  'interrupted',
+  'abandoned',
+]
+
+await main()
+
+/** The terminal's edge: maps the arguments to one command, and what it comes to to an exit code. */
+async function main(): Promise<void> {
+  if (Number(process.versions.node.split('.')[0]) < oldestNode) {
+    printNote(`Node ${oldestNode} or newer is needed and this is ${process.version}: use \`npm run cli -- <command>\``)
+    process.exitCode = 1
+    return
+  }
+  // The reader may have seen enough (`… | head`).
+  process.stdout.on('error', err => process.exit('code' in err && err.code === 'EPIPE' ? process.exitCode : 1))
+  try {
+    await createProgram().parseAsync()
+  } catch (thrown) {
+    process.exitCode = thrown instanceof CommanderError ? thrown.exitCode : reportFailure(toError(thrown))
+  }
+  setTimeout(() => process.exit(), lingerMs).unref()
+}
+
+function createProgram(): Command {
+  const program = new Command('eleva-jobs')
+    .description('Runs, watches and mends the scheduled jobs of Eleva Care.')
+    .version(packageJson.version)
+    .exitOverride()
+    .showHelpAfterError('`eleva-jobs --help` lists commands; `eleva-jobs help <command>` explains one')
+    .addHelpText('after', helpText())
+  addReading(program)
+  addRunning(program)
+  addSwitches(program)
+  addUpkeep(program)
+  return program
+}
+
+/** Commands import their file when they are called: asking for help must not wait for the database driver. */
+function addReading(program: Command): void {
+  addCommand(program, 'jobs', 'list the jobs: when they run, what they may do, whether they are watched').action(
+    async (options: { json?: boolean }) => await finish((await import('./jobs.ts')).showJobs(options)),
+  )
+  addCommand(program, 'runs', 'list runs, newest first, or show one with plan, report, attempts and pings')
+    .addArgument(new Argument('[id]', 'the run to show').argParser(parseRunId))
+    .option('--job <name>', 'only runs of this job')
+    .addOption(new Option('--state <state>', 'only runs in this state').choices(states))
+    .option('--before <run>', 'only runs older than this one', parseRunId)
+    .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
+    .option('--id <run>', 'the run to show', parseRunId)
+    .action(async (id: string | undefined, { id: named, ...options }: RunsOptions & { id?: string }) => {
+      const { showRun, showRuns } = await import('./runs.ts')
+      const wanted = id ?? named
+      return await finish(wanted === undefined ? showRuns(options) : showRun(wanted, options))
+    })
+  addCommand(program, 'slots', 'account for every slot that was due: ran, skipped, paused, failed, missed, doubled')
+    .option('--job <name>', 'only this job')
+    .option('--days <n>', 'how far back, 1 to 400', parseWhole(1, 400), 30)
+    .option('--all', 'list the slots that ran as well')
+    .action(async (options: SlotsOptions) => await finish((await import('./slots.ts')).showSlots(options)))
+}
+
+function addRunning(program: Command): void {
+  addCommand(program, 'run', 'run a job once, now; Ctrl-C lets it finish, a second Ctrl-C stops it')
+    .argument('<job>')
+    .option('--dry-run', 'only show what it would do')
+    .option('--input <json>', "the job's input, as JSON or @file")
+    .option('--plan-hash <hash>', 'do nothing when the plan is no longer the one of this hash', parsePlanHash)
+    .option('--ping', 'report to the heartbeat, which a run by hand otherwise does not')
+    .option('--as <name>', 'who runs it, for the audit; your user name unless given')
+    .option('--verbose', "the service's log lines on stderr")
+    .action(async (job: string, options: RunOptions) => await finish((await import('./run.ts')).run(job, options)))
+}
+
+function addSwitches(program: Command): void {
+  const switches = [
+    ['pause', 'stop a job before its next effect, until it is resumed'],
+    ['resume', 'let a paused job run again'],
+  ] as const
+  for (const [name, description] of switches) {
+    addCommand(program, name, description)
+      .argument('<job>')
+      .requiredOption('--reason <text>', 'why, for the audit', parseReason)
+      .option('--as <name>', 'who does it, for the audit; your user name unless given')
+      .action(
+        async (job: string, options: SwitchOptions) => await finish((await import('./pause.ts'))[name](job, options)),
+      )
+  }
+}
+
+function addUpkeep(program: Command): void {
+  addCommand(program, 'migrate', "bring the service's own tables up to this build; needs DATABASE_URL alone")
+    .option('--dry-run', 'only list what is missing; exit code 2 when something is')
+    .action(
+      async (options: { dryRun?: boolean; json?: boolean }) =>
+        await finish((await import('./migrate.ts')).migrate(options)),
+    )
+  addCommand(program, 'check', 'check configuration, database, migrations, marketplace and heartbeats').action(
+    async (options: { json?: boolean }) => await finish((await import('./check.ts')).check(options)),
+  )
+}
+
+function addCommand(program: Command, name: string, description: string): Command {
+  return program.command(name).description(description).option('--json', 'one JSON document on stdout')
+}
+
+async function finish(command: Promise<number>): Promise<void> {
+  process.exitCode = await command
+}
+
+/** One clear message and no stack. Redacted, because a driver may put anything into its errors. */
+function reportFailure(err: Error): number {
+  const message = redact(err.message === '' ? nameOf(err) : err.message)
+  if (process.argv.includes('--json')) printJson({ error: message })
+  printNote(`eleva-jobs: ${message}`)
+  return 1
+}
+
+/** A refused connection to several addresses comes without a message. */
+function nameOf(err: Error): string {
+  return 'code' in err ? `something failed (${String(err.code)})` : err.name
+}
+
+function parseRunId(value: string): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return value
+  throw new InvalidArgumentError('A run id looks like 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b.')
+}
+
+function parsePlanHash(value: string): string {
+  if (/^[0-9a-f]{64}$/.test(value)) return value
+  throw new InvalidArgumentError('A plan hash has 64 hexadecimal digits; a dry run prints it.')
+}
+
+function parseReason(value: string): string {
+  if (/\S/.test(value) && value.length <= 500) return value
+  throw new InvalidArgumentError('Give 1 to 500 characters.')
+}
+
+function parseWhole(min: number, max: number): (value: string) => number {
+  return value => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+    if (number >= min && number <= max) return number
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function helpText(): string {
+  return `
+Every command takes --json and then writes exactly one JSON document to stdout. Times are UTC.
+
+Environment:
+  DATABASE_URL  all that runs, slots, pause, resume and migrate need
+  The rest of the service's environment is needed by run and check; .env.example describes each variable.
+  NO_COLOR      no colours on a terminal either
+
+Exit codes:
+  0  fine
+  1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, a wrong command
+  2  changes pending (migrate --dry-run)
+
+Examples:
+  eleva-jobs jobs
+  eleva-jobs run process-tasks --dry-run
+  eleva-jobs runs --job keep-alive --state failed
+  eleva-jobs runs 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b
+  eleva-jobs slots --days 7
+  eleva-jobs pause keep-alive --reason 'the site is being moved'
+  eleva-jobs migrate --dry-run`
+}
