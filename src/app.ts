@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import sensible from '@fastify/sensible'
-import { fastify, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import packageJson from '../package.json' with { type: 'json' }
 import { waitForDatabase } from './boot.ts'
@@ -161,7 +161,7 @@ export async function createApp(config: Config, log: FastifyBaseLogger, outside:
 function createServer(log: FastifyBaseLogger): FastifyInstance {
   const server = fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     // A request id from outside could be anything, also another request's.
     requestIdHeader: false,
     genReqId: () => uuidv7(),
