@@ -85,13 +85,13 @@ function asksForServices(request: FastifyRequest): boolean {
   return parameters.length > 0
 }
 
-function renderFresh(request: FastifyRequest, reply: FastifyReply, body: HealthBody): string {
+function renderFresh(request: FastifyRequest, reply: FastifyReply, body: HealthBody): HealthBody {
   if (body.status === 'fail') void reply.header('retry-after', retryAfterSeconds)
   void reply.header('cache-control', 'no-store')
   return render(request, reply, body)
 }
 
-function renderAnswer(request: FastifyRequest, reply: FastifyReply, { body, ttlMs }: Answer): string {
+function renderAnswer(request: FastifyRequest, reply: FastifyReply, { body, ttlMs }: Answer): HealthBody {
   const seconds = Math.floor(ttlMs / 1000)
   if (body.status === 'fail') void reply.header('retry-after', Math.max(1, seconds))
   // The answer depends on both, and no cache may show an operator's to anybody else.
@@ -99,10 +99,9 @@ function renderAnswer(request: FastifyRequest, reply: FastifyReply, { body, ttlM
   return render(request, reply, body)
 }
 
-function render(request: FastifyRequest, reply: FastifyReply, body: HealthBody): string {
+function render(request: FastifyRequest, reply: FastifyReply, body: HealthBody): HealthBody {
+  if (body.status === 'fail') void reply.code(503)
   const isAsked = request.headers.accept?.includes('application/health+json') === true
-  void reply
-    .code(body.status === 'fail' ? 503 : 200)
-    .type(isAsked ? 'application/health+json; charset=utf-8' : 'application/json; charset=utf-8')
-  return JSON.stringify(body)
+  if (isAsked) void reply.type('application/health+json; charset=utf-8')
+  return body
 }
