@@ -1,7 +1,10 @@
 import pino from 'pino'
+import type { Test } from 'tap'
 import type { Db } from '../../src/database/connection.ts'
 import type { PingKind } from '../../src/database/tables.ts'
 import type { HeartbeatPing, HeartbeatSender, SendResult } from '../../src/providers/heartbeat.ts'
+import { createPings, type PingsOptions } from '../../src/runner/pings.ts'
+import { testDatabase } from './database.ts'
 
 export const noon = new Date('2026-11-21T12:00:00Z')
 
@@ -57,6 +60,43 @@ export function recordSender(answer: (ping: HeartbeatPing) => SendResult | Promi
 
 export const delivered: SendResult = { outcome: 'delivered' }
 export const notNow: SendResult = { outcome: 'retryable', reason: 'status 503', retryAfterMs: null }
+
+export const token = 'k7Qp2XvN8rTz4LmWc9Ya3bUd'
+export const jobs = ['keep-alive', 'process-tasks', 'cleanup-blocked-dates']
+
+export function heartbeatsOf(names: readonly string[], timeoutMs = 5_000) {
+  return new Map(
+    names.map(name => [name, { url: `https://monitor.test/api/v1/heartbeat/${name}/${token}`, timeoutMs }]),
+  )
+}
+
+/** Pings on a database of their own, with a clock that stands still, and a check that no log line names the token. */
+export async function testPings(t: Test, options: Partial<PingsOptions> = {}) {
+  const { db, url } = await testDatabase(t)
+  const { lines, log, messages } = recordLog()
+  const time = { now: noon }
+  const pings = createPings({
+    db,
+    sender: recordSender().sender,
+    heartbeats: heartbeatsOf(jobs),
+    clock: () => time.now,
+    owner: 'one',
+    log,
+    random: () => 1,
+    ...options,
+  })
+  t.teardown(async () => {
+    await pings.close(0)
+    if (lines.join('').includes(token)) throw new Error('a log line names the token')
+  })
+  return { db, url, log, lines, messages, time, pings }
+}
+
+/** A clock that moves, for what is tried again within one pass. */
+export function movingClock(): () => Date {
+  const startedAt = performance.now()
+  return () => later(performance.now() - startedAt)
+}
 
 /** Waits until a condition holds; the test's own time limit ends a wait in vain. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
