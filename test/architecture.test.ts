@@ -10,6 +10,7 @@ import {
   listPackages,
   listVariablesRead,
   readAll,
+  readTable,
 } from './support/sources.ts'
 
 interface Layer {
@@ -110,6 +111,15 @@ t.test('imports go one way', async t => {
       .map(({ file, typesOnly }) => `${source.file} imports ${file}${typesOnly ? ' (types)' : ''}: ${because}`)
   })
   t.strictSame(wrong, [])
+})
+
+t.test('CONTRIBUTING.md shows this table', async t => {
+  const quote = (names: readonly string[]): string => names.map(name => `\`${name}\``).join(', ')
+  const rows = Object.entries(layers).map(([from, { asTypes = [], because, may }]) => {
+    const types = asTypes.length === 0 ? [] : [`${quote(asTypes)} as types`]
+    return [`\`${from}\``, [quote(may) || 'nothing', ...types].join('; '), because]
+  })
+  t.strictSame(readTable(readFileSync('CONTRIBUTING.md', 'utf8'), 'From'), rows)
 })
 
 t.test('a job imports no other job, because a shared rule belongs to a folder of its own', async t => {

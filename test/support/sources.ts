@@ -102,3 +102,22 @@ export function listVariablesRead(): Set<string> {
   }
   return read
 }
+
+/** The cells of the Markdown table whose first column has that heading. Throws when there is none. */
+export function readTable(markdown: string, heading: string): string[][] {
+  const lines = markdown.split('\n')
+  const start = lines.findIndex(line => line.startsWith(`| ${heading} |`))
+  if (start === -1) throw new Error(`there is no table of ${heading}`)
+  const rows = lines.slice(start + 2)
+  return rows
+    .slice(
+      0,
+      rows.findIndex(line => !line.startsWith('|')),
+    )
+    .map(line =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map(cell => cell.trim()),
+    )
+}

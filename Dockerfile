@@ -1,0 +1,14 @@
+# The same Node as in package.json; a test compares them.
+FROM node:24.21.0-slim
+WORKDIR /app
+# The compile cache saves a third of the start; the user below may write there.
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/node-compile-cache
+COPY package.json package-lock.json .npmrc ./
+# Optional packages are a second Node, which only developers need.
+RUN npm ci --omit=dev --omit=optional && npm cache clean --force
+COPY src ./src
+COPY migrations ./migrations
+USER node
+EXPOSE 10000
+# Not through npm, which would keep SIGTERM to itself.
+CMD ["node", "src/server.ts"]
