@@ -66,11 +66,22 @@ export async function startQstash(options: QstashOptions = {}): Promise<QstashSt
     answer: request => answerApi(state, request),
   })
   return {
+    ...createControls(state),
     url,
     token: state.token,
     get keys() {
       return state.keys
     },
+    close: async () => {
+      state.closing.abort()
+      state.timers.close()
+      await close()
+    },
+  }
+}
+
+function createControls(state: State): Omit<QstashStandIn, 'url' | 'token' | 'keys' | 'close'> {
+  return {
     fire: scheduleId => trigger(state, getSchedule(state, scheduleId)),
     deliverOnce: async delivery => await attemptOnce(state, outgoingOf(delivery)),
     messages: () => [...state.messages.values()].map(viewOf),
@@ -88,11 +99,6 @@ export async function startQstash(options: QstashOptions = {}): Promise<QstashSt
     rotateKeys: () => rotateKeys(state),
     faults: createFaults(state.faults),
     notModelled: () => [...state.notModelled],
-    close: async () => {
-      state.closing.abort()
-      state.timers.close()
-      await close()
-    },
   }
 }
 

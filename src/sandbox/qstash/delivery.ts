@@ -1,4 +1,4 @@
-import { sendAttempt } from './attempt.ts'
+import { type Reply, sendAttempt } from './attempt.ts'
 import { callbackBody } from './callback.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Settings } from './settings.ts'
@@ -60,15 +60,8 @@ export async function attemptOnce(state: State, outgoing: Outgoing): Promise<Att
   const startedAt = state.clock()
   const started = performance.now()
   state.inFlight += 1
-  const reply = state.accepts(new URL(settings.url))
-    ? await sendAttempt({
-        ...settings,
-        headers: requestHeaders,
-        timeoutMs: settings.timeoutMs / state.limits.timeoutSpeed,
-        signal: state.closing.signal,
-        ...takeDrop(state),
-      })
-    : { headers: {}, body: Buffer.alloc(0), error: `this stand-in does not deliver to ${settings.url}` }
+  const { body, headers, ...ending } = await send(state, settings, requestHeaders)
+  state.inFlight -= 1
   const attempt: Attempt = {
     messageId,
     ...(scheduleId === undefined ? {} : { scheduleId }),
@@ -78,16 +71,22 @@ export async function attemptOnce(state: State, outgoing: Outgoing): Promise<Att
     isDuplicate,
     startedAt,
     durationMs: performance.now() - started,
-    ...(reply.status === undefined ? {} : { status: reply.status }),
-    ...(reply.error === undefined ? {} : { error: reply.error }),
+    ...ending,
     requestHeaders,
-    responseHeaders: reply.headers,
-    responseBody: reply.body,
+    responseHeaders: headers,
+    responseBody: body,
   }
-  state.inFlight -= 1
   remember(state.attempts, attempt)
   changed(state)
   return attempt
+}
+
+async function send(state: State, settings: Settings, headers: Readonly<Record<string, string>>): Promise<Reply> {
+  if (!state.accepts(new URL(settings.url))) {
+    return { headers: {}, body: Buffer.alloc(0), error: `this stand-in does not deliver to ${settings.url}` }
+  }
+  const timeoutMs = settings.timeoutMs / state.limits.timeoutSpeed
+  return await sendAttempt({ ...settings, headers, timeoutMs, signal: state.closing.signal, ...takeDrop(state) })
 }
 
 function wait(state: State, message: Message, virtualMs: number): void {

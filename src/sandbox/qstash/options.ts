@@ -1,5 +1,5 @@
 import { createFlow } from './flow.ts'
-import type { State } from './state.ts'
+import type { FaultState, Limits, State } from './state.ts'
 import { createTimers } from './timers.ts'
 import { createSigningKey, randomId, type SigningKeys } from '../qstash-token.ts'
 
@@ -33,12 +33,7 @@ export function createState(options: QstashOptions): State {
     clock,
     timers,
     flow: createFlow({ clock, timers, maxParallelism: parallelism }),
-    limits: {
-      schedules: options.maxSchedules ?? 1_000,
-      parallelism,
-      timeoutSpeed: options.timeoutSpeed ?? 1,
-      upsertResumes: options.upsertResumes ?? true,
-    },
+    limits: limitsOf(options, parallelism),
     accepts: options.destinationFilter ?? isLoopback,
     closing: new AbortController(),
     schedules: new Map(),
@@ -49,21 +44,34 @@ export function createState(options: QstashOptions): State {
     attempts: [],
     events: [],
     notModelled: [],
-    faults: {
-      duplicates: 0,
-      duplicatesCome: 'together',
-      signWith: 'current',
-      notBefore: 'zero',
-      skewMs: 0,
-      drops: 0,
-      dropAfterMs: 0,
-      apiFailures: [],
-    },
+    faults: noFaults(),
     keys: options.keys ?? { current: createSigningKey(), next: createSigningKey() },
     held: undefined,
     inFlight: 0,
     watchers: new Set(),
     counter: 0,
+  }
+}
+
+function limitsOf(options: QstashOptions, parallelism: number): Limits {
+  return {
+    schedules: options.maxSchedules ?? 1_000,
+    parallelism,
+    timeoutSpeed: options.timeoutSpeed ?? 1,
+    upsertResumes: options.upsertResumes ?? true,
+  }
+}
+
+function noFaults(): FaultState {
+  return {
+    duplicates: 0,
+    duplicatesCome: 'together',
+    signWith: 'current',
+    notBefore: 'zero',
+    skewMs: 0,
+    drops: 0,
+    dropAfterMs: 0,
+    apiFailures: [],
   }
 }
 
