@@ -1,5 +1,6 @@
+import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { parseEnv } from 'node:util'
+import { parseEnv, promisify } from 'node:util'
 import { pino } from 'pino'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -8,6 +9,7 @@ import { ConfigError, heartbeatVariables, loadConfig } from '../src/config.ts'
 import { jobs } from '../src/jobs/index.ts'
 import { listVariablesRead, readTable } from './support/sources.ts'
 
+const run = promisify(execFile)
 const readme = readFileSync('README.md', 'utf8')
 const example = readFileSync('.env.example', 'utf8')
 const dockerfile = readFileSync('Dockerfile', 'utf8')
@@ -68,6 +70,13 @@ t.test("the README's routes are the routes that answer", async t => {
   const served = readRoutes(app.server.printRoutes({ commonPrefix: false })).filter(route => !route.startsWith('HEAD '))
   const described = readTable(readme, 'Route').map(([route = '']) => route.replaceAll('`', ''))
   t.strictSame(described.toSorted(), served.toSorted())
+})
+
+t.test("the README's commands are those of the command line", async t => {
+  const { stdout } = await run(process.execPath, ['src/cli/main.ts', '--help'])
+  const listed = [...stdout.matchAll(/^ {2}([a-z]+) +(?:\[|[a-z])/gm)].map(([, name = '']) => name)
+  const described = readTable(readme, 'CLI command').map(([name = '']) => name.replaceAll('`', ''))
+  t.strictSame(described.toSorted(), listed.filter(name => name !== 'help').toSorted())
 })
 
 t.test('the README says what to type for the first run and for the tests', async t => {
