@@ -1,4 +1,5 @@
-import { attemptOnce, release } from './qstash/delivery.ts'
+import { attemptOnce, type Outgoing } from './qstash/attempt-once.ts'
+import { release } from './qstash/delivery.ts'
 import { createFaults, type QstashFaults } from './qstash/faults.ts'
 import { createState, type QstashOptions } from './qstash/options.ts'
 import { answerApi, maxApiBodyBytes, rotateKeys } from './qstash/routes.ts'
@@ -141,7 +142,7 @@ function viewOf({ createdAt, id, notBefore, retried, scheduleId, settings, state
   }
 }
 
-function outgoingOf(delivery: SingleDelivery): Parameters<typeof attemptOnce>[1] {
+function outgoingOf(delivery: SingleDelivery): Outgoing {
   const {
     body = '',
     headers = {},

@@ -1,18 +1,9 @@
-import { type Reply, sendAttempt } from './attempt.ts'
+import { attemptOnce } from './attempt-once.ts'
 import { callbackBody } from './callback.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Settings } from './settings.ts'
-import { type Attempt, changed, isFinal, keepMessage, logEvent, type Message, remember, type State } from './state.ts'
-import { mintToken, randomId } from '../qstash-token.ts'
-
-/** Where and as what one attempt goes out. */
-export interface Outgoing {
-  readonly messageId: string
-  readonly scheduleId?: string
-  readonly settings: Settings
-  readonly retried: number
-  readonly isDuplicate: boolean
-}
+import { type Attempt, changed, isFinal, keepMessage, logEvent, type Message, type State } from './state.ts'
+import { randomId } from '../qstash-token.ts'
 
 /** Accepts a message for delivery once its delay has passed. Each message has an id of its own. */
 export function submit(
@@ -51,42 +42,6 @@ export function release(state: State): void {
   const due = state.held ?? []
   state.held = undefined
   for (const message of due) comeDue(state, message)
-}
-
-/** One signed request, recorded; no retry follows from it. */
-export async function attemptOnce(state: State, outgoing: Outgoing): Promise<Attempt> {
-  const { isDuplicate, messageId, retried, scheduleId, settings } = outgoing
-  const requestHeaders = deliveryHeaders(state, outgoing)
-  const startedAt = state.clock()
-  const started = performance.now()
-  state.inFlight += 1
-  const { body, headers, ...ending } = await send(state, settings, requestHeaders)
-  state.inFlight -= 1
-  const attempt: Attempt = {
-    messageId,
-    ...(scheduleId === undefined ? {} : { scheduleId }),
-    url: settings.url,
-    method: settings.method,
-    retried,
-    isDuplicate,
-    startedAt,
-    durationMs: performance.now() - started,
-    ...ending,
-    requestHeaders,
-    responseHeaders: headers,
-    responseBody: body,
-  }
-  remember(state.attempts, attempt)
-  changed(state)
-  return attempt
-}
-
-async function send(state: State, settings: Settings, headers: Readonly<Record<string, string>>): Promise<Reply> {
-  if (!state.accepts(new URL(settings.url))) {
-    return { headers: {}, body: Buffer.alloc(0), error: `this stand-in does not deliver to ${settings.url}` }
-  }
-  const timeoutMs = settings.timeoutMs / state.limits.timeoutSpeed
-  return await sendAttempt({ ...settings, headers, timeoutMs, signal: state.closing.signal, ...takeDrop(state) })
 }
 
 function wait(state: State, message: Message, virtualMs: number): void {
@@ -179,26 +134,4 @@ function isSuccess({ status }: Attempt): boolean {
 /** Both are needed: the status alone, and the header on any other status, are retried. */
 function isNonRetryable({ responseHeaders, status }: Attempt): boolean {
   return status === 489 && responseHeaders['upstash-nonretryable-error']?.[0] === 'true'
-}
-
-function deliveryHeaders(state: State, { messageId, retried, scheduleId, settings }: Outgoing): Record<string, string> {
-  const { notBefore, signWith, skewMs } = state.faults
-  const body = settings.method === 'GET' ? Buffer.alloc(0) : settings.body
-  const now = new Date(state.clock().getTime() + skewMs)
-  return {
-    ...settings.headers,
-    'User-Agent': 'Upstash-QStash',
-    'Upstash-Signature': mintToken({ url: settings.url, body, key: state.keys[signWith], now, notBefore }),
-    'Upstash-Message-Id': messageId,
-    'Upstash-Retried': String(retried),
-    ...(scheduleId === undefined ? {} : { 'Upstash-Schedule-Id': scheduleId }),
-    'Upstash-Caller-Ip': '127.0.0.1',
-    'Upstash-Region': 'EU-CENTRAL-1',
-  }
-}
-
-function takeDrop({ faults }: State): { dropAfterMs?: number } {
-  if (faults.drops === 0) return {}
-  faults.drops -= 1
-  return { dropAfterMs: faults.dropAfterMs }
 }
