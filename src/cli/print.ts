@@ -17,7 +17,7 @@ export function printJson(document: unknown): void {
 
 /** Writes a line for people to stdout. */
 export function printLine(...parts: readonly Cell[]): void {
-  process.stdout.write(`${parts.map(show).join(' ')}\n`)
+  process.stdout.write(`${parts.map(show).join(' ').trimEnd()}\n`)
 }
 
 /** Writes a line for people to stderr. */
@@ -96,10 +96,12 @@ const columnGap = 2
 const narrowest = 20
 
 function fitToTerminal(head: readonly string[], rows: readonly (readonly Cell[])[]) {
-  if (!process.stdout.isTTY) return {}
+  const { columns, isTTY } = process.stdout
+  // Some terminals do not know their width.
+  if (!isTTY || columns < narrowest) return {}
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => toText(row[column]).length)))
   const others = widths.slice(0, -1).reduce((sum, width) => sum + width + columnGap, 0)
-  const room = process.stdout.columns - others
+  const room = columns - others
   if ((widths.at(-1) ?? 0) + columnGap <= room) return {}
   return { colWidths: [...widths.slice(0, -1).map(() => null), Math.max(narrowest, room)], wordWrap: true }
 }

@@ -87,8 +87,8 @@ function took({ finished_at: finishedAt, started_at: startedAt }: Pick<Run, 'sta
 }
 
 /** The counts that matter, or why there are none. */
-function summarize({ error_code: errorCode, message, report, state }: RunSummary): string {
-  const counts = ['applied', 'failed', 'left', 'waiting', 'findings'].flatMap(name => {
+function summarize({ dry_run: dryRun, error_code: errorCode, message, report, state }: RunSummary): string {
+  const counts = [dryRun ? 'planned' : 'applied', 'failed', 'left', 'waiting', 'findings'].flatMap(name => {
     const count = report?.[name]
     return typeof count === 'number' && count > 0 ? [`${name} ${count}`] : []
   })

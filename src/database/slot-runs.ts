@@ -15,7 +15,7 @@ export interface SlotRunRow {
 
 /**
  * The job's runs that belong to a slot in [from, to): one row for each slot and state, that of the newest run, with the
- * number of messages that wanted the slot. So a storm of deliveries costs no more memory than one. Dry runs have no slot.
+ * number of messages that wanted the slot, so that a storm of deliveries costs no memory. Dry runs count for nothing.
  */
 export async function listSlotRuns(db: Db, job: string, from: Date, to: Date): Promise<SlotRunRow[]> {
   const { rows } = await sql<SlotRunRow>`
