@@ -66,7 +66,7 @@ function createMatcher(pattern: string): KnownRoute['match'] {
     const params: Record<string, string> = {}
     for (const [index, part] of wanted.entries()) {
       const value = given[index] ?? ''
-      if (part.startsWith(':') && value !== '') params[part.slice(1)] = value
+      if (part.startsWith(':')) params[part.slice(1)] = value
       else if (part !== value && part !== '*') return undefined
     }
     return params
