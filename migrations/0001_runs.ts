@@ -17,6 +17,7 @@ async function createTables(db: Kysely<unknown>): Promise<void> {
       job text not null,
       message_id text not null,
       slot timestamptz,
+      effective_slot timestamptz,
       trigger text not null check (trigger in ('schedule', 'message', 'cron', 'operator', 'cli')),
       attempt integer not null check (attempt >= 1),
       state text not null check (state in ('running', 'succeeded', 'skipped', 'paused', 'duplicate', 'failed',
@@ -39,14 +40,17 @@ async function createTables(db: Kysely<unknown>): Promise<void> {
       check ((state = 'running') = (finished_at is null)),
       check (not final or state in ('succeeded', 'skipped', 'paused', 'duplicate', 'failed')),
       check (final or state not in ('succeeded', 'skipped', 'paused', 'duplicate')),
-      -- Decides between two deliveries of one message that arrive at once.
-      constraint runs_message unique (job, message_id, dry_run)
-    )`.execute(db)
-  // Decides between two schedules, or two schedulers, that want the same slot of a job.
+      check (effective_slot is null or (effective_slot = slot and not dry_run and state in ('running', 'succeeded'))),
+      -- Decides between two deliveries of one message that arrive at once. The message leads, so that no other index
+      -- could serve the look-up: on a young table the planner would read every run of the job instead.
+      constraint runs_message unique (message_id, job, dry_run)
+    ) with (fillfactor = 70)`.execute(db)
+  // Decides between two schedules, or two schedulers, that want the same slot of a job. On a column of its own, because
+  // an index that looked at the state would make the closing of every run write all indexes anew.
   await sql`
-    create unique index runs_effective_slot on jobs.runs (job, slot)
-    where slot is not null and not dry_run and state in ('running', 'succeeded')`.execute(db)
-  await sql`create index runs_newest on jobs.runs (job, id desc)`.execute(db)
+    create unique index runs_effective_slot on jobs.runs (job, effective_slot) where effective_slot is not null`.execute(
+    db,
+  )
 
   await sql`
     create table jobs.leases (
@@ -93,10 +97,10 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
     create function jobs.claim_run(
       in_run_id uuid, in_job text, in_message_id text, in_trigger text, in_slot timestamptz,
       in_every_slot_counts boolean, in_dry_run boolean, in_operator text, in_owner text, in_lease_ms integer,
-      in_now timestamptz, in_deadline_at timestamptz, in_token_hash bytea
-    ) returns table (
-      verdict text, run_id uuid, attempt integer, term bigint, slot timestamptz, busy_until timestamptz,
-      state text, final boolean, report jsonb, plan_hash text, error_code text, message text
+      in_now timestamptz, in_deadline_at timestamptz, in_token_hash bytea,
+      out verdict text, out run_id uuid, out attempt integer, out term bigint, out slot timestamptz,
+      out busy_until timestamptz, out state text, out final boolean, out report jsonb, out plan_hash text,
+      out error_code text, out message text
     ) language plpgsql as $$
     #variable_conflict use_column
     declare
@@ -127,7 +131,6 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
           where t.token_hash = in_token_hash and t.job = in_job and t.message_id = in_message_id
         ) then
           verdict := 'replayed';
-          return next;
           return;
         end if;
       end if;
@@ -145,7 +148,6 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
           verdict := 'recorded';
           state := run.state; final := run.final; report := run.report; plan_hash := run.plan_hash;
           error_code := run.error_code; message := run.message;
-          return next;
           return;
         end if;
         if run.state = 'running' and (case
@@ -154,7 +156,6 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
         end) then
           verdict := 'busy'; busy_until := run.deadline_at;
           message := 'this message is running elsewhere';
-          return next;
           return;
         end if;
       end if;
@@ -168,13 +169,12 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
         -- 5. The slot: taken by another message, or overtaken by a later slot.
         if not paused and slot is not null then
           select
-            coalesce(bool_or(r.slot = claim_run.slot and (r.state = 'succeeded' or
+            coalesce(bool_or(r.effective_slot = claim_run.slot and (r.state = 'succeeded' or
               (lease.run_id = r.id and lease.term = r.term and lease.expires_at > clock_timestamp()))), false),
-            coalesce(bool_or(r.slot > claim_run.slot and r.state = 'succeeded'), false)
+            coalesce(bool_or(r.effective_slot > claim_run.slot and r.state = 'succeeded'), false)
           into slot_taken, slot_stale
           from jobs.runs r
-          where r.job = in_job and r.slot >= claim_run.slot and r.state in ('running', 'succeeded')
-            and not r.dry_run and r.id <> claim_run.run_id;
+          where r.job = in_job and r.effective_slot >= claim_run.slot and r.id <> claim_run.run_id;
           slot_stale := slot_stale and not in_every_slot_counts;
         end if;
       end if;
@@ -211,7 +211,6 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
         -- A slot is found from the first arrival, so a message that must come back has to be remembered.
         if slot is null or known then
           attempt := coalesce(run.attempt, 1);
-          return next;
           return;
         end if;
         state := 'interrupted'; final := false; error_code := 'busy';
@@ -220,8 +219,8 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
         if not in_dry_run then
           -- 7. Take the lease, and close the run that let it expire.
           if lease.run_id is not null and lease.run_id <> run_id then
-            update jobs.runs r set state = 'abandoned', finished_at = in_now, error_code = 'lease_expired',
-              message = 'its process stopped renewing the lease'
+            update jobs.runs r set state = 'abandoned', effective_slot = null, finished_at = in_now,
+              error_code = 'lease_expired', message = 'its process stopped renewing the lease'
             where r.id = lease.run_id and r.state = 'running' and r.term = lease.term;
           end if;
           term := lease.term + 1;
@@ -236,15 +235,17 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
       -- 8. Record it.
       if known then
         update jobs.runs r set attempt = claim_run.attempt, state = claim_run.state, final = claim_run.final,
+          effective_slot = case when claim_run.state = 'running' and not in_dry_run then claim_run.slot end,
           owner = in_owner, term = claim_run.term, deadline_at = in_deadline_at, started_at = in_now,
           finished_at = case when claim_run.state = 'running' then null else in_now end,
           report = null, plan = null, plan_hash = null, error_code = null, message = claim_run.message,
           attempts = past
         where r.id = run.id;
       else
-        insert into jobs.runs (id, job, message_id, slot, trigger, attempt, state, final, dry_run, owner, term,
+        insert into jobs.runs (id, job, message_id, slot, effective_slot, trigger, attempt, state, final, dry_run, owner, term,
           deadline_at, started_at, finished_at, error_code, message, operator)
-        values (in_run_id, in_job, in_message_id, claim_run.slot, in_trigger, 1, claim_run.state, claim_run.final,
+        values (in_run_id, in_job, in_message_id, claim_run.slot,
+          case when claim_run.state = 'running' and not in_dry_run then claim_run.slot end, in_trigger, 1, claim_run.state, claim_run.final,
           in_dry_run, in_owner, claim_run.term, in_deadline_at, in_now,
           case when claim_run.state = 'running' then null else in_now end, claim_run.error_code, claim_run.message,
           in_operator)
@@ -254,7 +255,6 @@ async function createClaim(db: Kysely<unknown>): Promise<void> {
           verdict := 'busy'; busy_until := in_deadline_at; message := 'this message is running elsewhere';
         end if;
       end if;
-      return next;
     end $$`.execute(db)
 }
 
@@ -268,8 +268,9 @@ async function createClose(db: Kysely<unknown>): Promise<void> {
     create function jobs.close_run(
       in_run_id uuid, in_attempt integer, in_term bigint, in_owner text, in_state text, in_final boolean,
       in_now timestamptz, in_report jsonb, in_plan jsonb, in_plan_hash text, in_error_code text, in_message text,
-      in_release boolean, in_findings jsonb, in_ping_kind text, in_ping_body text, in_ping_true_until timestamptz
-    ) returns table (closed boolean, recovered boolean) language plpgsql as $$
+      in_release boolean, in_findings jsonb, in_ping_kind text, in_ping_body text, in_ping_true_until timestamptz,
+      out closed boolean, out recovered boolean
+    ) language plpgsql as $$
     declare
       closed_job text;
       was_dry_run boolean;
@@ -277,12 +278,12 @@ async function createClose(db: Kysely<unknown>): Promise<void> {
       closed := false;
       recovered := false;
       update jobs.runs r set state = in_state, final = in_final, finished_at = in_now, report = in_report,
-        plan = in_plan, plan_hash = in_plan_hash, error_code = in_error_code, message = in_message
+        plan = in_plan, plan_hash = in_plan_hash, error_code = in_error_code, message = in_message,
+        effective_slot = case in_state when 'succeeded' then r.effective_slot end
       where r.id = in_run_id and r.state = 'running' and r.attempt = in_attempt
         and r.term is not distinct from in_term and r.owner = in_owner
       returning r.job, r.dry_run into closed_job, was_dry_run;
       if not found then
-        return next;
         return;
       end if;
       closed := true;
@@ -304,6 +305,5 @@ async function createClose(db: Kysely<unknown>): Promise<void> {
         where f.kind = 'job-failing' and f.subject = closed_job and f.state <> 'resolved';
         recovered := found;
       end if;
-      return next;
     end $$`.execute(db)
 }

@@ -151,7 +151,7 @@ function toJson(value: Readonly<Record<string, unknown>> | null): string | null 
 export async function closeAbandonedRuns(db: Db, now: Date): Promise<number> {
   const { numAffectedRows } = await sql`
     update jobs.runs r
-    set state = 'abandoned', finished_at = ${now}, error_code = 'lease_expired',
+    set state = 'abandoned', effective_slot = null, finished_at = ${now}, error_code = 'lease_expired',
         message = 'its process stopped renewing the lease'
     where r.state = 'running' and case
       when r.dry_run then r.deadline_at < ${now}::timestamptz - interval '1 minute'
@@ -170,7 +170,7 @@ export interface RunFilter {
   readonly limit: number
 }
 
-export type RunSummary = Omit<RunsTable, 'attempts' | 'plan' | 'report' | 'term' | 'deliveries'> & {
+export type RunSummary = Omit<RunsTable, 'attempts' | 'effective_slot' | 'plan' | 'report' | 'term' | 'deliveries'> & {
   deliveries: number
   report: Record<string, unknown> | null
 }

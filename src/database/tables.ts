@@ -35,6 +35,8 @@ export interface RunsTable {
   job: string
   message_id: string
   slot: Time | null
+  /** The slot while the run holds it: it is running or has succeeded. */
+  effective_slot: Time | null
   trigger: Trigger
   attempt: number
   state: RunState
