@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import sensible from '@fastify/sensible'
-import { fastify, type FastifyInstance } from 'fastify'
+import { fastify, type FastifyInstance, LogController } from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import errorHandler, { answerError } from '../../src/plugins/error-handler.ts'
@@ -130,7 +130,7 @@ export async function openDoor(t: Test, options: TestDoorOptions = {}): Promise<
   )
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     frameworkErrors: answerError,
   }) as unknown as FastifyInstance
