@@ -97,11 +97,7 @@ export function loadConfig(env: Environment = process.env): Config {
     port: read.integer('PORT', 10_000, 0, 65_535),
     logLevel: read.oneOf('LOG_LEVEL', 'info', logLevels),
     databaseUrl: read.databaseUrl('DATABASE_URL'),
-    publicUrl: read.ownUrl(
-      'PUBLIC_URL',
-      read.optional('RENDER_EXTERNAL_URL'),
-      'the address at which QStash reaches this service',
-    ),
+    publicUrl: read.ownUrl('PUBLIC_URL', read.optional('RENDER_EXTERNAL_URL'), 'where QStash reaches this service'),
     appUrl: read.ownUrl('APP_URL', undefined, "the address of the marketplace's site"),
     qstash: {
       url: read.vendorUrl('QSTASH_URL', 'https://qstash.upstash.io'),
@@ -123,6 +119,14 @@ export function loadConfig(env: Environment = process.env): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return config
+}
+
+/** Reads and checks DATABASE_URL alone, for commands that need nothing else. Throws ConfigError. */
+export function loadDatabaseUrl(env: Environment = process.env): string {
+  const problems: string[] = []
+  const url = createReader(env, problems).databaseUrl('DATABASE_URL')
+  if (problems.length > 0) throw new ConfigError(problems)
+  return url
 }
 
 function parseMode(value: string | undefined): Config['mode'] {
