@@ -23,7 +23,6 @@ export interface ClaimedPing {
   readonly kind: PingKind
   readonly body: string | null
   readonly attempts: number
-  readonly owner: string
 }
 
 export interface DroppedPing {
@@ -50,7 +49,7 @@ export async function claimPings(db: Db, claiming: PingClaiming): Promise<PingCl
   // A ping that came back still blocked its heartbeat in the statement that brought it back.
   if (rows.some(row => row.verdict === 'release')) rows.push(...(await judgePings(db, claiming)))
   return {
-    claimed: rows.flatMap(row => (row.verdict === 'send' ? [toClaimed(row, claiming.owner)] : [])),
+    claimed: rows.flatMap(row => (row.verdict === 'send' ? [toClaimed(row)] : [])),
     dropped: rows.flatMap(({ id, job, kind, verdict }) =>
       verdict === 'send' || verdict === 'release' ? [] : [{ id, job, kind, note: verdict }],
     ),
@@ -128,8 +127,8 @@ async function judgePings(db: Db, { claimMs, job, jobs, limit, now, owner }: Pin
   return rows
 }
 
-function toClaimed({ attempts, body, id, job, kind, run_id }: JudgedRow, owner: string): ClaimedPing {
-  return { id, job, runId: run_id, kind, body, attempts, owner }
+function toClaimed({ attempts, body, id, job, kind, run_id }: JudgedRow): ClaimedPing {
+  return { id, job, runId: run_id, kind, body, attempts }
 }
 
 async function endClaim(db: Db, ping: ClaimedPing, change: Updateable<HeartbeatPingsTable>): Promise<boolean> {
@@ -138,7 +137,6 @@ async function endClaim(db: Db, ping: ClaimedPing, change: Updateable<HeartbeatP
     .set({ ...change, claimed_by: null, claimed_until: null })
     .where('id', '=', ping.id)
     .where('state', '=', 'sending')
-    .where('claimed_by', '=', ping.owner)
     .where('attempts', '=', ping.attempts)
     .executeTakeFirst()
   return numUpdatedRows > 0n

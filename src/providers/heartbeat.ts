@@ -15,7 +15,7 @@ export type SendResult =
   | { readonly outcome: 'delivered' }
   /** The same ping can never arrive: unknown heartbeat, refused, or moved elsewhere. */
   | { readonly outcome: 'permanent'; readonly reason: string }
-  /** May arrive later; `retryAfterMs` is how long the other side asked us to wait, null when it did not say. */
+  /** May arrive later; `retryAfterMs` is how long the other side asked us to wait, at most five minutes; null when it did not say. */
   | { readonly outcome: 'retryable'; readonly reason: string; readonly retryAfterMs: number | null }
 
 export interface HeartbeatSender {

@@ -133,7 +133,7 @@ async function recordRefusal(ping: ClaimedPing, reason: string, { clock, db }: P
 /** Full jitter under a doubling ceiling, and never sooner than the other side asked. */
 function waitAfter(result: Extract<SendResult, { outcome: 'retryable' }>, attempts: number, random: () => number) {
   const ceilingMs = Math.min(maxWaitMs, firstWaitMs * 2 ** Math.min(attempts - 1, 20))
-  return Math.ceil(Math.min(maxWaitMs, Math.max(minWaitMs, random() * ceilingMs, result.retryAfterMs ?? 0)))
+  return Math.ceil(Math.max(minWaitMs, random() * ceilingMs, result.retryAfterMs ?? 0))
 }
 
 function timeoutOf({ job }: ClaimedPing, { heartbeats }: PingParts): number {

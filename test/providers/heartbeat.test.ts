@@ -211,7 +211,12 @@ t.test('answers are read, so connections are used again; an endless answer is cu
     response.on('drain', more)
     more()
   })
-  t.strictSame(await send(endless.url), delivered)
+  const sendByOne = testSender(t, { connectionsPerOrigin: 1 })
+  const startedAt = performance.now()
+  for (let count = 0; count < 3; count += 1) {
+    t.strictSame(await sendByOne(endless.url), delivered, 'no answer keeps the only connection')
+  }
+  t.ok(performance.now() - startedAt < 4_000, 'nor is it read until the time limit')
 
   const stalling = await startMonitor(t, (_, response) => response.write('o'))
   t.strictSame(await send(stalling.url, { timeoutMs: 200 }), delivered, 'the status had arrived')

@@ -26,8 +26,10 @@ export async function owePing(
   return id
 }
 
+/** The row, with its times as text, because `t.match` takes any date for any other. */
 export async function readPing(db: Db, id: string) {
-  return await db.selectFrom('jobs.heartbeat_pings').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const row = await db.selectFrom('jobs.heartbeat_pings').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  return { ...row, next_attempt_at: row.next_attempt_at.toISOString(), finished_at: row.finished_at?.toISOString() }
 }
 
 /** As if the sender's process had been gone for long enough. */
