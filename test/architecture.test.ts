@@ -29,10 +29,19 @@ const layers: Readonly<Record<string, Layer>> = {
   'cli/': { may: [...edge, 'package.json'], because: 'an edge builds the app and does not listen; it adds no rule' },
   'sandbox/': { may: edge, because: 'an edge for demonstrations and tests; it stays outside of production' },
   'app.ts': {
-    may: ['boot.ts', 'package.json', 'plugins/', 'routes/', ...edge.filter(part => part !== 'app.ts')],
+    may: ['boot.ts', 'wiring.ts', 'package.json', 'plugins/', 'routes/', ...edge.filter(part => part !== 'app.ts')],
     because: 'the one place where parts meet knows all parts and no edge',
   },
+  'wiring.ts': {
+    may: ['config.ts', 'health/', 'providers/', 'runner/', 'database/'],
+    because: 'the parts of app.ts that would not fit on one screen',
+  },
   'boot.ts': { may: ['database/', 'errors.ts'], because: 'being ready is a question to the database alone' },
+  'wiring.ts': {
+    may: ['health/', 'providers/', 'runner/'],
+    asTypes: ['config.ts', 'database/'],
+    because: 'the second page of app.ts: it makes parts from a configuration, and decides nothing',
+  },
   'routes/': {
     may: ['database/', 'errors.ts', 'health/', 'plugins/', 'runner/'],
     because: 'a route translates HTTP; it knows no provider and no job',

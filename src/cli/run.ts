@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { v7 as uuidv7 } from 'uuid'
 import { type App, createApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
-import { recordAudit } from '../database/audit.ts'
 import type { Job } from '../runner/define-job.ts'
 import type { RunAnswer } from '../runner/outcomes.ts'
 import type { RunResult } from '../runner/run-job.ts'
@@ -71,21 +69,7 @@ async function bootInTime(app: App): Promise<void> {
 
 async function runOnce(app: App, job: Job, operator: string, body: unknown, options: RunOptions): Promise<RunResult> {
   const { dryRun = false, ping = false, planHash } = options
-  const details = { dryRun, ping, ...(planHash === undefined ? {} : { planHash }) }
-  await recordAudit(app.db, { at: new Date(), actor: operator, action: 'run.start', subject: job.name, details })
-  return await app.runner.run({
-    job,
-    messageId: `cli:${uuidv7()}`,
-    trigger: 'cli',
-    scheduled: false,
-    lastAttempt: true,
-    dryRun,
-    body,
-    tokenHash: null,
-    operator,
-    planHash,
-    pingAsked: ping,
-  })
+  return await app.actions.startRun({ job, trigger: 'cli', operator, input: body, dryRun, planHash, ping })
 }
 
 function show(result: RunResult, { json = false }: RunOptions): number {

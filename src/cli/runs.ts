@@ -1,5 +1,5 @@
 import type { RunState } from '../database/tables.ts'
-import { findRun, listRuns, type RunSummary } from '../database/runs.ts'
+import { findRun, listRuns, type RunSummary } from '../database/run-history.ts'
 import { jobs } from '../jobs/index.ts'
 import { withLedger } from './connect.ts'
 import { getJob } from './jobs.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import type { RunState, RunsTable, Trigger } from './tables.ts'
+import type { RunState, Trigger } from './tables.ts'
 
 export interface ClaimRequest {
   /** The id of the run if this message is new. */
@@ -160,104 +160,4 @@ export async function closeAbandonedRuns(db: Db, now: Date): Promise<number> {
           and (l.term > r.term or (l.run_id = r.id and l.term = r.term and l.expires_at < clock_timestamp())))
     end`.execute(db)
   return Number(numAffectedRows ?? 0n)
-}
-
-export interface RunFilter {
-  readonly job?: string | undefined
-  readonly state?: string | undefined
-  /** Only runs older than this one. */
-  readonly before?: string | undefined
-  readonly limit: number
-}
-
-export type RunSummary = Omit<RunsTable, 'attempts' | 'effective_slot' | 'plan' | 'report' | 'term' | 'deliveries'> & {
-  deliveries: number
-  report: Record<string, unknown> | null
-}
-
-const summaryColumns = [
-  'id',
-  'job',
-  'message_id',
-  'slot',
-  'trigger',
-  'attempt',
-  'state',
-  'final',
-  'dry_run',
-  'owner',
-  'deadline_at',
-  'started_at',
-  'finished_at',
-  'deliveries',
-  'report',
-  'plan_hash',
-  'error_code',
-  'message',
-  'operator',
-] as const
-
-/** Runs, newest first; at most `limit`. */
-export async function listRuns(db: Db, filter: RunFilter): Promise<RunSummary[]> {
-  let query = db.selectFrom('jobs.runs').select(summaryColumns).orderBy('id', 'desc').limit(filter.limit)
-  if (filter.job !== undefined) query = query.where('job', '=', filter.job)
-  if (filter.state !== undefined) query = query.where('state', '=', filter.state as RunState)
-  if (filter.before !== undefined) query = query.where('id', '<', filter.before)
-  return await query.execute()
-}
-
-/** One run with its plan, its earlier attempts and the pings it caused; undefined when there is none. */
-export async function findRun(db: Db, id: string) {
-  const run = await db.selectFrom('jobs.runs').selectAll().where('id', '=', id).executeTakeFirst()
-  if (run === undefined) return undefined
-  const pings = await db
-    .selectFrom('jobs.heartbeat_pings')
-    .select(['id', 'kind', 'state', 'happened_at', 'attempts', 'finished_at', 'note'])
-    .where('run_id', '=', id)
-    .orderBy('id')
-    .execute()
-  return { ...run, pings }
-}
-
-/** The stored plan of the newest dry run of the job with this hash; undefined when nobody made it. */
-export async function findPlanByHash(db: Db, job: string, planHash: string) {
-  const row = await db
-    .selectFrom('jobs.runs')
-    .select('plan')
-    .where('job', '=', job)
-    .where('plan_hash', '=', planHash)
-    .where('plan', 'is not', null)
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.plan ?? undefined
-}
-
-/** How many of the job's newest `limit` finished runs failed in a row, dry runs and interruptions left aside. */
-export async function countFailuresInARow(db: Db, job: string, limit: number): Promise<number> {
-  const rows = await db
-    .selectFrom('jobs.runs')
-    .select('state')
-    .where('job', '=', job)
-    .where('dry_run', '=', false)
-    .where('state', 'in', ['succeeded', 'failed', 'incomplete', 'abandoned'])
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute()
-  const streakEnd = rows.findIndex(row => row.state === 'succeeded')
-  return streakEnd === -1 ? rows.length : streakEnd
-}
-
-/** What the job's newest succeeded runs left undone, newest first. */
-export async function listLeftovers(db: Db, job: string, limit: number): Promise<number[]> {
-  const rows = await db
-    .selectFrom('jobs.runs')
-    .select(sql<number>`coalesce((report->>'left')::integer, 0)`.as('left'))
-    .where('job', '=', job)
-    .where('dry_run', '=', false)
-    .where('state', '=', 'succeeded')
-    .orderBy('id', 'desc')
-    .limit(limit)
-    .execute()
-  return rows.map(row => row.left)
 }

@@ -1,19 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
-import { recordAudit } from '../database/audit.ts'
-import { pauseJob, resumeJob } from '../database/job-settings.ts'
-import { findRun, listRuns } from '../database/runs.ts'
+import { findRun, listRuns } from '../database/run-history.ts'
 import type { Job } from '../runner/define-job.ts'
 import { drainRetrySeconds, retryAfter } from '../runner/outcomes.ts'
-import type { Runner } from '../runner/run-job.ts'
+import type { OperatorActions } from '../runner/operator-actions.ts'
 
 export interface RunRoutesOptions {
   readonly jobs: ReadonlyMap<string, Job>
-  readonly runner: Runner
+  readonly actions: OperatorActions
   readonly db: Db
-  readonly clock: () => Date
-  readonly newId: () => string
   readonly isBooted: () => boolean
 }
 
@@ -58,7 +54,7 @@ const usualLimit = 50
 
 /** What an operator can ask of runs and jobs. Every route asks for the operator's token, and every change is audited. */
 const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, options) => {
-  const { clock, db, jobs, newId, runner } = options
+  const { actions, db, jobs } = options
   app.addHook('onRequest', app.requireOperator)
   app.addHook('onRequest', async (_request, reply) => {
     if (options.isBooted()) return
@@ -91,21 +87,7 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
     const { dryRun = false, input, job: name, ping = false, planHash } = request.body
     const job = getJob(name)
     const operator = request.operator ?? ''
-    const details = { dryRun, ping, ...(planHash === undefined ? {} : { planHash }) }
-    await recordAudit(db, { at: clock(), actor: operator, action: 'run.start', subject: job.name, details })
-    const result = await runner.run({
-      job,
-      messageId: `operator:${newId()}`,
-      trigger: 'operator',
-      scheduled: false,
-      lastAttempt: true,
-      dryRun,
-      body: input,
-      tokenHash: null,
-      operator,
-      planHash,
-      pingAsked: ping,
-    })
+    const result = await actions.startRun({ job, trigger: 'operator', operator, input, dryRun, planHash, ping })
     if (result.kind === 'answered') {
       const { body, headers, statusCode } = result.answer
       return await reply.code(statusCode).headers(headers).send(body)
@@ -117,17 +99,15 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
 
   const params = Type.Object({ job: Type.String() })
   app.post('/jobs/:job/pause', { config, schema: { params, body: switchBody } }, async request => {
-    const job = getJob(request.params.job).name
-    const { reason } = request.body
-    const changed = await pauseJob(db, { job, operator: request.operator ?? '', reason, now: clock() })
-    return { job, paused: true, changed }
+    const job = getJob(request.params.job)
+    const changed = await actions.pause(job, request.operator ?? '', request.body.reason)
+    return { job: job.name, paused: true, changed }
   })
 
   app.post('/jobs/:job/resume', { config, schema: { params, body: switchBody } }, async request => {
-    const job = getJob(request.params.job).name
-    const { reason } = request.body
-    const changed = await resumeJob(db, { job, operator: request.operator ?? '', reason, now: clock() })
-    return { job, paused: false, changed }
+    const job = getJob(request.params.job)
+    const changed = await actions.resume(job, request.operator ?? '', request.body.reason)
+    return { job: job.name, paused: false, changed }
   })
 }
 

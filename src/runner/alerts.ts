@@ -1,5 +1,5 @@
 import { recordFinding } from '../database/findings.ts'
-import { countFailuresInARow, listLeftovers } from '../database/runs.ts'
+import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Job } from './define-job.ts'

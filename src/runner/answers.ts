@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../database/connection.ts'
-import { type Claim, findPlanByHash, type RecordedRun } from '../database/runs.ts'
+import { findPlanByHash } from '../database/run-history.ts'
+import type { Claim, RecordedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Effect, Plan } from './define-job.ts'

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Claim, closeRun, findRun, type PingRecord, type RunClosing } from '../database/runs.ts'
+import { findRun } from '../database/run-history.ts'
+import { type Claim, closeRun, type PingRecord, type RunClosing } from '../database/runs.ts'
 import { toError } from '../errors.ts'
 import { describePlan } from './answers.ts'
 import type { AttemptResult } from './attempt.ts'

@@ -1,0 +1,35 @@
+import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { v7 as uuidv7 } from 'uuid'
+import { answerError } from './error-handler.ts'
+
+/** Fastify with every limit said aloud: sizes, times, what it believes of proxies, and no route for HEAD by itself. */
+export function createServer(log: FastifyBaseLogger): FastifyInstance {
+  const server = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    // A request id from outside could be anything, also another request's.
+    requestIdHeader: false,
+    genReqId: () => uuidv7(),
+    // What fails before a route is found has the same shape as everything else.
+    frameworkErrors: answerError,
+    bodyLimit: 1_048_576,
+    requestTimeout: 30_000,
+    // Longer than the platform's proxy keeps a connection, or it would use one that we are just closing.
+    keepAliveTimeout: 120_000,
+    // For rate limits only: the nearest address that is not a private one.
+    trustProxy: ['loopback', 'linklocal', 'uniquelocal'],
+    // A HEAD that ran a GET route could run a job.
+    routerOptions: { ignoreTrailingSlash: false },
+    exposeHeadRoutes: false,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
+  })
+  let closing = false
+  server.addHook('preClose', async () => {
+    closing = true
+  })
+  // Without it `close` waits for the keep-alive time of every connection that was busy.
+  server.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close')
+  })
+  return server
+}

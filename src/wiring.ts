@@ -1,0 +1,74 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Config } from './config.ts'
+import type { Db } from './database/connection.ts'
+import { createDatabaseProbe, createMigrationsProbe } from './health/database-probe.ts'
+import { createJobsProbe } from './health/jobs-probe.ts'
+import { createReachabilityProbe } from './health/reachability-probe.ts'
+import { createClerk } from './providers/clerk.ts'
+import type { Fetch } from './providers/http.ts'
+import { createQstash } from './providers/qstash.ts'
+import { createSite } from './providers/site.ts'
+import type { Providers } from './runner/context.ts'
+import type { Job } from './runner/define-job.ts'
+import { graceSeconds, lastDueAt, listDueBetween } from './runner/slots.ts'
+
+/** The vendors, as the configuration points at them. */
+export function createProviders(config: Config, fetch: Fetch): Providers {
+  const { token, url } = config.qstash
+  return {
+    site: createSite({ url: config.appUrl, fetch }),
+    qstash: token === undefined ? undefined : createQstash({ url, token, fetch }),
+    calendarTokens: config.clerk === undefined ? undefined : createClerk({ ...config.clerk, fetch }),
+  }
+}
+
+const heartbeatTimeoutMs = { critical: 3_000, high: 5_000, medium: 5_000, low: 10_000 } as const
+
+/** The heartbeat of each job that has one configured. A preview has none: it would report for production. */
+export function listHeartbeats(config: Config, jobs: ReadonlyMap<string, Job>) {
+  const heartbeats = new Map<string, { url: string; timeoutMs: number }>()
+  for (const job of config.preview ? [] : jobs.values()) {
+    const url = config.heartbeats.get(job.heartbeat)
+    if (url !== undefined) heartbeats.set(job.name, { url, timeoutMs: heartbeatTimeoutMs[job.priority] })
+  }
+  return heartbeats
+}
+
+/** One line at boot about the jobs that nobody would miss. */
+export function noteMissingHeartbeats(
+  { preview }: Config,
+  jobs: ReadonlyMap<string, Job>,
+  heartbeats: ReadonlyMap<string, unknown>,
+  log: FastifyBaseLogger,
+): void {
+  const missing = [...jobs.values()].filter(job => !heartbeats.has(job.name)).map(job => job.heartbeat)
+  if (preview) log.info('heartbeats are silent in a preview')
+  else if (missing.length > 0) log.warn({ missing }, 'heartbeats are not configured: these jobs can die unseen')
+}
+
+/** The probes behind the health routes. */
+export function createProbes(
+  db: Db,
+  providers: Providers,
+  jobs: ReadonlyMap<string, Job>,
+  clock: () => Date,
+  log: FastifyBaseLogger,
+) {
+  const shared = { db, clock, log }
+  const due = [...jobs.values()].map(job => ({
+    name: job.name,
+    priority: job.priority,
+    graceSeconds: graceSeconds(job),
+    lastDueAt: (at: Date) => lastDueAt(job, at),
+    listDueBetween: (from: Date, to: Date) => listDueBetween(job, from, to),
+  }))
+  const qstash = { name: 'qstash', critical: true, ttlMs: 120_000, timeoutMs: 2_200, clock, log }
+  return {
+    dependencies: new Map([
+      ['neon-database', createDatabaseProbe(shared)],
+      ['qstash', createReachabilityProbe({ ...qstash, target: providers.qstash })],
+    ]),
+    migrations: createMigrationsProbe(shared),
+    jobs: createJobsProbe({ ...shared, jobs: due }),
+  }
+}
