@@ -33,15 +33,11 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'the one place where parts meet knows all parts and no edge',
   },
   'wiring.ts': {
-    may: ['config.ts', 'health/', 'providers/', 'runner/', 'database/'],
-    because: 'the parts of app.ts that would not fit on one screen',
-  },
-  'boot.ts': { may: ['database/', 'errors.ts'], because: 'being ready is a question to the database alone' },
-  'wiring.ts': {
     may: ['health/', 'providers/', 'runner/'],
     asTypes: ['config.ts', 'database/'],
     because: 'the second page of app.ts: it makes parts from a configuration, and decides nothing',
   },
+  'boot.ts': { may: ['database/', 'errors.ts'], because: 'being ready is a question to the database alone' },
   'routes/': {
     may: ['database/', 'errors.ts', 'health/', 'plugins/', 'runner/'],
     because: 'a route translates HTTP; it knows no provider and no job',
