@@ -48,7 +48,8 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
     const tokenHash = request.signed?.tokenHash ?? null
     try {
       const delivery = readDelivery(job, { headers, query, rawBody, tokenHash, cronStyle }, newId)
-      return send(await runner.run(delivery), request, reply)
+      const result = await runner.run(delivery)
+      return await send(result, request, reply)
     } catch (thrown) {
       if (thrown instanceof MalformedRequest) return await refuseMalformed(thrown.message, request, reply)
       throw thrown

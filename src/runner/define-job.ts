@@ -105,7 +105,7 @@ export interface Job extends JobDeclaration {
 
 /** Ties a job's four functions together by type; what comes out has the types forgotten, so that jobs fit in one list. */
 export function defineJob<Payload, Facts, E extends Effect>(definition: JobDefinition<Payload, Facts, E>): Job {
-  return definition as Job
+  return definition
 }
 
 /** The jobs by name. Throws when two share a name or a heartbeat, naming the culprit. */
