@@ -17,6 +17,13 @@ export interface JobRoutesOptions {
   readonly isBooted: () => boolean
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether the job that a request names is known; an unknown one is told so before anything else is judged. */
+    namesKnownJob?: (request: FastifyRequest) => boolean
+  }
+}
+
 interface JobParams {
   Params: { job: string }
 }
@@ -25,10 +32,10 @@ interface JobParams {
 const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => {
   const { deadLetters, jobs, newId, runner } = options
   const exists = (request: FastifyRequest): boolean => jobs.has((request.params as { job: string }).job)
-  const known = { exists }
+  const known = { exists, namesKnownJob: exists }
 
   app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.exists?.(request) === false) return reply.callNotFound()
+    if (request.routeOptions.config.namesKnownJob?.(request) === false) return reply.callNotFound()
     if (!options.isBooted() || runner.draining) {
       reply.headers(retryAfter(drainRetrySeconds))
       throw app.httpErrors.serviceUnavailable('this process takes no jobs at the moment: call again')
@@ -62,13 +69,17 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
   app.post<JobParams>('/api/cron/:job', { config: { door: 'signature-or-bearer', ...known } }, runNamed)
   app.get<JobParams>('/api/cron/:job', { config: { door: 'bearer', ...known } }, runNamed)
 
-  app.post('/api/qstash', { config: { door: 'signature', exists: namesKnownJob(jobs) } }, async (request, reply) => {
-    const target = readTarget(request)
-    const job = jobs.get(target?.job ?? '')
-    if (job === undefined || target === undefined) return reply.callNotFound()
-    if (job.movesMoney) throw app.httpErrors.forbidden(`${job.name} moves money: schedule /jobs/${job.name} itself`)
-    return await answerJob(job, request, reply, target.query)
-  })
+  app.post(
+    '/api/qstash',
+    { config: { door: 'signature', namesKnownJob: request => jobs.has(readTarget(request)?.job ?? '') } },
+    async (request, reply) => {
+      const target = readTarget(request)
+      const job = jobs.get(target?.job ?? '')
+      if (job === undefined || target === undefined) return reply.callNotFound()
+      if (job.movesMoney) throw app.httpErrors.forbidden(`${job.name} moves money: schedule /jobs/${job.name} itself`)
+      return await answerJob(job, request, reply, target.query)
+    },
+  )
 
   app.post('/qstash/failure', { config: { door: 'signature' } }, async (request, reply) => {
     try {
@@ -123,8 +134,4 @@ function readTarget(request: FastifyRequest): { job: string; query: Record<strin
     query[name] = values.length === 1 ? values[0] : values
   }
   return { job, query }
-}
-
-function namesKnownJob(jobs: ReadonlyMap<string, Job>) {
-  return (request: FastifyRequest): boolean => jobs.has(readTarget(request)?.job ?? '')
 }

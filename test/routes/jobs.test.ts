@@ -136,7 +136,7 @@ t.test('a captured token opens nothing under another id or for another job', asy
 
 t.test('the old forwarder runs the named job in process, and none that moves money', async t => {
   const jobs = [testJob(), testJob({ name: 'pay-job', heartbeat: 'PAY', movesMoney: true })]
-  const { db, deliver } = await testApp(t, { jobs })
+  const { call, db, deliver } = await testApp(t, { jobs })
   const to = (url: string) => ({ headers: { 'x-qstash-target-url': url } })
   t.equal((await deliver('/api/qstash', to('https://site.example/api/cron/test-job'))).json['outcome'], 'succeeded')
   t.equal((await deliver('/api/qstash', to('https://evil.example/jobs/test-job?dryRun=true'))).json['dryRun'], true)
@@ -144,6 +144,7 @@ t.test('the old forwarder runs the named job in process, and none that moves mon
   t.equal((await deliver('/api/qstash', to('https://site.example/api/cron/nothing'))).statusCode, 404)
   t.equal((await deliver('/api/qstash', to('https://site.example/admin/drop'))).statusCode, 404)
   t.equal((await deliver('/api/qstash')).statusCode, 404, 'no header at all')
+  t.equal((await call('GET', '/api/qstash')).statusCode, 405)
   t.equal((await db.selectFrom('jobs.runs').selectAll().where('job', '=', 'pay-job').execute()).length, 0)
 })
 
