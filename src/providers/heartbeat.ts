@@ -21,6 +21,8 @@ export type SendResult =
 export interface HeartbeatSender {
   /** Tries once. Never throws. */
   send(ping: HeartbeatPing): Promise<SendResult>
+  /** A heartbeat's address as logs may show it: its host and the last four characters of its token. */
+  describe(url: string): string
 }
 
 const maxBodyBytes = 10_000
@@ -34,6 +36,7 @@ const timedOut = new Error('no answer in time')
  */
 export function createHeartbeatSender({ fetch }: { readonly fetch: Fetch }): HeartbeatSender {
   return {
+    describe: describeHeartbeat,
     send: async ping => {
       const limit = new AbortController()
       const timer = setTimeout(() => limit.abort(timedOut), ping.timeoutMs)
@@ -56,8 +59,7 @@ export function createHeartbeatSender({ fetch }: { readonly fetch: Fetch }): Hea
   }
 }
 
-/** A heartbeat's address as logs may show it: its host and the last four characters of its token. */
-export function describeHeartbeat(url: string): string {
+function describeHeartbeat(url: string): string {
   if (!URL.canParse(url)) return 'unreadable address'
   const { host, pathname } = new URL(url)
   const token = pathname.split('/').findLast(segment => segment !== '') ?? ''

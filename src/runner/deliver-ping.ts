@@ -4,7 +4,7 @@ import type { Db } from '../database/connection.ts'
 import { recordFinding, resolveFinding } from '../database/findings.ts'
 import { type ClaimedPing, claimPings, finishPing, returnPing } from '../database/heartbeat-pings.ts'
 import { toError } from '../errors.ts'
-import { describeHeartbeat, type HeartbeatSender, type SendResult } from '../providers/heartbeat.ts'
+import type { HeartbeatSender, SendResult } from '../providers/heartbeat.ts'
 
 export interface Heartbeat {
   readonly url: string
@@ -93,7 +93,7 @@ async function tryOnce(ping: ClaimedPing, tally: PingTally, parts: PingParts): P
     timeoutMs: timeoutOf(ping, parts),
     signal: parts.stop,
   })
-  const log = parts.log.child({ job, ping: id, kind, attempts, heartbeat: describeHeartbeat(url) })
+  const log = parts.log.child({ job, ping: id, kind, attempts, heartbeat: parts.sender.describe(url) })
   switch (result.outcome) {
     case 'delivered':
       tally.delivered += 1

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { createHeartbeatSender, describeHeartbeat, type SendResult } from '../../src/providers/heartbeat.ts'
+import { createHeartbeatSender, type SendResult } from '../../src/providers/heartbeat.ts'
 import { createHttp, type HttpOptions } from '../../src/providers/http.ts'
 
 const token = 'k7Qp2XvN8rTz4LmWc9Ya3bUd'
@@ -250,8 +250,9 @@ t.test('connections to one host are bounded, and close is prompt, final and safe
 })
 
 t.test('a log shows a heartbeat as host and last four characters, a short token not at all', t => {
-  t.equal(describeHeartbeat(`https://uptime.betterstack.com/api/v1/heartbeat/${token}`), 'uptime.betterstack.com …3bUd')
-  t.equal(describeHeartbeat('http://user:secret@127.0.0.1:4000/short?key=secret'), '127.0.0.1:4000')
-  t.equal(describeHeartbeat(token), 'unreadable address')
+  const { describe } = createHeartbeatSender({ fetch: async () => await Promise.reject(new Error('not asked')) })
+  t.equal(describe(`https://uptime.betterstack.com/api/v1/heartbeat/${token}`), 'uptime.betterstack.com …3bUd')
+  t.equal(describe('http://user:secret@127.0.0.1:4000/short?key=secret'), '127.0.0.1:4000')
+  t.equal(describe(token), 'unreadable address')
   t.end()
 })

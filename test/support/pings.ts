@@ -52,6 +52,7 @@ export function recordLog() {
 export function recordSender(answer: (ping: HeartbeatPing) => SendResult | Promise<SendResult> = () => delivered) {
   const sent: HeartbeatPing[] = []
   const sender: HeartbeatSender = {
+    describe: () => 'test heartbeat',
     send: async ping => {
       sent.push(ping)
       return await answer(ping)
