@@ -5,10 +5,10 @@ type Json = Readonly<Record<string, unknown>>
 /** Shows a report: its counts, its sums by currency, and the first failures. */
 export function printReport(report: Json | null): void {
   if (report === null) return
-  const { counts, failures, sums, ...totals } = report
+  const { counts, failures, sums } = report
   printLine({ text: 'report', style: 'bold' })
   printFacts([
-    ...Object.entries(totals).map(([name, value]) => [name, toCell(value)] as const),
+    ...totals.map(name => [name, toCell(report[name])] as const),
     ...Object.entries((counts ?? {}) as Json).map(([name, value]) => [`count ${name}`, toCell(value)] as const),
     ...Object.entries((sums ?? {}) as Record<string, number>).map(
       ([currency, cents]) => [`sum ${currency}`, toAmount(cents, currency)] as const,
@@ -43,6 +43,8 @@ export function printDifference(difference: Json | null): void {
   }
 }
 
+// Postgres does not keep the order of a document's keys.
+const totals = ['planned', 'applied', 'failed', 'left', 'waiting', 'findings']
 const effectFields = ['kind', 'subject', 'amountCents', 'currency', 'destination']
 
 function printEffects(effects: readonly Json[]): void {
@@ -81,11 +83,16 @@ function list(value: unknown): readonly Json[] {
 
 function toCell(value: unknown): Exclude<Cell, object> {
   if (value === null || value === undefined) return null
-  if (value instanceof Date) return `${toUtc(value)} UTC`
+  if (value instanceof Date || isIsoTime(value)) return `${toUtc(value)} UTC`
   return typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value)
 }
 
 /** Cents as they are: what a currency's minor unit is worth is not decided here. */
 function toAmount(cents: unknown, currency: unknown): string {
   return typeof cents === 'number' ? `${cents} ${typeof currency === 'string' ? currency : ''} (minor units)` : '-'
+}
+
+/** A plan that was stored has its times as text. */
+function isIsoTime(value: unknown): value is string {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)
 }

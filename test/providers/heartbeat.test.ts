@@ -250,9 +250,9 @@ t.test('connections to one host are bounded, and close is prompt, final and safe
 })
 
 t.test('a log shows a heartbeat as host and last four characters, a short token not at all', t => {
-  const { describe } = createHeartbeatSender({ fetch: async () => await Promise.reject(new Error('not asked')) })
-  t.equal(describe(`https://uptime.betterstack.com/api/v1/heartbeat/${token}`), 'uptime.betterstack.com …3bUd')
-  t.equal(describe('http://user:secret@127.0.0.1:4000/short?key=secret'), '127.0.0.1:4000')
-  t.equal(describe(token), 'unreadable address')
+  const sender = createHeartbeatSender({ fetch: async () => await Promise.reject(new Error('not asked')) })
+  t.equal(sender.describe(`https://uptime.betterstack.com/api/v1/heartbeat/${token}`), 'uptime.betterstack.com …3bUd')
+  t.equal(sender.describe('http://user:secret@127.0.0.1:4000/short?key=secret'), '127.0.0.1:4000')
+  t.equal(sender.describe(token), 'unreadable address')
   t.end()
 })
