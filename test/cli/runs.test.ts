@@ -222,7 +222,7 @@ t.test('Ctrl-C lets the run finish; without a budget it is interrupted and gives
   patient.child.kill('SIGINT')
   response.end('ok')
   const finished = await patient.ended
-  t.match(finished, { code: 0, stderr: /the run may finish within 1 min 30 s/ })
+  t.match(finished, { code: 0, stderr: /^the run may finish within 1 min 30 s; again to stop it now\n$/ })
   t.match(JSON.parse(finished.stdout), { outcome: 'succeeded' })
 
   const askedAgain = Promise.withResolvers<ServerResponse>()
