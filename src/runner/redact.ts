@@ -41,7 +41,6 @@ const rules: readonly Rule[] = [
   ],
   [/(?:[sr]k_(?:live|test)|whsec|ph[cx])_[\w+/=-]+/g, '[key]'],
   [/(?<![A-Za-z0-9])(?:sk|rk|re|sig|npg)_[\w-]{6,}/g, '[key]'],
-  [/_secret_\w{6,}/g, '_[key]'],
   [/ya29\.[\w-]{6,}/g, '[key]'],
   // base64 of `{"`: a JWT, or a scheduler's token.
   [/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '[token]'],

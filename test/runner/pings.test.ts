@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import t from 'tap'
 import { countOwedPings } from '../../src/database/heartbeat-pings.ts'
 import type { SendResult } from '../../src/providers/heartbeat.ts'
@@ -172,6 +173,21 @@ t.test('calls at the same time share one look at the database, and none of them 
   const newest = await db.selectFrom('jobs.heartbeat_pings').select('state').orderBy('id', 'desc').limit(1).execute()
   t.strictSame(newest, [{ state: 'delivered' }])
   t.ok(sent.length >= jobs.length)
+})
+
+t.test('a call while another one looks at the database waits for a look of its own', async t => {
+  const { db, pings } = await testPings(t)
+  const blocked = await owePing(db)
+  const passes: Promise<unknown>[] = []
+  await db.transaction().execute(async trx => {
+    await trx.selectFrom('jobs.heartbeat_pings').selectAll().where('id', '=', blocked).forUpdate().execute()
+    passes.push(pings.sendOwed())
+    await until(async () => (await sql`select from pg_locks where not granted`.execute(db)).rows.length > 0)
+    await owePing(db, { job: 'process-tasks' })
+    passes.push(pings.sendOwed())
+  })
+  await Promise.all(passes)
+  t.equal(await countOwedPings(db), 0)
 })
 
 t.test('more heartbeats than go out at once all go out in one pass', async t => {
