@@ -5,7 +5,7 @@ import type { HeartbeatPingsTable, PingKind } from './tables.ts'
 export interface PingClaiming {
   /** This process. */
   readonly owner: string
-  /** The jobs whose heartbeat is known here; pings of others are dropped. */
+  /** The jobs whose heartbeat is known here. Pings of others wait for a process that knows it, while they are true. */
   readonly jobs: readonly string[]
   /** Only this job's pings; all when undefined. */
   readonly job?: string
@@ -105,9 +105,9 @@ async function judgePings(db: Db, { claimMs, job, jobs, limit, now, owner }: Pin
       select o.id, case
         when o.state = 'sending' then case when o.claimed_until <= clock_timestamp() then 'release' end
         when exists (select from jobs.heartbeat_pings n where n.job = o.job and n.id > o.id) then 'superseded'
-        when o.true_until <= ${now} then 'no longer true'
-        when o.job <> all (${[...jobs]}::text[]) then 'no heartbeat is known'
-        when o.next_attempt_at <= ${now}
+        when o.true_until <= ${now}
+          then case when o.job = any (${[...jobs]}::text[]) then 'no longer true' else 'no heartbeat is known' end
+        when o.job = any (${[...jobs]}::text[]) and o.next_attempt_at <= ${now}
           and not exists (select from owed s where s.job = o.job and s.state = 'sending') then 'send'
       end as verdict
       from owed o

@@ -15,7 +15,7 @@ export interface Heartbeat {
 export interface PingParts {
   readonly db: Db
   readonly sender: HeartbeatSender
-  /** By job name. Pings of other jobs are dropped. */
+  /** By job name. Pings of other jobs are left to a process that knows their heartbeat, and dropped when out of date. */
   readonly heartbeats: ReadonlyMap<string, Heartbeat>
   readonly clock: () => Date
   /** This process, among all that share the database. */
@@ -47,7 +47,7 @@ export async function claimDue(parts: PingParts, { job, limit }: { readonly job?
   const wanted = { owner, jobs, limit, claimMs, now: clock(), ...(job === undefined ? {} : { job }) }
   const { claimed, dropped } = await claimPings(db, wanted)
   for (const { id, job: name, kind, note } of dropped) {
-    log[note === 'no longer true' ? 'warn' : 'debug']({ job: name, ping: id, kind, note }, 'heartbeat ping dropped')
+    log[note === 'superseded' ? 'debug' : 'warn']({ job: name, ping: id, kind, note }, 'heartbeat ping dropped')
   }
   return { claimed, dropped: dropped.length }
 }

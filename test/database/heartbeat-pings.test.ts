@@ -54,14 +54,12 @@ t.test('a ping is claimed while it is due and true, and only where its heartbeat
   t.strictSame((await claim(db, { now: later(5_000) })).notes, ['no longer true'])
   t.match(await readPing(db, stale), { state: 'dropped', finished_at: later(5_000).toISOString() })
 
-  await owePing(db, { job: 'weekly-report' })
-  t.strictSame((await claim(db)).notes, ['no heartbeat is known'])
-  await owePing(db, { job: 'weekly-report' })
-  t.strictSame(
-    (await claim(db, { jobs: [] })).notes,
-    ['no heartbeat is known'],
-    'a process without heartbeats sends none',
-  )
+  const foreign = await owePing(db, { job: 'weekly-report', trueUntil: later(9_000) })
+  const before = await claim(db, { jobs: [], now: later(8_999) })
+  t.strictSame([before.ids, before.notes], [[], []], 'a preview without heartbeats leaves them to production')
+  t.strictSame((await claim(db, { jobs: ['weekly-report'], now: later(8_999) })).ids, [foreign])
+  await letClaimsRunOut(db)
+  t.strictSame((await claim(db, { now: later(9_000) })).notes, ['no heartbeat is known'])
 })
 
 t.test('a claim is limited in number, and may be of one job', async t => {

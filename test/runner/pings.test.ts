@@ -29,7 +29,7 @@ t.test('what is owed goes out, the newest of each heartbeat, and nothing goes ou
   await owePing(db, { kind: 'success' })
   const fail = await owePing(db, { job: 'process-tasks', kind: 'fail', body: 'why' })
   await owePing(db, { job: 'cleanup-blocked-dates', trueUntil: noon })
-  await owePing(db, { job: 'weekly-report' })
+  await owePing(db, { job: 'weekly-report', trueUntil: noon })
 
   t.strictSame(await pings.sendOwed(), { delivered: 2, dropped: 3, owed: 0 })
   const url = (job: string) => `https://monitor.test/api/v1/heartbeat/${job}/${token}`
