@@ -59,7 +59,7 @@ t.test('a ping is claimed while it is due and true, and only where its heartbeat
   t.strictSame([before.ids, before.notes], [[], []], 'a preview without heartbeats leaves them to production')
   t.strictSame((await claim(db, { jobs: ['weekly-report'], now: later(8_999) })).ids, [foreign])
   await letClaimsRunOut(db)
-  t.strictSame((await claim(db, { now: later(9_000) })).notes, ['no heartbeat is known'])
+  t.strictSame((await claim(db, { job: 'weekly-report', now: later(9_000) })).notes, ['no heartbeat is known'])
 })
 
 t.test('a claim is limited in number, and may be of one job', async t => {

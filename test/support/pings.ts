@@ -2,7 +2,12 @@ import pino from 'pino'
 import type { Test } from 'tap'
 import type { Db } from '../../src/database/connection.ts'
 import type { PingKind } from '../../src/database/tables.ts'
-import type { HeartbeatPing, HeartbeatSender, SendResult } from '../../src/providers/heartbeat.ts'
+import {
+  createHeartbeatSender,
+  type HeartbeatPing,
+  type HeartbeatSender,
+  type SendResult,
+} from '../../src/providers/heartbeat.ts'
 import { createPings, type PingsOptions } from '../../src/runner/pings.ts'
 import { testDatabase } from './database.ts'
 
@@ -50,9 +55,10 @@ export function recordLog() {
 
 /** A sender that notes what it is given, in order, and answers by what it is told; delivered unless said. */
 export function recordSender(answer: (ping: HeartbeatPing) => SendResult | Promise<SendResult> = () => delivered) {
+  const real = createHeartbeatSender({ fetch: async () => await Promise.reject(new Error('no network here')) })
   const sent: HeartbeatPing[] = []
   const sender: HeartbeatSender = {
-    describe: () => 'test heartbeat',
+    describe: url => real.describe(url),
     send: async ping => {
       sent.push(ping)
       return await answer(ping)
