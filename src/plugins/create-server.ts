@@ -1,5 +1,5 @@
+import { randomBytes } from 'node:crypto'
 import { fastify, type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { v7 as uuidv7 } from 'uuid'
 import { answerError } from './error-handler.ts'
 
 /** Fastify with every limit said aloud: sizes, times, what it believes of proxies, and no route for HEAD by itself. */
@@ -9,7 +9,7 @@ export function createServer(log: FastifyBaseLogger): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     // A request id from outside could be anything, also another request's.
     requestIdHeader: false,
-    genReqId: () => uuidv7(),
+    genReqId: createRequestIds(),
     // What fails before a route is found has the same shape as everything else.
     frameworkErrors: answerError,
     bodyLimit: 1_048_576,
@@ -28,8 +28,19 @@ export function createServer(log: FastifyBaseLogger): FastifyInstance {
     closing = true
   })
   // Without it `close` waits for the keep-alive time of every connection that was busy.
-  server.addHook('onSend', async (_request, reply) => {
+  server.addHook('onSend', (_request, reply, payload, next) => {
     if (closing) void reply.header('connection', 'close')
+    next(null, payload)
   })
   return server
+}
+
+/** Ids that are unique among processes by their first half and within one by their second: random ones cost a fifth of a request. */
+function createRequestIds(): () => string {
+  const prefix = randomBytes(6).toString('base64url')
+  let last = 0
+  return () => {
+    last += 1
+    return `${prefix}-${last.toString(36)}`
+  }
 }

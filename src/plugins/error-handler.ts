@@ -24,8 +24,9 @@ interface Thrown extends Error {
  */
 export default fp(
   async app => {
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, next) => {
       reply.header('x-request-id', request.id)
+      next()
     })
     app.setNotFoundHandler((request, reply) => {
       sendError(request, reply, 404, 'there is nothing at this address')

@@ -28,13 +28,14 @@ export default fp(
       const methods = Array.isArray(method) ? method : [method]
       routes.push({ methods, match: createMatcher(url), exists: config?.exists })
     })
-    app.addHook('onRequest', async function refuseOtherMethods(request) {
-      if (!request.is404) return
-      const allowed = listAllowed(routes, request)
-      if (allowed.length === 0) return
-      throw app.httpErrors.createError(405, 'this address takes another method', {
-        headers: { allow: allowed.join(', ') },
-      })
+    app.addHook('onRequest', (request, _reply, next) => {
+      const allowed = request.is404 ? listAllowed(routes, request) : []
+      if (allowed.length === 0) {
+        next()
+        return
+      }
+      const headers = { allow: allowed.join(', ') }
+      next(app.httpErrors.createError(405, 'this address takes another method', { headers }))
     })
   },
   { name: 'method-not-allowed', fastify: '5.x', dependencies: ['@fastify/sensible', 'error-handler'] },

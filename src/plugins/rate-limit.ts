@@ -33,8 +33,14 @@ export default fp<RateLimitOptions>(
     })
     const limit = app.rateLimit()
 
-    app.addHook('onRequest', async function limitCaller(request, reply) {
-      if (request.routeOptions.config.limited === true) await limit.call(app, request, reply)
+    app.addHook('onRequest', (request, reply, next) => {
+      if (request.routeOptions.config.limited !== true) {
+        next()
+        return
+      }
+      limit.call(app, request, reply).then(() => {
+        next()
+      }, next)
     })
   },
   { name: 'rate-limit', fastify: '5.x', dependencies: ['@fastify/sensible', 'operator-auth'] },

@@ -19,7 +19,7 @@ const retryAfterSeconds = 5
  * the others speak of what it depends on. How deep a check goes is chosen by the address and by nothing else.
  */
 const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {
-  const open = { method: ['GET', 'HEAD'], logLevel: 'warn' as const }
+  const open = { method: ['GET', 'HEAD'] }
   const limited = { ...open, config: { limited: true } }
 
   app.route({

@@ -70,3 +70,5 @@ async function startReference(): Promise<string> {
   })
   return await app.listen({ port: 0, host: '127.0.0.1' })
 }
+
+process.on('SIGTERM', () => process.exit(0))

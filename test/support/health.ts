@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import sensible from '@fastify/sensible'
-import { fastify } from 'fastify'
+import { pino } from 'pino'
 import type { Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import { createDatabase, type Db } from '../../src/database/connection.ts'
@@ -13,6 +13,7 @@ import { createJobsProbe } from '../../src/health/jobs-probe.ts'
 import { createReachabilityProbe } from '../../src/health/reachability-probe.ts'
 import { createHttp } from '../../src/providers/http.ts'
 import { createQstash } from '../../src/providers/qstash.ts'
+import { createServer } from '../../src/plugins/create-server.ts'
 import healthRoutes from '../../src/routes/health.ts'
 import { lastDueAt, listDueBetween } from '../../src/runner/slots.ts'
 import { testDatabase } from './database.ts'
@@ -38,10 +39,7 @@ export async function openHealthWorld(t: Test, options: HealthWorldOptions = {})
   let now = start
   const state: { -readonly [K in keyof ProcessState]: ProcessState[K] } = { booted: true, draining: false }
   const lines: string[] = []
-  const app = fastify({
-    exposeHeadRoutes: false,
-    logger: { level: 'info', stream: { write: line => lines.push(line) } },
-  })
+  const app = createServer(pino({ level: 'info' }, { write: (line: string) => lines.push(line) }))
   const limited = new Map<string, unknown>()
   app.addHook('onRoute', ({ config, url }) => {
     limited.set(url, config?.limited)
@@ -80,7 +78,7 @@ export async function openHealthWorld(t: Test, options: HealthWorldOptions = {})
 
 async function openVendor(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
   let calls = 0
-  const server = createServer((request, response) => {
+  const server = createHttpServer((request, response) => {
     calls++
     answer(request, response)
   })
