@@ -8,12 +8,7 @@ import { createHttp, type HttpOptions } from '../../src/providers/http.ts'
 const token = 'k7Qp2XvN8rTz4LmWc9Ya3bUd'
 const delivered: SendResult = { outcome: 'delivered' }
 
-interface Received {
-  readonly method: string | undefined
-  readonly path: string | undefined
-  readonly headers: IncomingMessage['headers']
-  readonly body: Buffer
-}
+type Received = Pick<IncomingMessage, 'method' | 'url' | 'headers'> & { readonly body: Buffer }
 
 /** A heartbeat monitor that notes what it gets and answers as told; its address ends in a secret token. */
 async function startMonitor(t: Test, answer: RequestListener = (_, response) => response.end('ok')) {
@@ -23,8 +18,8 @@ async function startMonitor(t: Test, answer: RequestListener = (_, response) => 
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const { headers, method, url: path } = request
-      received.push({ method, path, headers, body: Buffer.concat(chunks) })
+      const { headers, method, url } = request
+      received.push({ method, url, headers, body: Buffer.concat(chunks) })
       answer(request, response)
     })
   })
@@ -63,11 +58,11 @@ t.test('a success is a GET, a failure is a POST with its text, and any 2xx is de
   t.strictSame(await send(`${monitor.url}/`, { kind: 'fail', body: 'attempt 1 of 4: não correu' }), delivered)
   t.strictSame(await send(monitor.url, { kind: 'fail' }), delivered)
 
-  const path = `/api/v1/heartbeat/${token}`
+  const url = `/api/v1/heartbeat/${token}`
   t.match(monitor.received, [
-    { method: 'GET', path },
-    { method: 'POST', path: `${path}/fail`, headers: { 'content-type': 'text/plain; charset=utf-8' } },
-    { method: 'GET', path: `${path}/fail` },
+    { method: 'GET', url },
+    { method: 'POST', url: `${url}/fail`, headers: { 'content-type': 'text/plain; charset=utf-8' } },
+    { method: 'GET', url: `${url}/fail` },
   ])
   t.equal(monitor.received[1]?.body.toString(), 'attempt 1 of 4: não correu')
 })
