@@ -20,6 +20,7 @@ import { createHttp } from './providers/http.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
 import runRoutes from './routes/runs.ts'
+import type { OwedPings } from './runner/context.ts'
 import { createDeadLetters } from './runner/dead-letters.ts'
 import { indexJobs, type Job } from './runner/define-job.ts'
 import { startEveryMinute } from './runner/every-minute.ts'
@@ -147,14 +148,15 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
       const closed = await closeAbandonedRuns(db, clock())
       if (closed > 0) log.warn({ closed }, 'abandoned runs closed')
     }
-    everyMinute = startEveryMinute({ log, steps: [closeAbandoned, async () => await pings.sendOwed()] })
+    const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
+    everyMinute = startEveryMinute({ log, steps: [closeAbandoned, sendOwedPings] })
   }
   const close = async (): Promise<void> => {
     ending.abort()
     await runner.drain(config.drainMs)
     await server.close()
-    await everyMinute?.stop()
-    await pings.close(pingBudgetMs)
+    // Together: the minute's pass may be waiting for a ping that only the closing of pings cuts off.
+    await Promise.all([everyMinute?.stop(), pings.close(pingBudgetMs)])
     await http.close()
     await db.destroy()
   }

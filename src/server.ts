@@ -7,7 +7,7 @@ const oldestNode = 24
 // Beyond the drain budget: closing runs that were stopped, the last heartbeats, the connections.
 const closingMs = 10_000
 
-await main()
+if (import.meta.main) await main()
 
 /** The process edge: environment, listening, signals. Listens before the database is there, so that health can tell. */
 async function main(): Promise<void> {

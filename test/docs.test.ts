@@ -165,7 +165,8 @@ t.test('the image has one Node, what production needs, and no more rights than i
   t.match(dockerfile, /\nRUN npm ci --omit=dev --omit=optional\b/)
   t.match(dockerfile, /\nENV .*\bNODE_ENV=production\b/)
   t.strictSame(listCopied().toSorted(), ['.npmrc', 'migrations', 'package-lock.json', 'package.json', 'src'])
-  t.ok(dockerfile.indexOf('\nUSER node\n') > dockerfile.lastIndexOf('\nRUN '), 'it runs as a plain user')
+  t.ok(dockerfile.indexOf('\nUSER node\n') > dockerfile.indexOf('\nRUN npm ci'), 'it installs as root')
+  t.strictSame(dockerfile.match(/\nUSER .*/g), ['\nUSER node'], 'and runs as a plain user')
 
   const command = /\nCMD (\[.*\])\n$/.exec(dockerfile)?.[1] ?? '[]'
   t.strictSame(JSON.parse(command), ['node', 'src/server.ts'], 'Node itself gets the signals')
