@@ -47,7 +47,7 @@ async function readRelations(db: Db, tables: readonly string[]): Promise<Map<str
   const { rows } = await sql<Relation & { name: string }>`
     select wanted.name,
       (select jsonb_object_agg(a.attname, format_type(a.atttypid, null)) from pg_attribute a
-        where a.attrelid = wanted.oid and a.attnum > 0 and not a.attisdropped) as columns,
+        where a.attrelid = wanted.oid and a.attnum > 0) as columns,
       coalesce((select jsonb_agg((select jsonb_agg(a.attname order by a.attname) from pg_attribute a
           where a.attrelid = i.indrelid and a.attnum = any(i.indkey[0:i.indnkeyatts - 1])))
         from pg_index i

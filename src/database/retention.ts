@@ -48,7 +48,8 @@ interface OldRecords {
   readonly condition: RawBuilder<unknown>
 }
 
-// A run that is still going has no finished_at, so that no condition here is ever true of it.
+// A run that is going on has no finished_at, an owed ping neither, and an open finding no closed_at (their tables check
+// it), so that no condition below is ever true of them.
 const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 'interrupted')`
 
 function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
@@ -65,13 +66,9 @@ function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
     case 'jobs.delivery_tokens':
       return { table: subject, key: 'token_hash', condition: sql`seen_at < ${before}` }
     case 'jobs.heartbeat_pings':
-      return {
-        table: subject,
-        key: 'id',
-        condition: sql`finished_at < ${before} and state in ('delivered', 'dropped')`,
-      }
+      return { table: subject, key: 'id', condition: sql`finished_at < ${before}` }
     case 'jobs.findings':
-      return { table: subject, key: 'id', condition: sql`closed_at < ${before} and state = 'resolved'` }
+      return { table: subject, key: 'id', condition: sql`closed_at < ${before}` }
     case 'jobs.dead_letters':
       return { table: subject, key: 'message_id', condition: sql`received_at < ${before}` }
     case 'jobs.audit_entries':

@@ -26,9 +26,7 @@ export interface DueExpertsQuery {
 export async function hasProfiles(db: Db): Promise<boolean> {
   const { rows } = await sql<{ there: boolean }>`
     select exists (select from pg_attribute a
-      where a.attrelid = to_regclass('profiles') and a.attname = 'clerkUserId' and not a.attisdropped) as there`.execute(
-    db,
-  )
+      where a.attrelid = to_regclass('profiles') and a.attname = 'clerkUserId') as there`.execute(db)
   return rows[0]?.there === true
 }
 
