@@ -37,12 +37,11 @@ export function createClerk(options: ClerkOptions): CalendarTokens {
       const { code, providerError } = readRefusal(answer.body)
       // Only this code says that the user is not there: an address of ours that is wrong is a 404 as well.
       if (answer.status === 404 && code === 'resource_not_found') return 'unknown-user'
-      if (answer.status === 422 && (code === 'oauth_missing_refresh_token' || code === 'oauth_missing_access_token')) {
-        return 'missing'
-      }
+      // Documented as 422 and 400; beyond those two a code is not worth believing.
+      const refused = answer.status === 422 || answer.status === 400
+      if (refused && (code === 'oauth_missing_refresh_token' || code === 'oauth_missing_access_token')) return 'missing'
       // Clerk passes on why Google refused; invalid_grant means revoked or expired for good, anything else may pass.
-      const refused = answer.status === 400 && code === 'oauth_token_retrieval_error'
-      if (refused && /\binvalid_grant\b/.test(providerError)) return 'missing'
+      if (refused && code === 'oauth_token_retrieval_error' && /\binvalid_grant\b/.test(providerError)) return 'missing'
       throw toFailure(answer, code)
     },
     markDisconnected: async (clerkUserId, signal) => {

@@ -84,11 +84,12 @@ t.test('an id from the database cannot lead to another address', async t => {
   t.equal(calls[0]?.url, '/v1/users/..%2Forganizations%3Fx%3D1%23%2Fy/oauth_access_tokens/oauth_google')
 })
 
-t.test('Clerk says in four ways that there is no token, and in one that there is no such user', async t => {
+t.test('Clerk has several ways to say that there is no token, and one that there is no such user', async t => {
   const answers = [
     ['missing', send(200, [])],
     ['missing', send(200, { data: [], total_count: 0 })],
     ['missing', refusal(422, 'oauth_missing_refresh_token')],
+    ['missing', refusal(400, 'oauth_missing_refresh_token')],
     ['missing', refusal(422, 'oauth_missing_access_token')],
     [
       'missing',
@@ -110,6 +111,7 @@ t.test('nothing else ever passes for a missing token', async t => {
     ['500', send(500, { errors: [] })],
     ['502 page', send(502, '<html>bad gateway')],
     ['503', refusal(503, 'oauth_missing_refresh_token')],
+    ['404 no refresh token', refusal(404, 'oauth_missing_refresh_token')],
     ['500 revoked', refusal(500, 'oauth_token_retrieval_error', { provider_error: 'invalid_grant' })],
     ['200 page', send(200, '<html>welcome')],
     ['200 empty', send(200, '')],
