@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import sensible from '@fastify/sensible'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
@@ -21,6 +22,7 @@ import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
 import runRoutes from './routes/runs.ts'
 import type { OwedPings } from './runner/context.ts'
+import { announceRecoveries } from './runner/alerts.ts'
 import { createDeadLetters } from './runner/dead-letters.ts'
 import { indexJobs, type Job } from './runner/define-job.ts'
 import { startEveryMinute } from './runner/every-minute.ts'
@@ -48,18 +50,22 @@ export interface App {
   boot(): Promise<void>
   /** Drains within the budget, then gives everything back. Safe to call twice. */
   close(): Promise<void>
+  /** Ends as a process under load has to: drains, goes on answering 503 for a moment, then closes. */
+  end(): Promise<void>
 }
 
 const pingBudgetMs = 3_000
+// Callers whose connection is already on its way would otherwise be reset when the socket closes.
+const lingerMs = 500
 
 /** Puts the parts together; nothing listens and nothing connects before `boot` or the first request. */
 export async function createApp(config: Config, log: FastifyBaseLogger, outside: Outside = {}): Promise<App> {
   const core = createCore(config, log, outside)
   const server = createServer(log)
   await registerRoutes(server, config, core, outside)
-  const { close, boot } = createLife(config, core, server)
+  const life = createLife(config, core, server)
   const { actions, db, jobs, runner } = core
-  return { server, runner, actions, jobs, db, boot, close }
+  return { server, runner, actions, jobs, db, ...life }
 }
 
 type Core = ReturnType<typeof createCore>
@@ -129,7 +135,7 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
 }
 
 /** How it begins and ends: booting waits for the database, closing for the jobs. */
-function createLife(config: Config, core: Core, server: FastifyInstance): Pick<App, 'boot' | 'close'> {
+function createLife(config: Config, core: Core, server: FastifyInstance): Pick<App, 'boot' | 'close' | 'end'> {
   const { clock, db, heartbeats, http, jobs, log, pings, runner, state } = core
   const ending = new AbortController()
   let everyMinute: ReturnType<typeof startEveryMinute> | undefined
@@ -149,9 +155,10 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
       if (closed > 0) log.warn({ closed }, 'abandoned runs closed')
     }
     const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
-    everyMinute = startEveryMinute({ log, steps: [closeAbandoned, sendOwedPings] })
+    const recoveries = async (): Promise<void> => await announceRecoveries(core)
+    everyMinute = startEveryMinute({ log, steps: [closeAbandoned, recoveries, sendOwedPings] })
   }
-  const close = async (): Promise<void> => {
+  const closeAll = async (): Promise<void> => {
     ending.abort()
     await runner.drain(config.drainMs)
     await server.close()
@@ -160,5 +167,12 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
     await http.close()
     await db.destroy()
   }
-  return { boot, close: async () => await (closing ??= close()) }
+  const close = async (): Promise<void> => await (closing ??= closeAll())
+  const end = async (): Promise<void> => {
+    ending.abort()
+    await runner.drain(config.drainMs)
+    await sleep(lingerMs)
+    await close()
+  }
+  return { boot, close, end }
 }

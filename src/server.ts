@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   closeWithGrace({ delay: config.drainMs + closingMs, logger: log }, async ({ err, signal }) => {
     if (err === undefined) log.info({ signal }, 'closing')
     else log.fatal({ err }, 'closing on an error nobody handled')
-    await app.close()
+    await app.end()
   })
   await app.server.listen({ port: config.port, host: config.host })
   try {

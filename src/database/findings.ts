@@ -30,3 +30,14 @@ export async function resolveFinding(db: Db, kind: string, subject: string, by: 
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }
+
+/** Closes the findings of jobs that kept failing and have succeeded since; gives the jobs' names. */
+export async function resolveRecovered(db: Db, now: Date): Promise<string[]> {
+  const { rows } = await sql<{ subject: string }>`
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs', note = 'it succeeded'
+    where f.kind = 'job-failing' and f.state <> 'resolved' and exists (
+      select from jobs.runs r
+      where r.job = f.subject and r.state = 'succeeded' and not r.dry_run and r.id >= f.run_id)
+    returning f.subject`.execute(db)
+  return rows.map(row => row.subject)
+}

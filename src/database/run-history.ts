@@ -73,14 +73,15 @@ export async function findPlanByHash(db: Db, job: string, planHash: string) {
   return row?.plan ?? undefined
 }
 
-/** How many of the job's newest `limit` finished runs failed in a row, dry runs and interruptions left aside. */
-export async function countFailuresInARow(db: Db, job: string, limit: number): Promise<number> {
+/** How many runs failed in a row up to this one, at most `limit`; dry runs and interruptions are left aside. */
+export async function countFailuresInARow(db: Db, job: string, runId: string, limit: number): Promise<number> {
   const rows = await db
     .selectFrom('jobs.runs')
     .select('state')
     .where('job', '=', job)
     .where('dry_run', '=', false)
     .where('state', 'in', ['succeeded', 'failed', 'incomplete', 'abandoned'])
+    .where('id', '<=', runId)
     .orderBy('id', 'desc')
     .limit(limit)
     .execute()

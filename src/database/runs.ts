@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { Db } from './connection.ts'
 import type { RunState, Trigger } from './tables.ts'
 
@@ -59,14 +59,20 @@ interface ClaimRow {
   message: string | null
 }
 
+// Written out, because these two are called for every delivery: building a query costs more than running it.
+const claimText = 'select * from jobs.claim_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)'
+const closeText =
+  'select jobs.close_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as closed'
+
 /** Records a delivery and decides, in one statement, whether it may run: message, token, pause, slot and lease together. */
 export async function claimRun(db: Db, request: ClaimRequest): Promise<Claim> {
-  const { rows } = await sql<ClaimRow>`
-    select * from jobs.claim_run(${request.runId}, ${request.job}, ${request.messageId}, ${request.trigger},
-      ${request.slot}, ${request.everySlotCounts}, ${request.dryRun}, ${request.operator}, ${request.owner},
-      ${request.leaseMs}, ${request.now}, ${request.deadlineAt}, ${request.tokenHash})`.execute(db)
+  const { dryRun, everySlotCounts, job, leaseMs, messageId, now, operator, owner, runId, slot, trigger } = request
+  const { deadlineAt, tokenHash } = request
+  const about = [runId, job, messageId, trigger, slot, everySlotCounts, dryRun, operator, owner]
+  const parameters = [...about, leaseMs, now, deadlineAt, tokenHash]
+  const { rows } = await db.executeQuery<ClaimRow>(CompiledQuery.raw(claimText, parameters))
   const row = rows[0]
-  if (row === undefined) throw new Error(`the claim of ${request.job} gave no verdict`)
+  if (row === undefined) throw new Error(`the claim of ${job} gave no verdict`)
   return toClaim(row)
 }
 
@@ -124,23 +130,18 @@ export interface PingRecord {
   readonly trueUntil: Date
 }
 
-export interface Closed {
-  /** False when the run was taken over or already closed; then nothing has changed. */
-  readonly closed: boolean
-  /** A streak of failures, of which operators had been told, ended with this run. */
-  readonly recovered: boolean
-}
-
-/** Closes exactly the attempt and lease term that it names: state, report, findings, lease and ping in one statement. */
-export async function closeRun(db: Db, closing: RunClosing): Promise<Closed> {
-  const findings = closing.findings.length === 0 ? null : JSON.stringify(closing.findings)
-  const { rows } = await sql<Closed>`
-    select closed, recovered from jobs.close_run(${closing.runId}, ${closing.attempt}, ${closing.term},
-      ${closing.owner}, ${closing.state}, ${closing.final}, ${closing.now}, ${toJson(closing.report)},
-      ${toJson(closing.plan)}, ${closing.planHash}, ${closing.errorCode}, ${closing.message},
-      ${closing.releaseLease}, ${findings}, ${closing.ping?.kind ?? null}, ${closing.ping?.body ?? null},
-      ${closing.ping?.trueUntil ?? null})`.execute(db)
-  return rows[0] ?? { closed: false, recovered: false }
+/**
+ * Closes exactly the attempt and lease term that it names: state, report, findings, lease and heartbeat ping in one
+ * statement. False when the run was taken over or already closed; then nothing has changed.
+ */
+export async function closeRun(db: Db, closing: RunClosing): Promise<boolean> {
+  const { attempt, errorCode, final, findings, message, now, owner, ping, plan, planHash, report } = closing
+  const about = [closing.runId, attempt, closing.term, owner, closing.state, final, now, toJson(report), toJson(plan)]
+  const found = findings.length === 0 ? null : JSON.stringify(findings)
+  const owed = [ping?.kind ?? null, ping?.body ?? null, ping?.trueUntil ?? null]
+  const parameters = [...about, planHash, errorCode, message, closing.releaseLease, found, ...owed]
+  const { rows } = await db.executeQuery<{ closed: boolean }>(CompiledQuery.raw(closeText, parameters))
+  return rows[0]?.closed === true
 }
 
 function toJson(value: Readonly<Record<string, unknown>> | null): string | null {

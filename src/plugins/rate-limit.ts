@@ -1,5 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { toError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,15 +34,22 @@ export default fp<RateLimitOptions>(
         app.httpErrors.tooManyRequests(`too many calls: try again in ${after}`),
     })
     const limit = app.rateLimit()
+    const judge = async (request: FastifyRequest, reply: FastifyReply, next: (err?: Error) => void): Promise<void> => {
+      try {
+        await limit.call(app, request, reply)
+      } catch (thrown) {
+        next(toError(thrown))
+        return
+      }
+      next()
+    }
 
     app.addHook('onRequest', (request, reply, next) => {
       if (request.routeOptions.config.limited !== true) {
         next()
         return
       }
-      limit.call(app, request, reply).then(() => {
-        next()
-      }, next)
+      void judge(request, reply, next)
     })
   },
   { name: 'rate-limit', fastify: '5.x', dependencies: ['@fastify/sensible', 'operator-auth'] },

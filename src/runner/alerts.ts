@@ -1,4 +1,4 @@
-import { recordFinding } from '../database/findings.ts'
+import { recordFinding, resolveRecovered } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
@@ -18,26 +18,30 @@ export function alertAfter(job: Job): number {
 }
 
 /**
- * Tells operators what a single run does not show: a streak of failures (once per streak, and once when it ends) and
- * left-over work that grows from run to run. Today as a finding and a log line. DESIGN section 4, "Alerts".
+ * Tells operators what a single run does not show: a streak of failures, once, and left-over work that grows from run
+ * to run. Today as a finding and a log line. DESIGN section 4, "Alerts".
  */
 export async function raiseAlerts(
   delivery: Delivery,
   runId: string,
   result: AttemptResult,
-  { ending, recovered }: ClosedAttempt,
+  { ending }: ClosedAttempt,
   parts: RunnerParts,
 ): Promise<void> {
   if (delivery.dryRun) return
-  if (recovered) parts.log.info({ job: delivery.job.name, runId }, 'job recovered')
   const failed = ending.state === 'failed' || ending.state === 'incomplete'
   if (failed && (delivery.lastAttempt || ending.final)) await raiseStreak(delivery.job, runId, parts)
   if (ending.state === 'succeeded' && (result.report?.left ?? 0) > 0) await raiseLeftovers(delivery.job, runId, parts)
 }
 
+/** Ends the streaks of jobs that have succeeded since, and tells operators once. For every minute. */
+export async function announceRecoveries({ clock, db, log }: Pick<RunnerParts, 'clock' | 'db' | 'log'>): Promise<void> {
+  for (const job of await resolveRecovered(db, clock())) log.info({ job }, 'job recovered')
+}
+
 async function raiseStreak(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {
   const limit = alertAfter(job)
-  if ((await countFailuresInARow(db, job.name, limit)) < limit) return
+  if ((await countFailuresInARow(db, job.name, runId, limit)) < limit) return
   const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`
   const fresh = await recordFinding(
     db,

@@ -20,7 +20,6 @@ export interface ClosedAttempt {
   readonly ending: Ending
   /** A heartbeat ping was written with it. */
   readonly pingOwed: boolean
-  readonly recovered: boolean
 }
 
 const takenOver: Ending = {
@@ -45,10 +44,10 @@ export async function closeAttempt(
 ): Promise<ClosedAttempt> {
   const ping = planPing(delivery, claim, result, attempt, parts)
   const closing = toClosing(delivery, claim, result, ping, parts)
-  const closed = await closeSurely(closing, attempt, parts)
+  const isClosed = await closeSurely(closing, attempt, parts)
   attempt.log.info(
     {
-      outcome: closed === undefined ? 'taken over' : result.ending.state,
+      outcome: isClosed ? result.ending.state : 'taken over',
       slot: claim.slot,
       dryRun: delivery.dryRun,
       durationMs: attempt.durationMs(),
@@ -56,8 +55,8 @@ export async function closeAttempt(
     },
     'run finished',
   )
-  if (closed === undefined) return { ending: takenOver, pingOwed: false, recovered: false }
-  return { ending: result.ending, pingOwed: ping !== null, recovered: closed.recovered }
+  if (!isClosed) return { ending: takenOver, pingOwed: false }
+  return { ending: result.ending, pingOwed: ping !== null }
 }
 
 function toClosing(
@@ -124,17 +123,15 @@ function planPing(
   return { kind, body, trueUntil }
 }
 
-/** Undefined when somebody else has the run. An answer that was lost on the way is told apart by reading the run. */
-async function closeSurely(closing: RunClosing, attempt: OpenAttempt, parts: RunnerParts) {
+/** False when somebody else has the run. An answer that was lost on the way is told apart by reading the run. */
+async function closeSurely(closing: RunClosing, attempt: OpenAttempt, parts: RunnerParts): Promise<boolean> {
   const startedAt = performance.now()
   let waitMs = firstWaitMs
   let unsure = false
   for (;;) {
     try {
-      const { closed, recovered } = await closeRun(parts.db, closing)
-      if (closed) return { recovered }
-      if (unsure && (await isClosedAsAsked(closing, parts))) return { recovered: false }
-      return undefined
+      if (await closeRun(parts.db, closing)) return true
+      return unsure && (await isClosedAsAsked(closing, parts))
     } catch (thrown) {
       unsure = true
       if (performance.now() - startedAt + waitMs > parts.leaseMs) throw thrown

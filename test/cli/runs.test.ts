@@ -151,8 +151,8 @@ t.test('slots: a missed one and a doubled one end with 1, a job whose slots all 
   t.match(
     (await listSlotRuns(db, name, third, fourth)).map(({ messages, state }) => ({ messages, state })),
     [
-      { messages: 4, state: 'duplicate' },
       { messages: 4, state: 'succeeded' },
+      { messages: 4, state: 'duplicate' },
     ],
     'a storm of messages is one row for each state',
   )

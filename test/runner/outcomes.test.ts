@@ -1,5 +1,6 @@
 import t from 'tap'
 import { KeyRefusedError, PermanentError, RetryLaterError } from '../../src/errors.ts'
+import { announceRecoveries } from '../../src/runner/alerts.ts'
 import type { Effect } from '../../src/runner/define-job.ts'
 import { delivery, testJob, testRunner } from '../support/runner.ts'
 
@@ -181,7 +182,7 @@ t.test('a message of a failure carries no secret', async t => {
 })
 
 t.test('operators hear of the third failure in a row, once, and of the recovery', async t => {
-  const { answer, db, logs } = await testRunner(t)
+  const { answer, clock, db, log, logs } = await testRunner(t)
   let down = true
   const job = testJob({
     gather: async () => {
@@ -204,9 +205,13 @@ t.test('operators hear of the third failure in a row, once, and of the recovery'
   await settled(async () => (await findings())[0]?.occurrences === 2)
   t.equal(alerts(), 1, 'told once')
   down = false
+  await announceRecoveries({ clock, db, log })
+  t.equal((await findings())[0]?.state, 'open', 'not before a success')
   await answer(delivery(job))
+  await announceRecoveries({ clock, db, log })
+  await announceRecoveries({ clock, db, log })
   t.same(await findings(), [{ state: 'resolved', occurrences: 2 }])
-  await settled(() => logs().some(line => line['msg'] === 'job recovered'))
+  t.equal(logs().filter(line => line['msg'] === 'job recovered').length, 1, 'told once')
 })
 
 t.test('work left behind that grows over three runs is a finding', async t => {

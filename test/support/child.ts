@@ -64,7 +64,7 @@ const app = await createApp(loadConfig(), pino({ level: 'warn' }, pino.destinati
   },
 })
 process.on('SIGTERM', () => {
-  void app.close().then(() => process.exit(0))
+  void app.end().then(() => process.exit(0))
 })
 const address = await app.server.listen({ port: Number(env['PORT']), host: '127.0.0.1' })
 process.send?.({ listening: address })

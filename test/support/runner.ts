@@ -1,3 +1,4 @@
+import type { FastifyBaseLogger } from 'fastify'
 import type { Test } from 'tap'
 import { pino } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
@@ -80,6 +81,7 @@ export interface TestRunner {
   readonly db: Db
   readonly url: string
   readonly clock: StoppedClock
+  readonly log: FastifyBaseLogger
   readonly logs: () => Record<string, unknown>[]
   /** Runs a delivery and expects it to be answered, not refused. */
   readonly answer: (wanted: Delivery) => Promise<Answer>
@@ -116,6 +118,7 @@ export async function testRunner(t: Test, overrides: Partial<RunnerParts> = {}):
     db,
     url,
     clock,
+    log,
     logs: () => lines.map(line => JSON.parse(line) as Record<string, unknown>),
     another: create,
     answer: async wanted => await answerOf(runner, wanted),
