@@ -47,7 +47,7 @@ t.test('cleanup-blocked-dates deletes what is over, once, and reports it', async
     slot: '2026-03-10T00:00:00.000Z',
     report: { counts: { deleted: 1 }, findings: 1 },
   })
-  t.same((await readAll(db, 'blocked_dates')).map(row => row.id).toSorted(), [today, broken].toSorted())
+  t.same(new Set((await readAll(db, 'blocked_dates')).map(row => row.id)), new Set([today, broken]))
   t.match((await deliver('/jobs/cleanup-blocked-dates', message)).json, {
     outcome: 'duplicate',
     report: first.json['report'],
