@@ -37,6 +37,9 @@ t.test('a redelivered message that succeeded is answered from the record', async
   t.match(second.body, { outcome: 'duplicate', runId: first.body.runId, report: first.body.report })
   const rows = await db.selectFrom('jobs.runs').select(['deliveries', 'attempt', 'state']).execute()
   t.same(rows, [{ deliveries: 2, attempt: 1, state: 'succeeded' }])
+  const next = await answer(delivery(job, { messageId: 'msg_2' }))
+  t.equal(next.body.outcome, 'succeeded', 'a redelivery does not keep the lease')
+  t.equal((await db.selectFrom('jobs.leases').select('term').executeTakeFirstOrThrow()).term, '2')
 })
 
 t.test('a redelivered message that failed runs again and keeps its slot and its history', async t => {
@@ -229,11 +232,13 @@ t.test('of many dry runs of one message on two connections exactly one runs', as
 t.test('a paused job records its deliveries and does nothing, until it is resumed', async t => {
   const { answer, clock, db } = await testRunner(t)
   const job = testJob()
+  await answer(delivery(job))
   const by = { job: job.name, operator: 'ana', reason: 'bank holiday', now: clock() }
   t.equal(await pauseJob(db, by), true)
   t.equal(await pauseJob(db, by), false, 'twice is once')
   const paused = await answer(delivery(job, scheduled))
   t.match(paused, { statusCode: 200, body: { outcome: 'paused', message: /paused by ana: bank holiday/ } })
+  t.equal((await answer(delivery(job))).body.outcome, 'paused', 'without a slot too')
   t.match(await answer(delivery(job, { dryRun: true })), { body: { outcome: 'succeeded' } }, 'a dry run may look')
   t.equal(await resumeJob(db, { ...by, reason: 'over' }), true)
   t.equal((await answer(delivery(job, scheduled))).body.outcome, 'succeeded', 'a paused slot is free')
@@ -300,6 +305,29 @@ t.test('another message takes over an expired lease and closes the abandoned run
     { message_id: 'msg_1', state: 'abandoned' },
     { message_id: 'msg_2', state: 'succeeded' },
   ])
+})
+
+t.test('of many messages that find an expired lease on two connections exactly one takes it', async t => {
+  for (const how of [{}, scheduled]) {
+    const world = await testRunner(t)
+    const lost = heldJob({ everySlotCounts: true })
+    const former = world.answer(delivery(lost.job))
+    await lost.started
+    await crash(world)
+    const { job, release, runs } = heldJob({ everySlotCounts: true })
+    const runners = [world.another(), world.another()]
+    const answers = Array.from({ length: 30 }, async (_, index) => {
+      const runner = runners[index % 2] ?? world.runner
+      return await answerOf(runner, delivery(job, how))
+    })
+    setTimeout(release, 150)
+    const outcomes = (await Promise.all(answers)).map(({ body }) => body.outcome)
+    t.equal(outcomes.filter(outcome => outcome === 'succeeded').length, 1)
+    t.equal(runs(), 1, 'one run')
+    t.equal((await world.db.selectFrom('jobs.leases').select('term').executeTakeFirstOrThrow()).term, '2')
+    lost.release()
+    await former
+  }
 })
 
 t.test('abandoned runs are closed by the sweep too, and live ones are left alone', async t => {
