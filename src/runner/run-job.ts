@@ -29,6 +29,9 @@ export interface Runner {
   drain(budgetMs: number): Promise<void>
 }
 
+// A heartbeat host that hangs must not hold up the end; its ping is a row, and goes out later.
+const afterwardsMs = 3_000
+
 interface Running {
   readonly life: Promise<RunResult>
   readonly controller: AbortController
@@ -68,10 +71,11 @@ export function createRunner(parts: RunnerParts): Runner {
     },
     drain: async budgetMs => {
       draining = true
-      await waitAtMost(budgetMs, running)
+      const lives = (): Promise<RunResult>[] => [...running].map(({ life }) => life)
+      await waitAtMost(budgetMs, lives())
       for (const { controller } of running) controller.abort(new StopSignal('draining'))
-      await Promise.allSettled([...running].map(({ life }) => life))
-      await Promise.allSettled(afterwards)
+      await Promise.allSettled(lives())
+      await waitAtMost(afterwardsMs, [...afterwards])
     },
   }
 }
@@ -156,9 +160,9 @@ async function refuseReplay({ job, tokenHash }: Delivery, now: Date, parts: Runn
   return { kind: 'refused', reason: 'replayed', message: '' }
 }
 
-async function waitAtMost(budgetMs: number, running: ReadonlySet<Running>): Promise<void> {
+async function waitAtMost(budgetMs: number, work: readonly Promise<unknown>[]): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, budgetMs)
-  await Promise.race([over, Promise.allSettled([...running].map(({ life }) => life))])
+  await Promise.race([over, Promise.allSettled(work)])
   clearTimeout(timer)
 }
