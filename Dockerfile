@@ -1,7 +1,7 @@
 # The same Node as in package.json; a test compares them.
 FROM node:24.21.0-slim
 WORKDIR /app
-# The compile cache saves a third of the start; the user below may write there.
+# Where compiled code is kept; the user below may write there.
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/node-compile-cache
 COPY package.json package-lock.json .npmrc ./
 # Optional packages are a second Node, which only developers need.

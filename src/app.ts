@@ -22,7 +22,7 @@ import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
 import runRoutes from './routes/runs.ts'
 import type { OwedPings } from './runner/context.ts'
-import { announceRecoveries } from './runner/alerts.ts'
+import { announceRecoveries, raiseAbandoned } from './runner/alerts.ts'
 import { createDeadLetters } from './runner/dead-letters.ts'
 import { indexJobs, type Job } from './runner/define-job.ts'
 import { startEveryMinute } from './runner/every-minute.ts'
@@ -77,7 +77,9 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const owner = `${config.instance ?? hostname()}/${process.pid}/${randomBytes(4).toString('hex')}`
   const jobs = indexJobs(outside.jobs ?? allJobs)
   const onError = (err: Error): void => {
-    log.warn({ err }, 'database connection lost')
+    // Not the error itself: the driver hangs its client on it, with the connection's secrets.
+    const { code, message } = err as Error & { code?: string }
+    log.warn({ code, reason: message }, 'database connection lost')
   }
   const db = createDatabase({ connectionString: config.databaseUrl, onError })
   const http = createHttp()
@@ -151,8 +153,7 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
     }
     state.booted = true
     const closeAbandoned = async (): Promise<void> => {
-      const closed = await closeAbandonedRuns(db, clock())
-      if (closed > 0) log.warn({ closed }, 'abandoned runs closed')
+      await raiseAbandoned(await closeAbandonedRuns(db, clock()), jobs, core)
     }
     const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
     const recoveries = async (): Promise<void> => await announceRecoveries(core)

@@ -240,7 +240,8 @@ function parseOperators(value: string, production: boolean, problems: string[]):
 }
 
 function noteWeakness(name: string, secret: string, minLength: number, problems: string[]): void {
-  if (secret.length < minLength || new Set(secret).size < 8) {
+  const repeats = /^(.{1,12})\1+.{0,12}$/.test(secret)
+  if (secret.length < minLength || new Set(secret).size < 8 || repeats || /change-?me|password/i.test(secret)) {
     problems.push(
       `${name} is too easy to guess: at least ${minLength} varied characters; openssl rand -hex 32 makes one`,
     )

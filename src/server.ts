@@ -38,7 +38,13 @@ async function main(): Promise<void> {
     else log.fatal({ err }, 'closing on an error nobody handled')
     await app.end()
   })
-  await app.server.listen({ port: config.port, host: config.host })
+  try {
+    await app.server.listen({ port: config.port, host: config.host })
+  } catch (err) {
+    await app.close()
+    const reason = err instanceof Error ? err.message : String(err)
+    exitWith(`cannot listen on HOST ${config.host}, PORT ${config.port}: ${reason}`)
+  }
   try {
     await app.boot()
     log.info({ jobs: [...app.jobs.keys()] }, 'ready')

@@ -34,7 +34,7 @@ function readConfig(notes: string[]): Config | undefined {
     return loadConfig()
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown
-    notes.push('the configuration has problems, so heartbeats are unknown: `eleva-jobs check` lists them')
+    notes.push('the configuration has problems, so heartbeats are unknown: `npm run cli -- check` lists them')
     return undefined
   }
 }

@@ -49,7 +49,7 @@ function createProgram(): Command {
     .description('Runs, watches and mends the scheduled jobs of Eleva Care.')
     .version(packageJson.version)
     .exitOverride()
-    .showHelpAfterError('`eleva-jobs --help` lists commands; `eleva-jobs help <command>` explains one')
+    .showHelpAfterError('`npm run cli -- --help` lists commands, `npm run cli -- help <command>` explains one')
     .addHelpText('after', helpText())
   addReading(program)
   addRunning(program)
@@ -168,7 +168,8 @@ function parseWhole(min: number, max: number): (value: string) => number {
 
 function helpText(): string {
   return `
-Every command takes --json and then writes exactly one JSON document to stdout. Times are UTC.
+Every command takes --json and then writes one JSON document to stdout; what is wrong with the
+command line itself is said on stderr. Times are UTC.
 
 Environment:
   DATABASE_URL  all that runs, slots, pause, resume and migrate need

@@ -59,7 +59,7 @@ async function bootInTime(app: App): Promise<void> {
   const booted = app.boot().then(() => true)
   try {
     const inTime = await Promise.race([booted, sleep(databaseBudgetMs, false, { signal: gaveUp.signal })])
-    if (!inTime) throw new Error('the database cannot be used: `eleva-jobs check` says why')
+    if (!inTime) throw new Error('the database cannot be used: `npm run cli -- check` says why')
   } finally {
     gaveUp.abort()
     // Closing the app ends it, when nobody listens any more.
@@ -97,7 +97,7 @@ function printAnswer(answer: RunAnswer): void {
   printReport(report)
   if (plan !== undefined && 'difference' in plan) printDifference(plan['difference'] as Record<string, unknown> | null)
   else printPlan(plan)
-  if (!dryRun && outcome !== 'succeeded') printNote(`more: eleva-jobs runs ${runId}`)
+  if (!dryRun && outcome !== 'succeeded') printNote(`more: npm run cli -- runs ${runId}`)
 }
 
 /** JSON, or `@` and the name of a file that has it. Throws without showing what was given. */

@@ -1,4 +1,5 @@
 import type { Db } from './connection.ts'
+import { toJson } from './json.ts'
 
 export interface AuditEntry {
   readonly at: Date
@@ -13,6 +14,6 @@ export interface AuditEntry {
 export async function recordAudit(db: Db, entry: AuditEntry): Promise<void> {
   await db
     .insertInto('jobs.audit_entries')
-    .values({ ...entry, details: entry.details === null ? null : JSON.stringify(entry.details) })
+    .values({ ...entry, details: toJson(entry.details) })
     .execute()
 }

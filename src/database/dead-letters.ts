@@ -8,6 +8,8 @@ export interface DeadLetter {
   readonly scheduleId: string | null
   readonly status: number | null
   readonly retried: number | null
+  /** When the message was made, where the callback says. */
+  readonly createdAt: Date | null
   readonly receivedAt: Date
 }
 
@@ -19,13 +21,21 @@ export interface RecordedDeadLetter {
   readonly healed: boolean
   /** The run's failure was reported to the heartbeat already. */
   readonly pinged: boolean
+  /** The job has succeeded since this message was made. */
+  readonly overtaken: boolean
 }
 
 /** Records that the scheduler gave a message up, together with what its run has come to. */
 export async function recordDeadLetter(db: Db, letter: DeadLetter): Promise<RecordedDeadLetter> {
-  const { rows } = await sql<{ run_id: string | null; healed: boolean; pinged: boolean; fresh: boolean }>`
+  const { rows } = await sql<{
+    run_id: string | null
+    healed: boolean
+    pinged: boolean
+    overtaken: boolean
+    fresh: boolean
+  }>`
     with run as (
-      select r.id, r.state = 'succeeded' as healed,
+      select r.id, r.started_at, r.state = 'succeeded' as healed,
         exists (select from jobs.heartbeat_pings p where p.run_id = r.id and p.kind = 'fail') as pinged
       from jobs.runs r
       where r.job = ${letter.job} and r.message_id = ${letter.messageId} and not r.dry_run
@@ -37,7 +47,10 @@ export async function recordDeadLetter(db: Db, letter: DeadLetter): Promise<Reco
       returning 1
     )
     select (select id from run) as run_id, coalesce((select healed from run), false) as healed,
-      coalesce((select pinged from run), false) as pinged, exists (select from recorded) as fresh
+      coalesce((select pinged from run), false) as pinged, exists (
+        select from jobs.runs n where n.job = ${letter.job} and n.state = 'succeeded' and not n.dry_run
+          and n.finished_at > coalesce(${letter.createdAt}::timestamptz, (select started_at from run))
+      ) as overtaken, exists (select from recorded) as fresh
   `.execute(db)
   const row = rows[0]
   return {
@@ -45,6 +58,7 @@ export async function recordDeadLetter(db: Db, letter: DeadLetter): Promise<Reco
     runId: row?.run_id ?? null,
     healed: row?.healed === true,
     pinged: row?.pinged === true,
+    overtaken: row?.overtaken === true,
   }
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { toJson } from './json.ts'
 
 export interface Finding {
   readonly kind: string
@@ -12,7 +13,7 @@ export interface Finding {
 
 /** Records a difference that a person must look at. True when it is new; false when an open one was counted up. */
 export async function recordFinding(db: Db, finding: Finding, now: Date): Promise<boolean> {
-  const details = finding.details === undefined ? null : JSON.stringify(finding.details)
+  const details = toJson(finding.details)
   const { rows } = await sql<{ fresh: boolean }>`
     select jobs.record_finding(${finding.kind}, ${finding.subject}, ${finding.job}, ${finding.runId},
       ${finding.message}, ${details}, ${now}) as fresh`.execute(db)

@@ -1,5 +1,6 @@
 import { CompiledQuery, sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { toJson } from './json.ts'
 import type { RunState, Trigger } from './tables.ts'
 
 export interface ClaimRequest {
@@ -36,7 +37,10 @@ interface ClaimFacts {
   readonly message: string | null
 }
 
-/** What one delivery may do; see migrations/0001_runs.ts. */
+/** A claim that may run. */
+export type Claimed = Extract<Claim, { verdict: 'claimed' }>
+
+/** What one delivery may do; see migrations/0006_claim_run.ts. */
 export type Claim =
   | (ClaimFacts & { readonly verdict: 'claimed'; readonly term: string | null })
   | (ClaimFacts & { readonly verdict: 'recorded'; readonly recorded: RecordedRun })
@@ -62,7 +66,7 @@ interface ClaimRow {
 // Written out, because these two are called for every delivery: building a query costs more than running it.
 const claimText = 'select * from jobs.claim_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)'
 const closeText =
-  'select jobs.close_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as closed'
+  'select jobs.close_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) as closed'
 
 /** Records a delivery and decides, in one statement, whether it may run: message, token, pause, slot and lease together. */
 export async function claimRun(db: Db, request: ClaimRequest): Promise<Claim> {
@@ -99,6 +103,7 @@ function toClaim(row: ClaimRow): Claim {
 
 export interface RunClosing {
   readonly runId: string
+  readonly job: string
   readonly attempt: number
   readonly term: string | null
   readonly owner: string
@@ -136,29 +141,32 @@ export interface PingRecord {
  */
 export async function closeRun(db: Db, closing: RunClosing): Promise<boolean> {
   const { attempt, errorCode, final, findings, message, now, owner, ping, plan, planHash, report } = closing
-  const about = [closing.runId, attempt, closing.term, owner, closing.state, final, now, toJson(report), toJson(plan)]
-  const found = findings.length === 0 ? null : JSON.stringify(findings)
+  const about = [closing.runId, closing.job, attempt, closing.term, owner, closing.state, final, now]
+  const found = findings.length === 0 ? null : toJson(findings)
   const owed = [ping?.kind ?? null, ping?.body ?? null, ping?.trueUntil ?? null]
-  const parameters = [...about, planHash, errorCode, message, closing.releaseLease, found, ...owed]
+  const ended = [toJson(report), toJson(plan), planHash, errorCode, message, closing.releaseLease]
+  const parameters = [...about, ...ended, found, ...owed]
   const { rows } = await db.executeQuery<{ closed: boolean }>(CompiledQuery.raw(closeText, parameters))
   return rows[0]?.closed === true
 }
 
-function toJson(value: Readonly<Record<string, unknown>> | null): string | null {
-  return value === null ? null : JSON.stringify(value)
+export interface AbandonedRun {
+  readonly id: string
+  readonly job: string
 }
 
 /** Closes the runs whose process stopped renewing its lease (or, for dry runs, whose deadline is long over). */
-export async function closeAbandonedRuns(db: Db, now: Date): Promise<number> {
-  const { numAffectedRows } = await sql`
+export async function closeAbandonedRuns(db: Db, now: Date): Promise<AbandonedRun[]> {
+  const { rows } = await sql<AbandonedRun>`
     update jobs.runs r
     set state = 'abandoned', effective_slot = null, finished_at = ${now}, error_code = 'lease_expired',
         message = 'its process stopped renewing the lease'
     where r.state = 'running' and case
       when r.dry_run then r.deadline_at < ${now}::timestamptz - interval '1 minute'
       else exists (
-        select from jobs.leases l where l.job = r.job and l.lane = ''
-          and (l.term > r.term or (l.run_id = r.id and l.term = r.term and l.expires_at < clock_timestamp())))
-    end`.execute(db)
-  return Number(numAffectedRows ?? 0n)
+        select from jobs.leases l where l.job = r.job and l.lane = '' and l.run_id = r.id
+          and l.expires_at < clock_timestamp())
+    end
+    returning r.id, r.job`.execute(db)
+  return rows
 }

@@ -70,6 +70,7 @@ export interface DeliveryTokensTable {
   token_hash: Buffer
   job: string
   message_id: string
+  dry_run: boolean
   seen_at: Time
 }
 

@@ -16,8 +16,8 @@ export function createServer(log: FastifyBaseLogger): FastifyInstance {
     requestTimeout: 30_000,
     // Longer than the platform's proxy keeps a connection, or it would use one that we are just closing.
     keepAliveTimeout: 120_000,
-    // For rate limits only: the nearest address that is not a private one.
-    trustProxy: ['loopback', 'linklocal', 'uniquelocal'],
+    // For rate limits only: the nearest address that is not the platform's own proxy.
+    trustProxy: ['linklocal', 'uniquelocal'],
     // A HEAD that ran a GET route could run a job.
     routerOptions: { ignoreTrailingSlash: false },
     exposeHeadRoutes: false,

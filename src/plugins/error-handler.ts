@@ -11,6 +11,8 @@ export interface ErrorBody {
   readonly requestId: string
 }
 
+const retryAfterSeconds = 10
+
 interface Thrown extends Error {
   readonly code?: unknown
   readonly expose?: unknown
@@ -40,6 +42,7 @@ export default fp(
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error: Thrown = toError(thrown)
   const statusCode = readStatus(error, request)
+  if (statusCode === 503 && !isHttpError(error)) reply.header('retry-after', retryAfterSeconds)
   reply.header('x-request-id', request.id)
   if (isHttpError(error)) reply.headers(error.headers ?? {})
   if (statusCode < 500) {
@@ -59,7 +62,15 @@ function readStatus(error: Thrown, request: FastifyRequest): number {
   const ofFastify = typeof code === 'string' && code.startsWith('FST_')
   if ((isHttpError(error) || ofFastify) && typeof statusCode === 'number' && statusCode >= 400) return statusCode
   // The caller hung up in the middle of the body: nothing of ours failed.
-  return error === request.raw.errored ? 400 : 500
+  if (error === request.raw.errored) return 400
+  return isDatabaseAway(error) ? 503 : 500
+}
+
+/** The database cannot be reached or is ending: the next call may well succeed. */
+function isDatabaseAway({ code, message }: Thrown): boolean {
+  if (typeof code === 'string')
+    return /^(?:08\w{3}|57P0[123]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code)
+  return /^(?:Connection terminated|timeout exceeded when trying to connect|Query read timeout)/.test(message)
 }
 
 /** Made by @fastify/sensible, and so meant for the caller. */

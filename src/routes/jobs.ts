@@ -36,6 +36,9 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
 
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.namesKnownJob?.(request) === false) return reply.callNotFound()
+    if (Number(request.headers['content-length'] ?? 0) > app.initialConfig.bodyLimit!) {
+      throw app.httpErrors.payloadTooLarge('a delivery has at most 1 MiB')
+    }
     if (!options.isBooted() || runner.draining) {
       reply.headers(retryAfter(drainRetrySeconds))
       throw app.httpErrors.serviceUnavailable('this process takes no jobs at the moment: call again')

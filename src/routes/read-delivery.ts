@@ -49,8 +49,9 @@ const maxMessageIdLength = 256
 
 function readMessageId(header: string | string[] | undefined): string | undefined {
   if (header === undefined || header === '') return undefined
-  if (typeof header !== 'string' || header.length > maxMessageIdLength) {
-    throw new MalformedRequest(`Upstash-Message-Id must be one value of at most ${maxMessageIdLength} characters`)
+  // A header that is sent twice arrives as one, joined by a comma.
+  if (typeof header !== 'string' || header.length > maxMessageIdLength || /[\s,]/.test(header)) {
+    throw new MalformedRequest(`Upstash-Message-Id must be one id of at most ${maxMessageIdLength} characters`)
   }
   return header
 }

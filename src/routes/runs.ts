@@ -27,7 +27,7 @@ const states = [
 ]
 const listQuery = Type.Object(
   {
-    job: Type.Optional(Type.String({ maxLength: 100 })),
+    job: Type.Optional(Type.String({ pattern: '^[\\w-]{1,100}$' })),
     state: Type.Optional(Type.String({ enum: states })),
     before: Type.Optional(uuid),
     limit: Type.Optional(
@@ -38,7 +38,7 @@ const listQuery = Type.Object(
 )
 const startBody = Type.Object(
   {
-    job: Type.String({ maxLength: 100 }),
+    job: Type.String({ pattern: '^[\\w-]{1,100}$' }),
     dryRun: Type.Optional(Type.Boolean()),
     planHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
     input: Type.Optional(Type.Unknown()),
@@ -47,7 +47,7 @@ const startBody = Type.Object(
   { additionalProperties: false },
 )
 const switchBody = Type.Object(
-  { reason: Type.String({ minLength: 1, maxLength: 500, pattern: '\\S' }) },
+  { reason: Type.String({ minLength: 1, maxLength: 500, pattern: '^(?=.*\\S)[^\\x00-\\x08\\x0b-\\x1f]*$' }) },
   { additionalProperties: false },
 )
 const usualLimit = 50

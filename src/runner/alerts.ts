@@ -1,11 +1,14 @@
 import { recordFinding, resolveRecovered } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
+import type { AbandonedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Job } from './define-job.ts'
 import type { Delivery } from './delivery.ts'
 import type { RunnerParts } from './parts.ts'
 import { periodSeconds } from './slots.ts'
+
+type StreakParts = Pick<RunnerParts, 'clock' | 'db' | 'log'>
 
 const usualAlertAfter = 3
 const oneDaySeconds = 86_400
@@ -34,12 +37,25 @@ export async function raiseAlerts(
   if (ending.state === 'succeeded' && (result.report?.left ?? 0) > 0) await raiseLeftovers(delivery.job, runId, parts)
 }
 
+/** A run whose process died tells nobody itself: its failures count all the same. For every minute. */
+export async function raiseAbandoned(
+  abandoned: readonly AbandonedRun[],
+  jobs: ReadonlyMap<string, Job>,
+  parts: StreakParts,
+): Promise<void> {
+  for (const { id, job: name } of abandoned) {
+    parts.log.warn({ job: name, runId: id }, 'run was abandoned by its process')
+    const job = jobs.get(name)
+    if (job !== undefined) await raiseStreak(job, id, parts)
+  }
+}
+
 /** Ends the streaks of jobs that have succeeded since, and tells operators once. For every minute. */
-export async function announceRecoveries({ clock, db, log }: Pick<RunnerParts, 'clock' | 'db' | 'log'>): Promise<void> {
+export async function announceRecoveries({ clock, db, log }: StreakParts): Promise<void> {
   for (const job of await resolveRecovered(db, clock())) log.info({ job }, 'job recovered')
 }
 
-async function raiseStreak(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {
+async function raiseStreak(job: Job, runId: string, { clock, db, log }: StreakParts): Promise<void> {
   const limit = alertAfter(job)
   if ((await countFailuresInARow(db, job.name, runId, limit)) < limit) return
   const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`

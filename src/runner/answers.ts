@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../database/connection.ts'
 import { findPlanByHash } from '../database/run-history.ts'
-import type { Claim, RecordedRun } from '../database/runs.ts'
+import type { Claim, Claimed, RecordedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Effect, Plan } from './define-job.ts'
@@ -9,7 +9,6 @@ import type { Delivery } from './delivery.ts'
 import { type Answer, type Outcome, retryAfter, type RunAnswer, toHttp } from './outcomes.ts'
 import { diffPlans } from './plan-hash.ts'
 
-type Claimed = Extract<Claim, { verdict: 'claimed' }>
 type Unclaimed = Exclude<Claim, { verdict: 'claimed' | 'replayed' }>
 
 /** The answer to a delivery that did not get to run, and one line in the log about it. */

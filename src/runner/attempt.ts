@@ -10,7 +10,7 @@ import { stopReasonOf, UnsettledError, waitUnderSignal } from './stop-signal.ts'
 
 export interface AttemptRequest {
   readonly job: Job
-  readonly payload: unknown
+  readonly parsed: Parsed
   readonly context: JobContext
   readonly dryRun: boolean
   /** The plan an operator approved; nothing is sent when it has changed. */
@@ -22,7 +22,13 @@ export interface AttemptRequest {
   readonly onStep: (step: Step) => Promise<void> | void
 }
 
-/** Named moments of a run, for tests that stop or kill a process exactly there. */
+/** What `parse` came to: a payload, or the error it threw. */
+export interface Parsed {
+  readonly payload?: unknown
+  readonly error?: Error
+}
+
+/** Named moments of a run, for those who watch it: progress on a terminal, tests that kill a process exactly there. */
 export type Step = 'claimed' | 'gathered' | 'planned' | 'applying' | 'applied' | 'closing' | 'closed'
 
 export interface AttemptResult {
@@ -37,6 +43,7 @@ export interface AttemptResult {
 }
 
 const manyItems = 3
+const maxMessageLength = 2_000
 
 /** Gathers, plans and applies, and never throws: whatever happens is an ending with a report. */
 export async function performAttempt(request: AttemptRequest): Promise<AttemptResult> {
@@ -55,7 +62,8 @@ export async function performAttempt(request: AttemptRequest): Promise<AttemptRe
     settled: !(thrown instanceof UnsettledError),
   })
   try {
-    const facts = await waitUnderSignal(job.gather(context, request.payload), context.signal)
+    if (request.parsed.error !== undefined) throw request.parsed.error
+    const facts = await waitUnderSignal(job.gather(context, request.parsed.payload), context.signal)
     context.signal.throwIfAborted()
     await onStep('gathered')
     plan = job.plan(facts, context.now)
@@ -96,7 +104,7 @@ async function applyOne(effect: Effect, { context, job }: AttemptRequest, tally:
     tally.addApplied(effect, await waitUnderSignal(job.apply(effect, context), context.signal))
   } catch (thrown) {
     const err = toError(thrown)
-    const failure = { subject: effect.subject, code: codeOf(err), message: redact(err.message) }
+    const failure = { subject: effect.subject, code: codeOf(err), message: describe(err) }
     if (err instanceof PermanentError) {
       context.log.warn({ err, kind: effect.kind, subject: effect.subject }, 'item needs a person')
       tally.addItemForAPerson({ kind: `${job.name}/${err.code}`, subject: effect.subject, message: failure.message })
@@ -139,7 +147,7 @@ function concludeItems(tally: Tally): Ending {
 function concludeThrown(err: Error, signal: AbortSignal): Ending {
   const stop = stopReasonOf(signal)
   if (stop !== undefined) return stopped(stop)
-  const message = redact(err.message)
+  const message = describe(err)
   if (err instanceof PermanentError) return { state: 'failed', final: true, errorCode: err.code, message }
   if (err instanceof RetryLaterError) {
     return { state: 'failed', final: false, errorCode: 'retry_later', message, retryLaterSeconds: err.delaySeconds }
@@ -156,6 +164,11 @@ function stopped(reason: 'deadline' | 'lease_lost' | 'draining'): Ending {
     case 'draining':
       return { state: 'interrupted', final: false, errorCode: 'interrupted', message: 'the process is ending' }
   }
+}
+
+/** The error's words without secrets, short enough for a row and an answer. */
+function describe(err: Error): string {
+  return redact(err.message).replaceAll('\0', '').slice(0, maxMessageLength)
 }
 
 /** A short word for what went wrong: the vendor's or the system's own code where there is one. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findRun } from '../database/run-history.ts'
-import { type Claim, closeRun, type PingRecord, type RunClosing } from '../database/runs.ts'
+import { type Claimed, closeRun, type PingRecord, type RunClosing } from '../database/runs.ts'
 import { toError } from '../errors.ts'
 import { describePlan } from './answers.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -12,8 +12,7 @@ import type { RunnerParts } from './parts.ts'
 import { failBody } from './ping-body.ts'
 import { pingFor } from './ping-policy.ts'
 import { graceSeconds, periodSeconds } from './slots.ts'
-
-type Claimed = Extract<Claim, { verdict: 'claimed' }>
+import { stopReasonOf } from './stop-signal.ts'
 
 export interface ClosedAttempt {
   /** What the ledger says now; not what the job came to when somebody else had taken the run over. */
@@ -28,8 +27,16 @@ const takenOver: Ending = {
   errorCode: 'lease_lost',
   message: 'the run was taken over before it could be closed; its effects are safe to repeat',
 }
+const unrecordable: Ending = {
+  state: 'failed',
+  final: false,
+  errorCode: 'unrecordable',
+  message: 'the database refused the report of this run; its effects are safe to repeat',
+}
 const firstWaitMs = 100
 const maxWaitMs = 2_000
+// Within what the platform gives a process that is ending.
+const drainingBudgetMs = 5_000
 
 /**
  * Closes the attempt, and keeps trying for as long as the lease may still be ours: a result that is not recorded makes
@@ -42,12 +49,10 @@ export async function closeAttempt(
   attempt: OpenAttempt,
   parts: RunnerParts,
 ): Promise<ClosedAttempt> {
-  const ping = planPing(delivery, claim, result, attempt, parts)
-  const closing = toClosing(delivery, claim, result, ping, parts)
-  const isClosed = await closeSurely(closing, attempt, parts)
+  const ended = await closeAs(result, delivery, claim, attempt, parts)
   attempt.log.info(
     {
-      outcome: isClosed ? result.ending.state : 'taken over',
+      outcome: ended === undefined ? 'taken over' : ended.ending.state,
       slot: claim.slot,
       dryRun: delivery.dryRun,
       durationMs: attempt.durationMs(),
@@ -55,12 +60,39 @@ export async function closeAttempt(
     },
     'run finished',
   )
-  if (!isClosed) return { ending: takenOver, pingOwed: false }
-  return { ending: result.ending, pingOwed: ping !== null }
+  return ended ?? { ending: takenOver, pingOwed: false }
+}
+
+/** Undefined when the run was taken over. What the database will never take is closed as a failure without its report. */
+async function closeAs(
+  result: AttemptResult,
+  delivery: Delivery,
+  claim: Claimed,
+  attempt: OpenAttempt,
+  parts: RunnerParts,
+): Promise<ClosedAttempt | undefined> {
+  const ping = planPing(delivery, claim, result, attempt, parts)
+  try {
+    const closing = toClosing(delivery, claim, result, ping, parts)
+    const isClosed = await closeSurely(closing, attempt, parts)
+    return isClosed ? { ending: result.ending, pingOwed: ping !== null } : undefined
+  } catch (thrown) {
+    const err = toError(thrown)
+    if (result.ending === unrecordable || !isRefusal(err)) throw err
+    attempt.log.error({ err }, 'run could not be recorded as it ended')
+    const bare = { ...result, ending: unrecordable, report: null, plan: undefined, planHash: undefined, findings: [] }
+    return await closeAs(bare, delivery, claim, attempt, parts)
+  }
+}
+
+/** Trying again cannot help: the values themselves are refused (SQLSTATE classes 22 and 23), or are no JSON. */
+function isRefusal(err: Error): boolean {
+  const code: unknown = (err as { code?: unknown }).code
+  return err instanceof TypeError || (typeof code === 'string' && /^2[23]/.test(code))
 }
 
 function toClosing(
-  { dryRun }: Delivery,
+  { dryRun, job }: Delivery,
   { attempt, runId, term }: Claimed,
   { ending, findings, plan, planHash, report, settled }: AttemptResult,
   ping: PingRecord | null,
@@ -68,6 +100,7 @@ function toClosing(
 ): RunClosing {
   return {
     runId,
+    job: job.name,
     attempt,
     term,
     owner,
@@ -93,7 +126,8 @@ function planPing(
   { clock, jobsWithHeartbeat }: RunnerParts,
 ): PingRecord | null {
   const { job } = delivery
-  if (!jobsWithHeartbeat.has(job.name)) return null
+  // A stale hash is the operator's news, not the job's.
+  if (!jobsWithHeartbeat.has(job.name) || ending.planChanged === true) return null
   const kind = pingFor({
     class: job.class,
     outcome: ending.state,
@@ -133,8 +167,10 @@ async function closeSurely(closing: RunClosing, attempt: OpenAttempt, parts: Run
       if (await closeRun(parts.db, closing)) return true
       return unsure && (await isClosedAsAsked(closing, parts))
     } catch (thrown) {
+      if (isRefusal(toError(thrown))) throw thrown
       unsure = true
-      if (performance.now() - startedAt + waitMs > parts.leaseMs) throw thrown
+      const budgetMs = stopReasonOf(attempt.context.signal) === 'draining' ? drainingBudgetMs : parts.leaseMs
+      if (performance.now() - startedAt + waitMs > budgetMs) throw thrown
       attempt.log.warn({ err: toError(thrown) }, 'run could not be closed yet')
       await sleep(waitMs)
       waitMs = Math.min(waitMs * 2, maxWaitMs)

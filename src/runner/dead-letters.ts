@@ -1,4 +1,4 @@
-import { oweFailPing, recordDeadLetter } from '../database/dead-letters.ts'
+import { oweFailPing, recordDeadLetter, type RecordedDeadLetter } from '../database/dead-letters.ts'
 import { recordFinding } from '../database/findings.ts'
 import { PermanentError, toError } from '../errors.ts'
 import type { Job } from './define-job.ts'
@@ -40,7 +40,7 @@ export function createDeadLetters(jobs: ReadonlyMap<string, Job>, parts: Parts):
 async function alert(
   callback: Callback,
   job: Job | undefined,
-  { pinged, runId }: { readonly runId: string | null; readonly pinged: boolean },
+  { overtaken, pinged, runId }: RecordedDeadLetter,
   now: Date,
   parts: Parts,
 ): Promise<void> {
@@ -51,7 +51,8 @@ async function alert(
     'mend the cause, then send it again from the dead letter queue or run the job by hand'
   await recordFinding(parts.db, { kind: 'dead-letter', subject: messageId, job: name, runId, message }, now)
   parts.log.error({ job: name, runId, messageId, status }, 'message became a dead letter')
-  if (job === undefined || pinged || !parts.jobsWithHeartbeat.has(job.name)) return
+  // A fail that comes after a newer success would be untrue.
+  if (job === undefined || pinged || overtaken || !parts.jobsWithHeartbeat.has(job.name)) return
   const body = failBody({
     job: job.name,
     runId: runId ?? 'none',
@@ -75,9 +76,10 @@ interface Callback {
   readonly scheduleId: string | null
   readonly status: number | null
   readonly retried: number | null
+  readonly createdAt: Date | null
 }
 
-const maxIdLength = 256
+const printable = /^[\x21-\x7e]{1,512}$/
 
 function readCallback(body: unknown): Callback {
   if (typeof body !== 'object' || body === null) throw new PermanentError('the body is no failure callback')
@@ -91,6 +93,7 @@ function readCallback(body: unknown): Callback {
     scheduleId: textOf(fields['scheduleId']),
     status: integerOf(fields['status']),
     retried: integerOf(fields['retried']),
+    createdAt: timeOf(fields['createdAt']),
   }
 }
 
@@ -106,11 +109,17 @@ function jobNameOf(fields: Record<string, unknown>): string | undefined {
   return undefined
 }
 
+/** An id or an address: short and printable, or it is none. */
 function textOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' && value.length <= maxIdLength * 8 ? value : null
+  return typeof value === 'string' && printable.test(value) ? value : null
 }
 
 function integerOf(value: unknown): number | null {
-  const number = Number(value)
-  return value !== null && value !== '' && value !== undefined && Number.isInteger(number) ? number : null
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : null
+}
+
+/** Milliseconds since 1970, as a number or as digits: QStash sends both (reference/qstash.md section 1.10). */
+function timeOf(value: unknown): Date | null {
+  const at = new Date(Number(value ?? Number.NaN))
+  return Number.isNaN(at.getTime()) ? null : at
 }

@@ -17,17 +17,19 @@ export interface LeaseKeeperOptions {
   readonly db: Db
   readonly lease: Lease
   readonly leaseMs: number
+  /** When the lease was asked for, by performance.now(). */
+  readonly askedAt: number
   readonly log: FastifyBaseLogger
   /** Called once, when the lease is somebody else's or can no longer be believed to be ours. */
   readonly onLost: () => void
 }
 
 /** Renews a lease until told to stop, and tells when it is lost: refused by the database, or not confirmed for its whole length. */
-export function keepLease({ db, lease, leaseMs, log, onLost }: LeaseKeeperOptions): LeaseKeeper {
+export function keepLease({ askedAt: claimedAt, db, lease, leaseMs, log, onLost }: LeaseKeeperOptions): LeaseKeeper {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   // Counted from before each request, so that a slow answer cannot stretch what we believe.
-  let confirmedAt = performance.now()
+  let confirmedAt = claimedAt
 
   const stop = (): void => {
     stopped = true

@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Claim } from '../database/runs.ts'
+import type { Claimed } from '../database/runs.ts'
 import type { Step } from './attempt.ts'
 import type { JobContext } from './context.ts'
 import type { Delivery } from './delivery.ts'
@@ -22,14 +22,16 @@ export interface OpenAttempt {
   readonly end: () => void
 }
 
-type Claimed = Extract<Claim, { verdict: 'claimed' }>
-
-/** Starts the clocks of a claimed attempt: its deadline, its lease's renewals, and the context the job works with. */
+/**
+ * Starts the clocks of a claimed attempt: its deadline, its lease's renewals, and the context the job works with.
+ * `askedAt` is when the claim was asked for, by performance.now().
+ */
 export function openAttempt(
   { job }: Delivery,
   claim: Claimed,
   now: Date,
   controller: AbortController,
+  askedAt: number,
   parts: RunnerParts,
 ): OpenAttempt {
   const startedAt = performance.now()
@@ -45,6 +47,7 @@ export function openAttempt(
           db: parts.db,
           lease: { job: job.name, owner: parts.owner, term: claim.term },
           leaseMs: parts.leaseMs,
+          askedAt,
           log,
           onLost: () => {
             controller.abort(new StopSignal('lease_lost'))

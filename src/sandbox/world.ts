@@ -5,6 +5,7 @@ import { type App, createApp } from '../app.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { createDatabase, type Db } from '../database/connection.ts'
 import { migrateToLatest } from '../database/migrator.ts'
+import { jobs as allJobs } from '../jobs/index.ts'
 import type { Job } from '../runner/define-job.ts'
 
 import { type BetterStackStandIn, startBetterStack } from './betterstack.ts'
@@ -130,7 +131,6 @@ interface ConfigParts {
 /** The configuration as production reads it, with every vendor's address pointed at its stand-in. */
 function createConfig(parts: ConfigParts): Config {
   const { betterStack, clerk, databaseUrl, operatorToken, port, qstash, site } = parts
-  const heartbeat = (token: string): string => betterStack.register(token)
   return loadConfig({
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -145,9 +145,7 @@ function createConfig(parts: ConfigParts): Config {
     OPERATOR_TOKEN: operatorToken,
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
-    BETTERSTACK_BLOCKED_DATES_HEARTBEAT: heartbeat('cleanup-blocked-dates'),
-    BETTERSTACK_KEEP_ALIVE_HEARTBEAT: heartbeat('keep-alive'),
-    BETTERSTACK_TASKS_HEARTBEAT: heartbeat('process-tasks'),
+    ...Object.fromEntries(allJobs.map(job => [job.heartbeat, betterStack.register(job.name)])),
     LEASE_SECONDS: leaseSeconds,
     DRAIN_SECONDS: drainSeconds,
   })

@@ -74,7 +74,11 @@ t.test('a run that fails, or that finds the job busy, ends with 1', async t => {
   const site = await openSite(t, response => response.writeHead(500).end())
   const env = serviceEnv(url, { APP_URL: site })
   const failed = await cli(t, ['run', 'keep-alive'], env)
-  t.match(failed, { code: 1, stdout: /^keep-alive incomplete\n[^]*site is down/, stderr: /^more: eleva-jobs runs / })
+  t.match(failed, {
+    code: 1,
+    stdout: /^keep-alive incomplete\n[^]*site is down/,
+    stderr: /^more: npm run cli -- runs /,
+  })
 
   const now = new Date()
   const claim = { messageId: 'msg_1', trigger: 'message', slot: null, everySlotCounts: false, dryRun: false } as const

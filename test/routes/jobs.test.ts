@@ -49,6 +49,11 @@ t.test('what is asked wrongly is refused in a fixed order', async t => {
   t.equal(wrong.statusCode, 405)
   t.match(wrong.headers['allow'], /POST/)
   t.equal((await call('POST', '/jobs/test-job')).statusCode, 401)
+  t.equal(
+    (await call('POST', '/jobs/test-job', { body: 'x'.repeat(1_048_577) })).statusCode,
+    413,
+    'too big before unsigned',
+  )
   t.equal((await deliver('/jobs/test-job', { body: 'x'.repeat(1_048_577) })).statusCode, 413)
   t.equal(
     (await deliver('/jobs/test-job', { body: `"${'x'.repeat(1_048_574)}"` })).statusCode,
@@ -245,6 +250,32 @@ t.test('a message that never reached us and died sends its heartbeat a fail', as
   t.match(await db.selectFrom('jobs.heartbeat_pings').select(['kind', 'body']).execute(), [
     { kind: 'fail', body: /dead_letter/ },
   ])
+})
+
+t.test('a dead letter that comes after a newer success sends no fail', async t => {
+  const jobs = [testJob({ heartbeat: 'BETTERSTACK_TASKS_HEARTBEAT' })]
+  const env = { BETTERSTACK_TASKS_HEARTBEAT: 'http://127.0.0.1:9/token-of-tests' }
+  const { clock, db, deliver } = await testApp(t, { jobs, env })
+  const createdAt = clock().getTime()
+  clock.advance(60_000)
+  await deliver('/jobs/test-job')
+  const body = JSON.stringify({ sourceMessageId: 'msg_old', url: `${publicUrl}/jobs/test-job`, status: 500, createdAt })
+  t.match((await deliver('/qstash/failure', { body })).json, { recorded: true, healed: false })
+  t.match(await db.selectFrom('jobs.heartbeat_pings').select('kind').execute(), [{ kind: 'success' }])
+  t.equal((await db.selectFrom('jobs.findings').selectAll().execute()).length, 1, 'a person hears of it all the same')
+})
+
+t.test('hostile fields are refused, and never a failure of ours', async t => {
+  const { deliver, operate } = await testApp(t)
+  for (const sourceMessageId of ['a\0b', '漢'.repeat(300), 'x'.repeat(600), 7, null]) {
+    const body = JSON.stringify({ sourceMessageId, url: `${publicUrl}/jobs/test-job` })
+    t.equal((await deliver('/qstash/failure', { body })).statusCode, 489, String(sourceMessageId).slice(0, 10))
+  }
+  const body = JSON.stringify({ sourceMessageId: 'msg_1', status: 1e20, retried: -1.5, createdAt: 'soon' })
+  t.equal((await deliver('/qstash/failure', { body })).statusCode, 200)
+  t.equal((await operate('POST', '/jobs/test-job/pause', { reason: 'a\0b' })).statusCode, 400)
+  t.equal((await operate('GET', '/runs?job=%00')).statusCode, 400)
+  t.equal((await deliver('/jobs/test-job', { messageId: 'a, b' })).statusCode, 489, 'an id that was sent twice')
 })
 
 t.test('before the database was there, and while draining, deliveries are sent away with a time', async t => {

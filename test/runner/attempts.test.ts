@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type CompiledQuery, sql } from 'kysely'
 import t from 'tap'
 import type { Effect } from '../../src/runner/define-job.ts'
+import type { Runner } from '../../src/runner/run-job.ts'
 import { answerOf, delivery, testJob, testRunner } from '../support/runner.ts'
 
 const untilAborted = async (signal: AbortSignal): Promise<never> => {
@@ -221,4 +223,121 @@ t.test('effects are applied one by one, in the order of the plan', async t => {
   })
   await answer(delivery(job))
   t.same(events, ['a begins', 'a ends', 'b begins', 'b ends'])
+})
+
+t.test('the retry of a run whose code may still be at work is told to come back, and then runs', async t => {
+  const scheduled = { messageId: 'msg_1', trigger: 'schedule', scheduled: true } as const
+  const endings = {
+    'passed its deadline': async () => {},
+    'was interrupted': async (runner: Runner) => await runner.drain(0),
+  }
+  for (const [name, end] of Object.entries(endings)) {
+    const { another, db, runner } = await testRunner(t)
+    const started = Promise.withResolvers<void>()
+    const deaf = testJob({
+      timeoutMs: 300,
+      gather: async () => {
+        started.resolve()
+        await sleep(4_000)
+      },
+    })
+    const first = answerOf(runner, delivery(deaf, scheduled))
+    await started.promise
+    await end(runner)
+    t.ok((await first).statusCode >= 500, name)
+    const early = await answerOf(another(), delivery(testJob(), scheduled))
+    t.match(early, { statusCode: 409, body: { outcome: 'busy' } }, `${name}: too early`)
+    t.ok(Number(early.headers['retry-after']) >= 1)
+    await db
+      .updateTable('jobs.leases')
+      .set({ expires_at: new Date(0) })
+      .execute()
+    const late = await answerOf(another(), delivery(testJob(), scheduled))
+    t.match(late.body, { outcome: 'succeeded', attempt: 2 }, `${name}: once the lease is over`)
+  }
+})
+
+t.test('a renewal that hangs does not stretch what the run believes of its lease', async t => {
+  const { answer, db } = await testRunner(t, { leaseMs: 400 })
+  const job = testJob({
+    gather: async ({ signal }) => {
+      await db.transaction().execute(async trx => {
+        await sql`select from jobs.leases for update`.execute(trx)
+        await untilAborted(signal).catch(() => {})
+      })
+      signal.throwIfAborted()
+    },
+  })
+  t.match((await answer(delivery(job))).body, { outcome: 'failed', message: 'the run lost its lease and stopped' })
+})
+
+t.test('a closing whose answer was lost on the way is not taken for a run that was taken over', async t => {
+  const { another, db } = await testRunner(t)
+  let lost = false
+  const executeQuery = async (query: CompiledQuery): Promise<unknown> => {
+    const result = await db.executeQuery(query)
+    if (lost || !query.sql.includes('close_run')) return result
+    lost = true
+    throw new Error('connection lost')
+  }
+  const flaky = new Proxy(db, {
+    get: (target, name) => {
+      if (name === 'executeQuery') return executeQuery
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+  const { body } = await answerOf(another({ db: flaky }), delivery(testJob()))
+  t.equal(lost, true)
+  t.equal(body.outcome, 'succeeded')
+})
+
+t.test('what the database cannot hold does not keep a run from being closed', async t => {
+  const { answer, db } = await testRunner(t)
+  const nul = await answer(delivery(testJob({ gather: async () => await Promise.reject(new Error('a\0b')) })))
+  t.match(nul, { statusCode: 500, body: { outcome: 'failed', message: 'ab' } })
+  const plan = () => ({ effects: [{ kind: 'touch', subject: 'a\0b' }] })
+  t.equal((await answer(delivery(testJob({ plan })))).body.outcome, 'succeeded')
+  const big = () => ({ effects: [{ kind: 'touch', subject: 'a', rows: 1n } as Effect] })
+  t.match((await answer(delivery(testJob({ plan: big })))).body, { outcome: 'failed', message: /refused the report/ })
+  const runs = await db.selectFrom('jobs.runs').select('state').orderBy('id').execute()
+  t.same(
+    runs.map(run => run.state),
+    ['failed', 'succeeded', 'failed'],
+  )
+  t.equal((await db.selectFrom('jobs.heartbeat_pings').selectAll().execute()).length, 3, 'each one reports')
+})
+
+t.test('a bug in reading the body is a failed attempt', async t => {
+  const { answer } = await testRunner(t)
+  const parse = (): never => {
+    throw new TypeError('undefined is not a function')
+  }
+  t.match(await answer(delivery(testJob({ parse }))), { statusCode: 500, body: { outcome: 'failed', report: null } })
+})
+
+t.test('a dry run that was taken over cannot close its successor', async t => {
+  const world = await testRunner(t)
+  const held = () => {
+    const started = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const gather = async (): Promise<void> => {
+      started.resolve()
+      await release.promise
+    }
+    return { job: testJob({ gather }), started: started.promise, release: release.resolve }
+  }
+  const [former, latter] = [held(), held()]
+  const message = { messageId: 'msg_1', dryRun: true }
+  const first = world.answer(delivery(former.job, message))
+  await former.started
+  world.clock.advance(21_000)
+  const second = answerOf(world.another(), delivery(latter.job, message))
+  await latter.started
+  former.release()
+  t.equal((await first).statusCode, 500)
+  const runs = await world.db.selectFrom('jobs.runs').select(['attempt', 'state']).execute()
+  t.same(runs, [{ attempt: 2, state: 'running' }])
+  latter.release()
+  t.equal((await second).body.outcome, 'succeeded')
 })

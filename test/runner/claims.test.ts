@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { sql } from 'kysely'
 import t from 'tap'
 import { pauseJob, resumeJob } from '../../src/database/job-settings.ts'
 import { closeAbandonedRuns } from '../../src/database/runs.ts'
@@ -186,7 +187,36 @@ t.test('a token is good for one message of one job', async t => {
   t.match(await runner.run(delivery(other, { messageId: 'a', tokenHash })), { kind: 'refused', reason: 'replayed' })
   const findings = await db.selectFrom('jobs.findings').select(['kind', 'occurrences']).execute()
   t.same(findings, [{ kind: 'token-replayed', occurrences: 2 }])
+  const dry = delivery(job, { messageId: 'a', tokenHash, dryRun: true })
+  t.match(
+    await runner.run(dry),
+    { kind: 'refused', reason: 'replayed' },
+    'nor can a real one become a dry one, or back',
+  )
   t.equal((await db.selectFrom('jobs.runs').selectAll().execute()).length, 1, 'no run of the replays')
+})
+
+t.test('claims and closings of one job do not wait for each other in a circle', async t => {
+  const world = await testRunner(t)
+  const runners = [world.runner, world.another()]
+  const job = testJob()
+  const deadlocks = async (): Promise<number> => {
+    const { rows } = await sql<{ n: number }>`
+      select deadlocks::integer as n from pg_stat_database where datname = current_database()`.execute(world.db)
+    return rows[0]?.n ?? 0
+  }
+  const results = await Promise.all(
+    Array.from({ length: 400 }, async (_, index) => {
+      const runner = runners[index % 2] ?? world.runner
+      return await runner.run(delivery(job, { messageId: `msg_${Math.floor(index / 20)}` }))
+    }),
+  )
+  t.same(
+    results.filter(result => result.kind === 'refused'),
+    [],
+  )
+  await sql`select pg_stat_force_next_flush()`.execute(world.db)
+  t.equal(await deadlocks(), 0)
 })
 
 t.test('of many deliveries of one message on two connections exactly one runs', async t => {
@@ -335,9 +365,9 @@ t.test('abandoned runs are closed by the sweep too, and live ones are left alone
   const held = heldJob()
   const lost = world.answer(delivery(held.job))
   await held.started
-  t.equal(await closeAbandonedRuns(world.db, world.clock()), 0)
+  t.same(await closeAbandonedRuns(world.db, world.clock()), [])
   await crash(world)
-  t.equal(await closeAbandonedRuns(world.db, world.clock()), 1)
+  t.match(await closeAbandonedRuns(world.db, world.clock()), [{ job: 'test-job' }])
   held.release()
   await lost
   t.equal((await world.db.selectFrom('jobs.runs').select('state').executeTakeFirstOrThrow()).state, 'abandoned')

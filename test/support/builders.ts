@@ -65,7 +65,13 @@ export async function addRun(db: Db, overrides: New<'jobs.runs'> = {}): Promise<
 
 /** A signed token that was seen. */
 export async function addDeliveryToken(db: Db, overrides: New<'jobs.delivery_tokens'> = {}): Promise<void> {
-  const row = { token_hash: randomBytes(32), job: 'test-job', message_id: `msg_${next()}`, seen_at: new Date(0) }
+  const row = {
+    token_hash: randomBytes(32),
+    job: 'test-job',
+    message_id: `msg_${next()}`,
+    dry_run: false,
+    seen_at: new Date(0),
+  }
   await db
     .insertInto('jobs.delivery_tokens')
     .values({ ...row, ...overrides })

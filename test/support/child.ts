@@ -12,7 +12,11 @@ const env = process.env
 const stopAt = env['CHILD_STOP_AT']
 const jobCount = Number(env['CHILD_JOBS'] ?? 1)
 const gatherMs = Number(env['CHILD_GATHER_MS'] ?? 0)
-const clockOffsetMs = Number(env['CHILD_CLOCK_OFFSET_MS'] ?? 0)
+let clockOffsetMs = 0
+process.on('message', (message: { clockAt?: string }) => {
+  if (message.clockAt !== undefined) clockOffsetMs = Date.parse(message.clockAt) - Date.now()
+  process.send?.({ clockSet: true })
+})
 
 interface Row {
   readonly id: number
