@@ -104,7 +104,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         end if;
         -- Its last attempt has ended and its code may still be at work: the lease is what says when that is over.
         if lease.run_id = run.id and lease.expires_at > clock_timestamp() then
-          verdict := 'busy'; busy_until := lease.expires_at;
+          verdict := 'busy'; busy_until := in_now + (lease.expires_at - clock_timestamp());
           message := 'the attempt before this one may still be at work';
           return;
         end if;

@@ -5,7 +5,7 @@ import { migrateToLatest } from '../../src/database/migrator.ts'
 import { applyMarketplace } from '../../src/sandbox/marketplace.ts'
 import { startPostgres } from '../../src/sandbox/postgres.ts'
 import { createRows, countTraces } from '../support/traces.ts'
-import { type Reply, send, sendUntilDone, startChild } from '../support/processes.ts'
+import { operatorToken, type Reply, send, sendUntilDone, startChild } from '../support/processes.ts'
 
 const statusOf = async (url: string, path: string): Promise<number> => (await fetch(`${url}${path}`)).status
 
@@ -42,6 +42,9 @@ t.test('the database stops and starts in the middle: nothing is half-written and
   for (let call = 0; call < 3; call += 1) meanwhile.push(await send(child, { job: 'traced-3', messageId: 'meanwhile' }))
   t.same([...new Set(meanwhile.map(reply => reply.statusCode))], [503], 'deliveries meanwhile are sent away')
   t.ok(meanwhile.every(reply => Number(reply.retryAfter) >= 1))
+  const history = await fetch(`${child.url}/runs`, { headers: { authorization: `Bearer ${operatorToken}` } })
+  t.equal(history.status, 503, 'operators too')
+  t.ok(Number(history.headers.get('retry-after')) >= 1)
   await until(async () => (await statusOf(child.url, '/readyz')) === 503)
   t.equal(await statusOf(child.url, '/healthz'), 200, 'the platform must not restart us')
   t.equal(await statusOf(child.url, '/livez'), 200)

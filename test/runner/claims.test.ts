@@ -113,6 +113,20 @@ t.test('another message of a busy job is skipped when a later slot covers it, el
   }
 })
 
+t.test('the retry of a message that has begun is never left to a later slot because of a lease', async t => {
+  const world = await testRunner(t)
+  const failing = testJob({ gather: async () => await Promise.reject(new Error('down')) })
+  await world.answer(delivery(failing, { messageId: 'msg_1', ...scheduled }))
+  const { job, release, started } = heldJob()
+  const other = world.answer(delivery(job))
+  await started
+  t.match(await answerOf(world.another(), delivery(job, { messageId: 'msg_1', ...scheduled })), { statusCode: 409 })
+  release()
+  await other
+  const retry = await world.answer(delivery(testJob(), { messageId: 'msg_1', ...scheduled }))
+  t.match(retry.body, { outcome: 'succeeded', attempt: 2, slot: '2026-03-10T12:00:00.000Z' })
+})
+
 t.test('a busy message of a job whose every slot counts keeps its slot and runs later', async t => {
   const world = await testRunner(t)
   const { job, release, started } = heldJob({ everySlotCounts: true })
@@ -261,7 +275,12 @@ t.test('of many dry runs of one message on two connections exactly one runs', as
 
 t.test('a paused job records its deliveries and does nothing, until it is resumed', async t => {
   const { answer, clock, db } = await testRunner(t)
-  const job = testJob()
+  let gathered = 0
+  const job = testJob({
+    gather: async () => {
+      gathered += 1
+    },
+  })
   await answer(delivery(job))
   const by = { job: job.name, operator: 'ana', reason: 'bank holiday', now: clock() }
   t.equal(await pauseJob(db, by), true)
@@ -269,6 +288,7 @@ t.test('a paused job records its deliveries and does nothing, until it is resume
   const paused = await answer(delivery(job, scheduled))
   t.match(paused, { statusCode: 200, body: { outcome: 'paused', message: /paused by ana: bank holiday/ } })
   t.equal((await answer(delivery(job))).body.outcome, 'paused', 'without a slot too')
+  t.equal(gathered, 1, 'nothing is even begun')
   t.match(await answer(delivery(job, { dryRun: true })), { body: { outcome: 'succeeded' } }, 'a dry run may look')
   t.equal(await resumeJob(db, { ...by, reason: 'over' }), true)
   t.equal((await answer(delivery(job, scheduled))).body.outcome, 'succeeded', 'a paused slot is free')
@@ -337,27 +357,31 @@ t.test('another message takes over an expired lease and closes the abandoned run
   ])
 })
 
-t.test('of many messages that find an expired lease on two connections exactly one takes it', async t => {
-  for (const how of [{}, scheduled]) {
-    const world = await testRunner(t)
-    const lost = heldJob({ everySlotCounts: true })
-    const former = world.answer(delivery(lost.job))
-    await lost.started
-    await crash(world)
-    const { job, release, runs } = heldJob({ everySlotCounts: true })
-    const runners = [world.another(), world.another()]
-    const answers = Array.from({ length: 30 }, async (_, index) => {
-      const runner = runners[index % 2] ?? world.runner
-      return await answerOf(runner, delivery(job, how))
-    })
-    setTimeout(release, 150)
-    const outcomes = (await Promise.all(answers)).map(({ body }) => body.outcome)
-    t.equal(outcomes.filter(outcome => outcome === 'succeeded').length, 1)
-    t.equal(runs(), 1, 'one run')
-    t.equal((await world.db.selectFrom('jobs.leases').select('term').executeTakeFirstOrThrow()).term, '2')
-    lost.release()
-    await former
+t.test('of many messages that find an expired lease at the same moment exactly one takes it', async t => {
+  const world = await testRunner(t)
+  const lost = heldJob()
+  const former = world.answer(delivery(lost.job))
+  await lost.started
+  await crash(world)
+  const { job, release, runs } = heldJob()
+  const gate = await world.db.startTransaction().execute()
+  await sql`select from jobs.leases for update`.execute(gate)
+  const answers = Array.from({ length: 5 }, async () => await answerOf(world.another(), delivery(job)))
+  const waiting = async (): Promise<number> => {
+    const { rows } = await sql<{ n: number }>`
+      select count(*)::integer as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(world.db)
+    return rows[0]?.n ?? 0
   }
+  while ((await waiting()) < answers.length) await new Promise(resolve => setTimeout(resolve, 5))
+  await gate.commit().execute()
+  setTimeout(release, 150)
+  const outcomes = (await Promise.all(answers)).map(({ body }) => body.outcome)
+  t.same(outcomes.toSorted(), ['busy', 'busy', 'busy', 'busy', 'succeeded'])
+  t.equal(runs(), 1, 'one run')
+  t.equal((await world.db.selectFrom('jobs.leases').select('term').executeTakeFirstOrThrow()).term, '2')
+  lost.release()
+  await former
 })
 
 t.test('abandoned runs are closed by the sweep too, and live ones are left alone', async t => {
