@@ -296,7 +296,8 @@ t.test('a closing whose answer was lost on the way is not taken for a run that w
 t.test('what the database cannot hold does not keep a run from being closed', async t => {
   const { answer, db } = await testRunner(t)
   const nul = await answer(delivery(testJob({ gather: async () => await Promise.reject(new Error('a\0b')) })))
-  t.match(nul, { statusCode: 500, body: { outcome: 'failed', message: 'ab' } })
+  t.equal(nul.statusCode, 500)
+  t.equal(nul.body.message, 'ab')
   const plan = () => ({ effects: [{ kind: 'touch', subject: 'a\0b' }] })
   t.equal((await answer(delivery(testJob({ plan })))).body.outcome, 'succeeded')
   const big = () => ({ effects: [{ kind: 'touch', subject: 'a', rows: 1n } as Effect] })
