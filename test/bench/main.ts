@@ -55,6 +55,7 @@ try {
   await measureStart(url)
   measureSignature()
   console.log(table.toString())
+  console.log('A ratio is the median of the ratios of each round, and not the quotient of the two medians beside it.')
 } finally {
   await postgres.stop()
 }
