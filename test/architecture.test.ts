@@ -136,12 +136,13 @@ t.test('a job imports no other job, because a shared rule belongs to a folder of
 })
 
 t.test('a route only reads the database, so that a change is made in one place for HTTP and terminal', async t => {
+  // tables.ts holds words and types, and no query.
   const reads = /^(?:find|list|count|read|get)[A-Z]/
   const wrong = sources
     .filter(({ file }) => layerOf(file) === 'routes/')
     .flatMap(({ file, text }) => {
-      const names = [...text.matchAll(/^import \{([^}]*)\} from '\.\.\/database\//gm)].flatMap(([, list = '']) =>
-        list.split(',').map(name => name.trim()),
+      const names = [...text.matchAll(/^import \{([^}]*)\} from '\.\.\/database\/(?!tables\.ts)/gm)].flatMap(
+        ([, list = '']) => list.split(',').map(name => name.trim()),
       )
       return names
         .filter(name => name !== '' && !name.startsWith('type ') && !reads.test(name))

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { RunState } from '../database/tables.ts'
+import { runStates } from '../database/tables.ts'
 import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
 import type { SwitchOptions } from './pause.ts'
@@ -13,17 +13,6 @@ import type { SlotsOptions } from './slots.ts'
 const oldestNode = 24
 // Whatever a command left open (code of a job that does not stop) must not keep the shell waiting.
 const lingerMs = 2_000
-const states: readonly RunState[] = [
-  'running',
-  'succeeded',
-  'skipped',
-  'paused',
-  'duplicate',
-  'failed',
-  'incomplete',
-  'interrupted',
-  'abandoned',
-]
 
 await main()
 
@@ -66,7 +55,7 @@ function addReading(program: Command): void {
   addCommand(program, 'runs', 'list runs, newest first, or show one with plan, report, attempts and pings')
     .addArgument(new Argument('[id]', 'the run to show').argParser(parseRunId))
     .option('--job <name>', 'only runs of this job')
-    .addOption(new Option('--state <state>', 'only runs in this state').choices(states))
+    .addOption(new Option('--state <state>', 'only runs in this state').choices(runStates))
     .option('--before <run>', 'only runs older than this one', parseRunId)
     .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
     .option('--id <run>', 'the run to show', parseRunId)

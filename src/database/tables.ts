@@ -9,16 +9,20 @@ type Json<T> = ColumnType<T, string, string>
 
 export type Trigger = 'schedule' | 'message' | 'cron' | 'operator' | 'cli'
 
-export type RunState =
-  | 'running'
-  | 'succeeded'
-  | 'skipped'
-  | 'paused'
-  | 'duplicate'
-  | 'failed'
-  | 'incomplete'
-  | 'interrupted'
-  | 'abandoned'
+/** Every state of a run, in the order of its type in the database. */
+export const runStates = [
+  'running',
+  'succeeded',
+  'skipped',
+  'paused',
+  'duplicate',
+  'failed',
+  'incomplete',
+  'interrupted',
+  'abandoned',
+] as const
+
+export type RunState = (typeof runStates)[number]
 
 /** One earlier attempt of a run, kept when the next attempt begins. */
 export interface PastAttempt {

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
 import { findRun, listRuns } from '../database/run-history.ts'
+import { runStates } from '../database/tables.ts'
 import type { Job } from '../runner/define-job.ts'
 import { drainRetrySeconds, retryAfter } from '../runner/outcomes.ts'
 import type { OperatorActions } from '../runner/operator-actions.ts'
@@ -14,21 +15,10 @@ export interface RunRoutesOptions {
 }
 
 const uuid = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' })
-const states = [
-  'running',
-  'succeeded',
-  'skipped',
-  'paused',
-  'duplicate',
-  'failed',
-  'incomplete',
-  'interrupted',
-  'abandoned',
-]
 const listQuery = Type.Object(
   {
     job: Type.Optional(Type.String({ pattern: '^[\\w-]{1,100}$' })),
-    state: Type.Optional(Type.String({ enum: states })),
+    state: Type.Optional(Type.String({ enum: runStates })),
     before: Type.Optional(uuid),
     limit: Type.Optional(
       Type.String({ pattern: '^(?:[1-9]\\d?|1\\d\\d|200)$', description: '1 to 200, 50 unless said' }),
