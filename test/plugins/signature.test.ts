@@ -1,5 +1,4 @@
 import { createHash, generateKeyPairSync, sign as signWith } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { Receiver } from '@upstash/qstash'
@@ -19,6 +18,7 @@ import {
   publicUrl,
   seal,
 } from '../support/door.ts'
+import { headerLines, readVectors, vectorsMissing } from '../support/vectors.ts'
 
 type Body = Uint8Array | string
 
@@ -208,25 +208,8 @@ t.test('the same tokens over sockets: 200 with the exact bytes, or one constant 
   )
 })
 
-interface Vector {
-  readonly name: string
-  readonly url: string
-  readonly method: string
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
-  readonly bodyBase64: string
-  readonly currentSigningKey: string
-  readonly nextSigningKey: string
-  readonly nowEpochSeconds: number
-  readonly expect: 'accept' | 'reject'
-}
-
-const vectorFile = new URL('../../../shared/data/qstash-vectors.json', import.meta.url)
-const vectorsMissing = existsSync(vectorFile)
-  ? false
-  : 'there is no ../shared/data/qstash-vectors.json beside this checkout'
-
 t.test('every vector of ../shared comes out as expected over a socket', { skip: vectorsMissing }, async t => {
-  const vectors = JSON.parse(readFileSync(vectorFile, 'utf8')) as Vector[]
+  const vectors = readVectors()
   const at = { url: '', now: 0 }
   const doors = new Map<string, number>()
   const ports = async (current: string, next: string) => {
@@ -243,7 +226,7 @@ t.test('every vector of ../shared comes out as expected over a socket', { skip: 
     const answer = await call(await ports(vector.currentSigningKey, vector.nextSigningKey), {
       method,
       target: pathname + search,
-      headers: Object.entries(headers).flatMap(([name, value]) => [value].flat().map(one => [name, one] as const)),
+      headers: headerLines({ headers }),
       body: Buffer.from(bodyBase64, 'base64'),
     })
     t.equal(answer.status, vector.expect === 'accept' ? 200 : 401, vector.name)

@@ -1,24 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import t from 'tap'
 import { testApp } from '../support/app.ts'
 import { call } from '../support/door.ts'
 import { testJob } from '../support/runner.ts'
+import { headerLines, readVectors, vectorsMissing } from '../support/vectors.ts'
 
-const file = path.join(import.meta.dirname, '../../../shared/data/qstash-vectors.json')
 const address = 'https://jobs.example.com/api/cron/keep-alive'
-
-interface Vector {
-  readonly name: string
-  readonly url: string
-  readonly method: string
-  readonly headers: Readonly<Record<string, string | readonly string[]>>
-  readonly bodyBase64: string
-  readonly currentSigningKey: string
-  readonly nextSigningKey: string
-  readonly nowEpochSeconds: number
-  readonly expect: 'accept' | 'reject'
-}
 
 // What the routes make of a request that the signature check lets through (reference/qstash.md section 6.4).
 const beyondTheGate: Readonly<Record<string, number>> = {
@@ -28,12 +14,8 @@ const beyondTheGate: Readonly<Record<string, number>> = {
   'valid-put': 405,
 }
 
-t.test('the given vectors come out of the whole service as they should', async t => {
-  if (!existsSync(file)) {
-    t.comment('skipped: ../shared/data/qstash-vectors.json is not here')
-    return
-  }
-  const vectors = (JSON.parse(readFileSync(file, 'utf8')) as Vector[]).filter(vector => vector.url === address)
+t.test('the given vectors come out of the whole service as they should', { skip: vectorsMissing }, async t => {
+  const vectors = readVectors().filter(vector => vector.url === address)
   const byKeys = Object.groupBy(vectors, vector => `${vector.currentSigningKey} ${vector.nextSigningKey}`)
   for (const group of Object.values(byKeys)) {
     const [first] = group ?? []
@@ -48,9 +30,7 @@ t.test('the given vectors come out of the whole service as they should', async t
     const port = Number(new URL(app.url).port)
     for (const vector of group ?? []) {
       app.clock.set(new Date(vector.nowEpochSeconds * 1000).toISOString())
-      const headers = Object.entries(vector.headers).flatMap(([name, value]) =>
-        [value].flat().map((each): [string, string] => [name, each]),
-      )
+      const headers = headerLines(vector)
       const body = Buffer.from(vector.bodyBase64, 'base64')
       const answer = await call(port, { method: vector.method, target: '/api/cron/keep-alive', headers, body })
       const expected = vector.expect === 'reject' ? 401 : (beyondTheGate[vector.name] ?? 200)
