@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { sql } from 'kysely'
 import pg from 'pg'
 import type { Test } from 'tap'
 import { createDatabase, type Db } from '../../src/database/connection.ts'
@@ -8,7 +9,7 @@ export interface TestDatabase {
   readonly url: string
 }
 
-/** A private copy of the migrated template database, dropped when the test ends. */
+/** A private copy of the migrated template database, dropped when the test ends and its runs and leases are sound. */
 export async function testDatabase(t: Test): Promise<TestDatabase> {
   const name = `t_${randomBytes(6).toString('hex')}`
   await runAsAdmin(`create database ${name} template template_test`)
@@ -16,10 +17,24 @@ export async function testDatabase(t: Test): Promise<TestDatabase> {
   url.pathname = `/${name}`
   const db = createDatabase({ connectionString: url.href, onError: () => {} })
   t.teardown(async () => {
-    await db.destroy()
-    await runAsAdmin(`drop database if exists ${name} with (force)`)
+    const broken = await listBrokenRows(db).finally(async () => {
+      await db.destroy()
+      await runAsAdmin(`drop database if exists ${name} with (force)`)
+    })
+    if (broken.length > 0) throw new Error(`the test left what must never be: ${broken.join(', ')}`)
   })
   return { db, url: url.href }
+}
+
+/** What a check in the schema would forbid, if checks cost nothing: see migrations/0001_runs.ts. */
+async function listBrokenRows(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ broken: string }>`
+    select format('run %s %s, finished %s', id, state, finished_at) as broken from jobs.runs
+    where (state = 'running') <> (finished_at is null)
+    union all
+    select format('lease %s, owner %s, run %s', job, owner, run_id) from jobs.leases
+    where (owner is null) <> (run_id is null)`.execute(db)
+  return rows.map(row => row.broken)
 }
 
 /** An empty database without our schema or the marketplace's, dropped when the test ends. */
