@@ -35,6 +35,20 @@ export class KeyRefusedError extends Error {
   }
 }
 
+/**
+ * A statement that would have begun an effect found that the run may not: its lease is not ours any more, or an operator
+ * has paused the job. Nothing was done; the run ends there.
+ */
+export class StopRunError extends Error {
+  readonly reason: 'lease_lost' | 'paused'
+
+  constructor(reason: 'lease_lost' | 'paused') {
+    super(reason === 'paused' ? 'the job was paused before this effect' : 'the lease was lost before this effect')
+    this.name = 'StopRunError'
+    this.reason = reason
+  }
+}
+
 /** What was thrown, as an `Error`: JavaScript may throw anything, and the runner must survive all of it. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown

@@ -8,6 +8,15 @@ export interface Lease {
   readonly term: string
 }
 
+/** The lease of the run that is at work in this process. */
+export interface HeldLease extends Lease {
+  /**
+   * Whether the lease can still be believed to be ours, by the monotonic clock and without asking anybody: for the moment
+   * right before a call that cannot be taken back. A process that was frozen past its lease finds out here.
+   */
+  isHeld(): boolean
+}
+
 export interface LeaseState {
   readonly held: boolean
   readonly paused: boolean
@@ -35,7 +44,7 @@ export async function readLeaseState(db: Db, lease: Lease): Promise<LeaseState> 
 }
 
 /** The condition that any statement committing an effect's intent must also require (DESIGN section 4, leases). */
-function holding(lease: Lease) {
+export function holding(lease: Lease) {
   return sql`l.job = ${lease.job} and l.lane = '' and l.owner = ${lease.owner} and l.term = ${lease.term}
     and l.expires_at > clock_timestamp()`
 }

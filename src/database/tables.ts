@@ -153,12 +153,134 @@ export interface TokenRefreshesTable {
   result: 'refreshed' | 'missing' | 'unknown-user'
 }
 
+export type OperationKind = 'transfer' | 'payout'
+
+/** Every state of an operation; which may follow which is in src/money/operation-states.ts. */
+export const operationStates = [
+  'planned',
+  'held',
+  'sending',
+  'unknown',
+  'blocked',
+  'created',
+  'paid',
+  'failed',
+  'canceled',
+  'rejected',
+] as const
+
+export type OperationState = (typeof operationStates)[number]
+
+export interface MoneyOperationsTable {
+  id: string
+  kind: OperationKind
+  /** transfer: the payment_transfers id; payout: account, currency and operation id. */
+  subject: string
+  state: OperationState
+  /** `recorded`: the object existed at Stripe already, and we moved nothing. */
+  origin: 'sent' | 'recorded'
+  generation: Generated<number>
+  idempotency_key: string
+  /** Cents. */
+  amount: BigInteger
+  currency: string
+  account: string
+  stripe_id: string | null
+  replaces: string | null
+  /** Frozen: what is sent under this key, whoever sends it. */
+  request: Json<Record<string, unknown>>
+  request_hash: string
+  /** Why it is held, blocked, unknown, canceled or rejected. */
+  reason: string | null
+  wake_at: Time | null
+  first_sent_at: Time | null
+  last_sent_at: Time | null
+  sends: Generated<number>
+  /** When a look-up first found nothing, since the last send. */
+  clean_lookup_at: Time | null
+  /** What Stripe last said about the object. */
+  vendor_status: string | null
+  run_id: string
+  approved_by: string | null
+  approved_at: Time | null
+  created_at: Time
+  updated_at: Time
+  finished_at: Time | null
+}
+
+export interface MoneyOperationItemsTable {
+  operation_id: string
+  kind: OperationKind
+  payment_transfer_id: number
+  amount: BigInteger
+  /** True while the operation has moved money or still may; kept by the database itself. */
+  live: boolean
+}
+
+export interface StripeAccountTable {
+  only_row: Generated<boolean>
+  account: string
+  live: boolean
+  pinned_at: Time
+}
+
+export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dropped' | 'poison'
+
+export interface OutboxTable {
+  id: Generated<string>
+  kind: string
+  subject: string
+  recipient: string
+  occurrence: string
+  payload: Json<Record<string, unknown>>
+  state: Generated<OutboxState>
+  attempts: Generated<number>
+  next_attempt_at: Time
+  run_id: string | null
+  created_at: Time
+  note: string | null
+}
+
 /** The marketplace's own tables, as far as our jobs read or write them (reference/domain.md section 1). */
 export interface BlockedDatesTable {
   id: Generated<number>
   clerk_user_id: string
   date: string
   timezone: string
+}
+
+export type PaymentTransferStatus =
+  | 'PENDING'
+  | 'APPROVED'
+  | 'READY'
+  | 'COMPLETED'
+  | 'FAILED'
+  | 'REFUNDED'
+  | 'DISPUTED'
+  | 'PAID_OUT'
+
+export interface PaymentTransfersTable {
+  id: Generated<number>
+  payment_intent_id: string
+  event_id: string
+  expert_connect_account_id: string
+  expert_clerk_user_id: string
+  /** The expert's net, in cents. */
+  amount: number
+  currency: string
+  platform_fee: number
+  session_start_time: Time
+  status: PaymentTransferStatus
+  transfer_id: string | null
+  payout_id: string | null
+  stripe_error_code: string | null
+  retry_count: number | null
+  requires_approval: boolean | null
+  admin_user_id: string | null
+  notified_at: Time | null
+  service_name: string | null
+  created: Time
+  updated: Time
 }
 
 export interface ProfilesTable {
@@ -175,6 +297,11 @@ export interface Tables {
   'jobs.audit_entries': AuditEntriesTable
   'jobs.dead_letters': DeadLettersTable
   'jobs.token_refreshes': TokenRefreshesTable
+  'jobs.money_operations': MoneyOperationsTable
+  'jobs.money_operation_items': MoneyOperationItemsTable
+  'jobs.stripe_account': StripeAccountTable
+  'jobs.outbox': OutboxTable
   blocked_dates: BlockedDatesTable
+  payment_transfers: PaymentTransfersTable
   profiles: ProfilesTable
 }

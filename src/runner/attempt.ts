@@ -1,4 +1,4 @@
-import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
+import { KeyRefusedError, PermanentError, RetryLaterError, StopRunError, toError } from '../errors.ts'
 import type { JobContext } from './context.ts'
 import type { Effect, Job, Plan } from './define-job.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -88,9 +88,11 @@ export async function performAttempt(request: AttemptRequest): Promise<AttemptRe
 }
 
 /** Why no further effect may begin: undefined to go on. Near the deadline a run ends well and leaves the rest. */
-async function findReasonToStop({ context, isNearDeadline, lease }: AttemptRequest): Promise<Ending | undefined> {
+async function findReasonToStop({ context, isNearDeadline, job, lease }: AttemptRequest): Promise<Ending | undefined> {
   context.signal.throwIfAborted()
   if (isNearDeadline()) return succeeded
+  // The statement that begins an effect of money requires lease and pause itself, and throws StopRunError.
+  if (job.movesMoney) return undefined
   const state = await lease?.read()
   context.signal.throwIfAborted()
   if (state?.held === false) return stopped('lease_lost')
@@ -104,6 +106,7 @@ async function applyOne(effect: Effect, { context, job }: AttemptRequest, tally:
     tally.addApplied(effect, await waitUnderSignal(job.apply(effect, context), context.signal))
   } catch (thrown) {
     const err = toError(thrown)
+    if (err instanceof StopRunError) throw err
     const failure = { subject: effect.subject, code: codeOf(err), message: describe(err) }
     if (err instanceof PermanentError) {
       context.log.warn({ err, kind: effect.kind, subject: effect.subject }, 'item needs a person')
@@ -148,6 +151,7 @@ function concludeThrown(err: Error, signal: AbortSignal): Ending {
   const stop = stopReasonOf(signal)
   if (stop !== undefined) return stopped(stop)
   const message = describe(err)
+  if (err instanceof StopRunError) return err.reason === 'paused' ? pausedHalfWay : stopped('lease_lost')
   if (err instanceof PermanentError) return { state: 'failed', final: true, errorCode: err.code, message }
   if (err instanceof RetryLaterError) {
     return { state: 'failed', final: false, errorCode: 'retry_later', message, retryLaterSeconds: err.delaySeconds }

@@ -56,6 +56,8 @@ export interface Applied {
   readonly findings?: readonly FindingDraft[]
   /** The vendor's id for the effect. */
   readonly receipt?: string
+  /** Cents that really moved, where that is not what the effect says: 0 for one that was held or blocked. */
+  readonly amountCents?: number
 }
 
 interface JobDeclaration {

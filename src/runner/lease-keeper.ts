@@ -9,6 +9,8 @@ const beatsPerLease = 4
 export interface LeaseKeeper {
   /** Asks the database, right before an effect. */
   read(): Promise<LeaseState>
+  /** Whether it can still be believed to be ours, without asking: by the monotonic clock, since the last confirmation. */
+  isHeld(): boolean
   /** Ends the renewals; the lease itself is released when the run is closed, or runs out. */
   stop(): void
 }
@@ -28,6 +30,7 @@ export interface LeaseKeeperOptions {
 export function keepLease({ askedAt: claimedAt, db, lease, leaseMs, log, onLost }: LeaseKeeperOptions): LeaseKeeper {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
+  let lost = false
   // Counted from before each request, so that a slow answer cannot stretch what we believe.
   let confirmedAt = claimedAt
 
@@ -37,6 +40,7 @@ export function keepLease({ askedAt: claimedAt, db, lease, leaseMs, log, onLost 
   }
   const lose = (): void => {
     if (stopped) return
+    lost = true
     stop()
     onLost()
   }
@@ -59,5 +63,9 @@ export function keepLease({ askedAt: claimedAt, db, lease, leaseMs, log, onLost 
     schedule()
   }
   schedule()
-  return { read: async () => await readLeaseState(db, lease), stop }
+  return {
+    read: async () => await readLeaseState(db, lease),
+    isHeld: () => !lost && performance.now() - confirmedAt < leaseMs,
+    stop,
+  }
 }

@@ -40,12 +40,13 @@ export function openAttempt(
   const deadline = setTimeout(() => {
     controller.abort(new StopSignal('deadline'))
   }, job.timeoutMs)
+  const holding = claim.term === null ? undefined : { job: job.name, owner: parts.owner, term: claim.term }
   const lease =
-    claim.term === null
+    holding === undefined
       ? undefined
       : keepLease({
           db: parts.db,
-          lease: { job: job.name, owner: parts.owner, term: claim.term },
+          lease: holding,
           leaseMs: parts.leaseMs,
           askedAt,
           log,
@@ -57,13 +58,16 @@ export function openAttempt(
   return {
     context: {
       runId: claim.runId,
+      job: job.name,
       attempt: claim.attempt,
       now,
       clock: parts.clock,
       signal: controller.signal,
       log,
       db: parts.db,
+      lease: holding && lease && { ...holding, isHeld: () => lease.isHeld() },
       providers: parts.providers,
+      ledger: parts.ledger,
       sendOwedPings: parts.sendOwedPings,
     },
     lease,

@@ -40,9 +40,8 @@ export function createTally(plan: Plan) {
       applied += 1
       add(counts, effect.kind, 1)
       for (const [name, count] of Object.entries(result?.counts ?? {})) add(counts, name, count)
-      if (effect.amountCents !== undefined && effect.currency !== undefined) {
-        add(sums, effect.currency.toLowerCase(), effect.amountCents)
-      }
+      const amountCents = result?.amountCents ?? effect.amountCents ?? 0
+      if (amountCents !== 0 && effect.currency !== undefined) add(sums, effect.currency.toLowerCase(), amountCents)
       findings.push(...(result?.findings ?? []))
     },
     addFailure: (failure: ItemFailure) => failures.push(failure),
