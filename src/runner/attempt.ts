@@ -83,6 +83,8 @@ export async function performAttempt(request: AttemptRequest): Promise<AttemptRe
     return result(concludeItems(tally))
   } catch (thrown) {
     const err = toError(thrown)
+    // It was refused before it began anything, so it is left for the next run.
+    if (err instanceof StopRunError) begun -= 1
     return result(concludeThrown(err, context.signal), err)
   }
 }
