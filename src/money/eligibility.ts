@@ -1,0 +1,191 @@
+/** When a booking's money may be released to its expert: the one rule, for every job that needs it. */
+
+const hourMs = 60 * 60_000
+const dayMs = 24 * hourMs
+
+/** How long a client may complain once the appointment has ended (reference/domain.md section 3.3). */
+export const complaintWindowMs = 24 * hourMs
+
+/** Days between payment and release, by the expert's country; everywhere else the default (reference/domain.md 3.2). */
+const defaultDelayDays = 7
+const delayDaysByCountry: Readonly<Record<string, number>> = {
+  PT: 7,
+  ES: 7,
+  US: 2,
+  IT: 7,
+  FR: 7,
+  DE: 7,
+  GB: 7,
+  CA: 7,
+  AU: 7,
+}
+
+/** One booking as our rows know it. */
+export interface Booking {
+  readonly status: 'PENDING' | 'APPROVED' | 'READY' | 'COMPLETED' | 'FAILED' | 'REFUNDED' | 'DISPUTED' | 'PAID_OUT'
+  /** Null means no. */
+  readonly requiresApproval: boolean | null
+  /** Who approved it; an approval skips nothing but the wait for itself. */
+  readonly approvedBy: string | null
+  /** The expert's country, in any letter case. */
+  readonly country: string | null
+  /** The meeting's end, or its start plus the event's duration; null when neither is known. */
+  readonly appointmentEndsAt: Date | null
+  /** The expert's net, in cents. */
+  readonly amountCents: number
+  readonly currency: string
+}
+
+/** What the vendor says about the booking's payment. */
+export interface PaymentFacts {
+  readonly status: 'paid' | 'settling' | 'unpaid' | 'canceled'
+  /** Present exactly when the status is `paid`. */
+  readonly charge:
+    | {
+        readonly paidAt: Date
+        readonly amountCents: number
+        readonly currency: string
+        readonly refundedCents: number
+        readonly disputed: boolean
+      }
+    | undefined
+}
+
+/** What a booking waits for. All of it ends by itself or by somebody's ordinary work. */
+export type WaitReason =
+  | 'unpaid'
+  | 'settling'
+  | 'payment_canceled'
+  | 'payment_age'
+  | 'complaint_window'
+  | 'approval'
+  | 'disputed'
+
+/** Why no amount of waiting helps: a person must look. */
+export type StopReason =
+  | 'refunded'
+  | 'partly_refunded'
+  | 'failed'
+  | 'already_paid_out'
+  | 'appointment_unknown'
+  | 'amount_invalid'
+  | 'amount_above_payment'
+  | 'currency_mismatch'
+
+export type Verdict =
+  | { readonly kind: 'eligible'; readonly since: Date }
+  | { readonly kind: 'waits'; readonly reason: WaitReason; readonly until?: Date }
+  | { readonly kind: 'stopped'; readonly reason: StopReason }
+  /** Our rows do not say; the vendor has to be asked. */
+  | { readonly kind: 'unknown' }
+
+/** One sentence for people: what the booking waits for. */
+export const waitSentences: Readonly<Record<WaitReason, string>> = {
+  unpaid: 'the client has not paid yet',
+  settling: 'the client has paid a voucher and the bank has not confirmed it yet',
+  payment_canceled: 'the payment was canceled, so there is nothing to release',
+  payment_age: "the payment is younger than the delay of the expert's country",
+  complaint_window: 'the client may complain until 24 hours after the appointment',
+  approval: 'an administrator of the marketplace has to approve it',
+  disputed: 'the client disputes the payment; it stays frozen until the dispute is decided',
+}
+
+/** One sentence for people: what somebody must do. */
+export const stopSentences: Readonly<Record<StopReason, string>> = {
+  refunded: 'the payment was refunded: set the row to REFUNDED, and reverse the transfer if the expert has the money',
+  partly_refunded:
+    "part of the payment was refunded: decide what the expert is still owed, correct the row's amount and release it by hand",
+  failed: 'the row is FAILED, which no job picks up again: set it to PENDING to try again, or close the booking',
+  already_paid_out: 'the row is PAID_OUT already and must not be released again',
+  appointment_unknown:
+    'neither a meeting nor an event says when the appointment ended: restore one of them, or release the row by hand',
+  amount_invalid: "the row's amount or currency is not one that can be paid: correct it",
+  amount_above_payment: 'the row promises the expert more than the client paid: correct the amount',
+  currency_mismatch: 'the client paid in another currency than the row says: correct the row',
+}
+
+/**
+ * Whether a booking's money may be released at `now`, and if not, why and until when (reference/domain.md sections
+ * 3.2 and 3.3, DESIGN section 6 rule 4). Without `payment`, which asks nobody, only what our own rows can decide.
+ */
+export function judgeBooking(booking: Booking, payment: PaymentFacts | undefined, now: Date): Verdict {
+  return judgeRow(booking) ?? (payment === undefined ? judgeUnasked(booking, now) : judgePayment(booking, payment, now))
+}
+
+/** From when on, inclusive to the millisecond: the payment has aged and the complaint window has passed. */
+export function eligibleFrom(paidAt: Date, appointmentEndsAt: Date, country: string | null): Date {
+  return new Date(Math.max(agedAt(paidAt, country), complaintsEndAt(appointmentEndsAt)))
+}
+
+/** Days that a payment has to age for an expert of that country, given in any letter case. */
+export function payoutDelayDays(country: string | null): number {
+  const code = (country ?? '').trim().toUpperCase()
+  return Object.hasOwn(delayDaysByCountry, code) ? (delayDaysByCountry[code] ?? defaultDelayDays) : defaultDelayDays
+}
+
+function judgeRow({ amountCents, currency, status }: Booking): Verdict | undefined {
+  if (status === 'DISPUTED') return waits('disputed')
+  if (status === 'REFUNDED') return stopped('refunded')
+  if (status === 'FAILED') return stopped('failed')
+  if (status === 'PAID_OUT') return stopped('already_paid_out')
+  const payable = Number.isSafeInteger(amountCents) && amountCents > 0 && /^[a-z]{3}$/i.test(currency)
+  return payable ? undefined : stopped('amount_invalid')
+}
+
+function judgeUnasked(booking: Booking, now: Date): Verdict {
+  const { appointmentEndsAt } = booking
+  // An unpaid booking needs no appointment, and nobody's attention.
+  if (appointmentEndsAt === null) return { kind: 'unknown' }
+  const until = new Date(complaintsEndAt(appointmentEndsAt))
+  if (!isReached(until, now)) return waits('complaint_window', until)
+  return lacksApproval(booking) ? waits('approval') : { kind: 'unknown' }
+}
+
+function judgePayment(booking: Booking, { charge, status }: PaymentFacts, now: Date): Verdict {
+  const { amountCents, appointmentEndsAt, country, currency } = booking
+  if (charge === undefined || status !== 'paid') return waits(unpaidReason(status))
+  if (charge.refundedCents >= charge.amountCents) return stopped('refunded')
+  if (charge.refundedCents !== 0) return stopped('partly_refunded')
+  if (charge.disputed) return waits('disputed')
+  if (charge.currency.toLowerCase() !== currency.toLowerCase()) return stopped('currency_mismatch')
+  if (amountCents > charge.amountCents) return stopped('amount_above_payment')
+  if (appointmentEndsAt === null) return stopped('appointment_unknown')
+  const from = eligibleFrom(charge.paidAt, appointmentEndsAt, country)
+  if (!isReached(from, now)) {
+    return waits(
+      agedAt(charge.paidAt, country) > complaintsEndAt(appointmentEndsAt) ? 'payment_age' : 'complaint_window',
+      from,
+    )
+  }
+  return lacksApproval(booking) ? waits('approval') : { kind: 'eligible', since: from }
+}
+
+function unpaidReason(status: PaymentFacts['status']): WaitReason {
+  if (status === 'settling') return 'settling'
+  return status === 'canceled' ? 'payment_canceled' : 'unpaid'
+}
+
+function lacksApproval({ approvedBy, requiresApproval, status }: Booking): boolean {
+  return requiresApproval === true && status !== 'APPROVED' && approvedBy === null
+}
+
+/** A moment that is no date is never reached. */
+function isReached(moment: Date, now: Date): boolean {
+  return now.getTime() >= moment.getTime()
+}
+
+function agedAt(paidAt: Date, country: string | null): number {
+  return paidAt.getTime() + payoutDelayDays(country) * dayMs
+}
+
+function complaintsEndAt(appointmentEndsAt: Date): number {
+  return appointmentEndsAt.getTime() + complaintWindowMs
+}
+
+function waits(reason: WaitReason, until?: Date): Verdict {
+  return until === undefined ? { kind: 'waits', reason } : { kind: 'waits', reason, until }
+}
+
+function stopped(reason: StopReason): Verdict {
+  return { kind: 'stopped', reason }
+}
