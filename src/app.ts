@@ -8,6 +8,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import { waitForDatabase } from './boot.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Db } from './database/connection.ts'
+import { createRunBatches } from './database/run-batches.ts'
 import { closeAbandonedRuns } from './database/runs.ts'
 import { jobs as allJobs } from './jobs/index.ts'
 import { createServer } from './plugins/create-server.ts'
@@ -89,6 +90,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const pings = createPings({ db, sender, heartbeats, clock, owner, log })
   const parts: RunnerParts = {
     db,
+    runBatches: createRunBatches(db),
     providers,
     log,
     clock,

@@ -63,24 +63,35 @@ interface ClaimRow {
   message: string | null
 }
 
-// Written out, because these two are called for every delivery: building a query costs more than running it.
-const claimText = 'select * from jobs.claim_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)'
-const closeText =
-  'select jobs.close_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) as closed'
+// Written out, because these are called for every delivery: building a query costs more than running it.
+const claimValues = '$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13'
+const claimText = `select * from jobs.claim_run(${claimValues})`
+const claimAllText = `select * from jobs.claim_runs(${claimValues})`
+const closeValues = `${claimValues}, $14, $15, $16, $17, $18`
+const closeText = `select jobs.close_run(${closeValues}) as closed`
+const closeAllText = `select * from jobs.close_runs(${closeValues})`
 
 /** Records a delivery and decides, in one statement, whether it may run: message, token, pause, slot and lease together. */
 export async function claimRun(db: Db, request: ClaimRequest): Promise<Claim> {
-  const { dryRun, everySlotCounts, job, leaseMs, messageId, now, operator, owner, runId, slot, trigger } = request
-  const { deadlineAt, tokenHash } = request
-  const about = [runId, job, messageId, trigger, slot, everySlotCounts, dryRun, operator, owner]
-  const parameters = [...about, leaseMs, now, deadlineAt, tokenHash]
-  const { rows } = await db.executeQuery<ClaimRow>(CompiledQuery.raw(claimText, parameters))
-  const row = rows[0]
-  if (row === undefined) throw new Error(`the claim of ${job} gave no verdict`)
-  return toClaim(row)
+  const { rows } = await db.executeQuery<ClaimRow>(CompiledQuery.raw(claimText, listClaimValues(request)))
+  return toClaim(rows[0])
 }
 
-function toClaim(row: ClaimRow): Claim {
+/** Does for each request what `claimRun` does, in the order given and in one transaction: all of them, or an error and none. */
+export async function claimRuns(db: Db, requests: readonly ClaimRequest[]): Promise<Claim[]> {
+  const columns = toColumns(requests.map(listClaimValues))
+  const { rows } = await db.executeQuery<Ordinal & ClaimRow>(CompiledQuery.raw(claimAllText, columns))
+  return sortByOrdinal(rows, requests.length).map(toClaim)
+}
+
+function listClaimValues(request: ClaimRequest): unknown[] {
+  const { dryRun, everySlotCounts, job, leaseMs, messageId, now, operator, owner, runId, slot, trigger } = request
+  const about = [runId, job, messageId, trigger, slot, everySlotCounts, dryRun, operator, owner]
+  return [...about, leaseMs, now, request.deadlineAt, request.tokenHash]
+}
+
+function toClaim(row: ClaimRow | undefined): Claim {
+  if (row === undefined) throw new Error('a claim got no verdict')
   const { verdict } = row
   const facts = { runId: row.run_id, attempt: row.attempt, slot: row.slot, message: row.message }
   switch (verdict) {
@@ -140,14 +151,42 @@ export interface PingRecord {
  * statement. False when the run was taken over or already closed; then nothing has changed.
  */
 export async function closeRun(db: Db, closing: RunClosing): Promise<boolean> {
+  const query = CompiledQuery.raw(closeText, listClosingValues(closing))
+  const { rows } = await db.executeQuery<{ closed: boolean }>(query)
+  return rows[0]?.closed === true
+}
+
+/** Does for each closing what `closeRun` does, in the order given and in one transaction: all of them, or an error and none. */
+export async function closeRuns(db: Db, closings: readonly RunClosing[]): Promise<boolean[]> {
+  const columns = toColumns(closings.map(listClosingValues))
+  const query = CompiledQuery.raw(closeAllText, columns)
+  const { rows } = await db.executeQuery<Ordinal & { closed: boolean }>(query)
+  return sortByOrdinal(rows, closings.length).map(row => row?.closed === true)
+}
+
+function listClosingValues(closing: RunClosing): unknown[] {
   const { attempt, errorCode, final, findings, message, now, owner, ping, plan, planHash, report } = closing
   const about = [closing.runId, closing.job, attempt, closing.term, owner, closing.state, final, now]
   const found = findings.length === 0 ? null : toJson(findings)
   const owed = [ping?.kind ?? null, ping?.body ?? null, ping?.trueUntil ?? null]
   const ended = [toJson(report), toJson(plan), planHash, errorCode, message, closing.releaseLease]
-  const parameters = [...about, ...ended, found, ...owed]
-  const { rows } = await db.executeQuery<{ closed: boolean }>(CompiledQuery.raw(closeText, parameters))
-  return rows[0]?.closed === true
+  return [...about, ...ended, found, ...owed]
+}
+
+interface Ordinal {
+  /** Which of the rows sent this one answers, from 1. */
+  ordinal: string
+}
+
+/** A batch goes to Postgres as one array for each parameter that a single call has. */
+function toColumns(rows: readonly (readonly unknown[])[]): unknown[][] {
+  return (rows[0] ?? []).map((_, column) => rows.map(row => row[column]))
+}
+
+function sortByOrdinal<Row extends Ordinal>(rows: readonly Row[], count: number): (Row | undefined)[] {
+  const sorted = Array.from<Row | undefined>({ length: count })
+  for (const row of rows) sorted[Number(row.ordinal) - 1] = row
+  return sorted
 }
 
 export interface AbandonedRun {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findRun } from '../database/run-history.ts'
-import { type Claimed, closeRun, type PingRecord, type RunClosing } from '../database/runs.ts'
+import type { Claimed, PingRecord, RunClosing } from '../database/runs.ts'
 import { toError } from '../errors.ts'
 import { describePlan } from './answers.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -164,7 +164,7 @@ async function closeSurely(closing: RunClosing, attempt: OpenAttempt, parts: Run
   let unsure = false
   for (;;) {
     try {
-      if (await closeRun(parts.db, closing)) return true
+      if (await parts.runBatches.close(closing)) return true
       return unsure && (await isClosedAsAsked(closing, parts))
     } catch (thrown) {
       if (isRefusal(toError(thrown))) throw thrown

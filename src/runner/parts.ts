@@ -1,11 +1,14 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../database/connection.ts'
+import type { RunBatches } from '../database/run-batches.ts'
 import type { Step } from './attempt.ts'
 import type { OwedPings, Providers } from './context.ts'
 
 /** Everything a run needs from outside, put together in app.ts. */
 export interface RunnerParts {
   readonly db: Db
+  /** What opens and closes runs in `db`. */
+  readonly runBatches: RunBatches
   readonly providers: Providers
   readonly log: FastifyBaseLogger
   readonly clock: () => Date

@@ -1,5 +1,5 @@
 import { recordFinding } from '../database/findings.ts'
-import { type Claim, claimRun } from '../database/runs.ts'
+import type { Claim } from '../database/runs.ts'
 import { PermanentError, toError } from '../errors.ts'
 import { raiseAlerts } from './alerts.ts'
 import { answerClaim, answerEnding } from './answers.ts'
@@ -136,7 +136,7 @@ function parsePayload({ body, job }: Delivery): Parsed {
 
 async function claimFor(delivery: Delivery, now: Date, parts: RunnerParts): Promise<Claim> {
   const { job } = delivery
-  return await claimRun(parts.db, {
+  return await parts.runBatches.claim({
     runId: parts.newId(),
     job: job.name,
     messageId: delivery.messageId,

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { pino } from 'pino'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
+import { createRunBatches } from '../../src/database/run-batches.ts'
 import type { Applied, Effect, Job, Plan } from '../../src/runner/define-job.ts'
 import { defineJob } from '../../src/runner/define-job.ts'
 import type { JobContext } from '../../src/runner/context.ts'
@@ -98,6 +99,7 @@ export async function testRunner(t: Test, overrides: Partial<RunnerParts> = {}):
   const create = (more: Partial<RunnerParts> = {}): Runner =>
     createRunner({
       db,
+      runBatches: createRunBatches(more.db ?? overrides.db ?? db),
       providers: { site: { check: neverAsked }, qstash: undefined, calendarTokens: undefined },
       log,
       clock,
