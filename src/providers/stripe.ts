@@ -1,0 +1,38 @@
+import type { Fetch } from './http.ts'
+import { createLimiter } from './limiter.ts'
+import type { PaymentReads, PaymentWrites } from './payments.ts'
+import { createStripeClient } from './stripe-client.ts'
+import { createReads } from './stripe-reads.ts'
+import { createWrites } from './stripe-writes.ts'
+
+export interface StripeOptions {
+  readonly secretKey: string
+  /** For a stand-in: scheme, host and port. Stripe's own address unless given. */
+  readonly url?: string | undefined
+  readonly fetch: Fetch
+  /** Of one endpoint, as Stripe counts them; 25 unless given. */
+  readonly requestsPerSecond?: number
+  /** From the moment a write leaves until its whole answer is there; reads get half of it. 20 s unless given. */
+  readonly timeoutMs?: number
+  /** The first of the waits between tries; 500 ms unless given. */
+  readonly retryMs?: number
+}
+
+/**
+ * Stripe through its official SDK, with one limiter for everything that this process asks. Reads are for everybody;
+ * writes are for the ledger alone, and a test watches over it.
+ */
+export function createStripe(options: StripeOptions): { readonly reads: PaymentReads; readonly writes: PaymentWrites } {
+  const { fetch, requestsPerSecond = 25, retryMs = 500, secretKey, timeoutMs = 20_000, url } = options
+  const limiter = createLimiter({ limit: requestsPerSecond, intervalMs: 1000 })
+  const client = createStripeClient({ secretKey, url, fetch, limiter })
+  return {
+    reads: createReads({ client, live: isLiveKey(secretKey), timeoutMs: timeoutMs / 2, retryMs }),
+    writes: createWrites({ client, timeoutMs, retryMs }),
+  }
+}
+
+/** Whether the key moves real money: its prefix says so. */
+export function isLiveKey(secretKey: string): boolean {
+  return /^[sr]k_live_/.test(secretKey)
+}
