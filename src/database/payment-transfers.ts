@@ -1,0 +1,155 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import type { OperationState } from './tables.ts'
+
+/** Most rows that one run takes on, so that its memory does not grow with the table. */
+export const maxCandidates = 10_000
+
+export type CandidateStatus = 'PENDING' | 'READY' | 'APPROVED'
+
+/** A row of payment_transfers whose money has not been released, and what our database knows about its booking. */
+export interface TransferCandidate {
+  readonly paymentTransferId: number
+  readonly status: CandidateStatus
+  readonly paymentIntentId: string
+  /** The Connect account, as it was at checkout. */
+  readonly account: string
+  /** The expert's Connect account of today. */
+  readonly currentAccount: string | null
+  /** More than one user has the row's account. */
+  readonly accountShared: boolean
+  /** The expert's net, in cents. */
+  readonly amountCents: number
+  readonly currency: string
+  /** The expert's; null also for an expert who is gone. */
+  readonly country: string | null
+  readonly requiresApproval: boolean | null
+  readonly approvedBy: string | null
+  /** The meeting's end, else its start plus the event's duration, else null. */
+  readonly appointmentEndsAt: Date | null
+  readonly createdAt: Date
+  readonly notifiedAt: Date | null
+  readonly transferId: string | null
+  readonly payoutId: string | null
+  /** Another row has the same payment. */
+  readonly hasTwin: boolean
+  /** An operation pays it out, or has. */
+  readonly hasPayout: boolean
+  /** The latest transfer of this row; undefined when there never was one. */
+  readonly operation: CandidateOperation | undefined
+}
+
+export interface CandidateOperation {
+  readonly id: string
+  readonly state: OperationState
+  readonly reason: string | null
+  readonly wakeAt: Date | null
+  readonly createdAt: Date
+}
+
+export interface TransferCandidates {
+  /** Oldest appointments first. */
+  readonly rows: readonly TransferCandidate[]
+  /** How many more there are than were read. */
+  readonly left: number
+}
+
+/**
+ * Rows whose money may have to be released: PENDING, READY and APPROVED alike (reference/domain.md section 5.1, H-1), in
+ * one query. `scheduled_transfer_time` is no bound (DESIGN section 6, rule 4).
+ */
+export async function listTransferCandidates(db: Db, limit: number = maxCandidates): Promise<TransferCandidates> {
+  const { rows } = await sql<CandidateRow>`
+    with candidates as materialized (
+      select p.*, count(*) over () as total from payment_transfers p
+      where p.status in ('PENDING', 'READY', 'APPROVED')
+      order by p.session_start_time, p.id limit ${limit}
+    ), twins as (
+      select payment_intent_id from payment_transfers group by payment_intent_id having count(*) > 1
+    ), shared as (
+      select stripe_connect_account_id as account from users
+      where stripe_connect_account_id is not null group by 1 having count(*) > 1
+    )
+    select c.id, c.status::text as status, c.payment_intent_id, c.expert_connect_account_id, c.amount, c.currency,
+      c.requires_approval, c.admin_user_id, c.created, c.notified_at, c.transfer_id, c.payout_id, c.total,
+      u.country, u.stripe_connect_account_id as current_account, s.account is not null as account_shared,
+      t.payment_intent_id is not null as has_twin,
+      coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
+      exists (select from jobs.money_operation_items i
+        where i.payment_transfer_id = c.id and i.kind = 'payout' and i.live) as has_payout,
+      o.id as operation_id, o.state as operation_state, o.reason as operation_reason, o.wake_at as operation_wake_at,
+      o.created_at as operation_created_at
+    from candidates c
+    left join users u on u."clerkUserId" = c.expert_clerk_user_id
+    left join shared s on s.account = c.expert_connect_account_id
+    left join twins t on t.payment_intent_id = c.payment_intent_id
+    left join events e on e.id::text = lower(c.event_id)
+    left join lateral (select max(m."endTime") as ends_at from meetings m
+      where m."stripePaymentIntentId" = c.payment_intent_id) m on true
+    left join lateral (select o.* from jobs.money_operation_items i
+      join jobs.money_operations o on o.id = i.operation_id
+      where i.payment_transfer_id = c.id and i.kind = 'transfer'
+      order by o.created_at desc, o.id desc limit 1) o on true
+    order by c.session_start_time, c.id`.execute(db)
+  return { rows: rows.map(toCandidate), left: Number(rows[0]?.total ?? 0) - rows.length }
+}
+
+interface CandidateRow {
+  readonly id: number
+  readonly status: CandidateStatus
+  readonly payment_intent_id: string
+  readonly expert_connect_account_id: string
+  readonly current_account: string | null
+  readonly account_shared: boolean
+  readonly amount: number
+  readonly currency: string
+  readonly country: string | null
+  readonly requires_approval: boolean | null
+  readonly admin_user_id: string | null
+  readonly appointment_ends_at: Date | null
+  readonly created: Date
+  readonly notified_at: Date | null
+  readonly transfer_id: string | null
+  readonly payout_id: string | null
+  readonly has_twin: boolean
+  readonly has_payout: boolean
+  readonly operation_id: string | null
+  readonly operation_state: OperationState
+  readonly operation_reason: string | null
+  readonly operation_wake_at: Date | null
+  readonly operation_created_at: Date
+  readonly total: string
+}
+
+function toCandidate(row: CandidateRow): TransferCandidate {
+  return {
+    paymentTransferId: row.id,
+    status: row.status,
+    paymentIntentId: row.payment_intent_id,
+    account: row.expert_connect_account_id,
+    currentAccount: row.current_account,
+    accountShared: row.account_shared,
+    amountCents: row.amount,
+    currency: row.currency.toLowerCase(),
+    country: row.country,
+    requiresApproval: row.requires_approval,
+    approvedBy: row.admin_user_id,
+    appointmentEndsAt: row.appointment_ends_at,
+    createdAt: row.created,
+    notifiedAt: row.notified_at,
+    transferId: row.transfer_id,
+    payoutId: row.payout_id,
+    hasTwin: row.has_twin,
+    hasPayout: row.has_payout,
+    operation:
+      row.operation_id === null
+        ? undefined
+        : {
+            id: row.operation_id,
+            state: row.operation_state,
+            reason: row.operation_reason,
+            wakeAt: row.operation_wake_at,
+            createdAt: row.operation_created_at,
+          },
+  }
+}

@@ -1,0 +1,59 @@
+/** Why a row's money is not released now, in a word for programs and a sentence for people. */
+
+import { type StopReason, stopSentences, type WaitReason, waitSentences } from './eligibility.ts'
+import { mismatchSentences, type TransferMismatch } from './transfer-checks.ts'
+
+export type TransferHold =
+  | 'before_cut_over'
+  | 'account_shared'
+  | 'account_changed'
+  | 'failed_repeatedly'
+  | 'above_single_limit'
+  | 'above_daily_limit'
+
+export type TransferWait = WaitReason | 'operation_held' | 'operation_blocked' | 'operation_open'
+
+export type Oddity =
+  | StopReason
+  | TransferMismatch['kind']
+  | 'names_payout'
+  | 'names_transfer'
+  | 'transferred_already'
+  | 'two_rows'
+  | 'settlement_currency'
+
+/** One sentence for people: what a row waits for. */
+export const transferWaitSentences: Readonly<Record<TransferWait, string>> = {
+  ...waitSentences,
+  operation_held: 'its transfer is held until an operator approves it',
+  operation_blocked: 'its transfer was refused for now and will be tried again',
+  operation_open: 'its transfer was begun and is being finished',
+}
+
+/** One sentence for people: what is wrong with a row and what somebody must do. */
+export const oddSentences: Readonly<Record<Oddity, string>> = {
+  ...stopSentences,
+  ...mismatchSentences,
+  names_payout:
+    'the row waits for its transfer and names a payout, or one was made for it: find out whether the expert has the ' +
+    'money; if so set the row to PAID_OUT, otherwise clear payout_id',
+  names_transfer:
+    'the row waits for its transfer and names one already: if that transfer stands, set the row to COMPLETED, ' +
+    'otherwise clear transfer_id',
+  transferred_already:
+    'we have recorded a transfer for this row, and the row was set back afterwards: if the transfer stands, set the row ' +
+    'to COMPLETED with its transfer_id, otherwise close the booking',
+  two_rows: 'two rows have the same payment: delete or correct the one that is wrong, and neither is paid until then',
+  settlement_currency:
+    'the charge was settled in another currency than the row is in, so it cannot be transferred as it is',
+}
+
+/** One sentence for people: why a transfer needs an operator's approval. */
+export const holdSentences: Readonly<Record<TransferHold, string>> = {
+  before_cut_over: 'it was paid before we took over, and may have been transferred without a record',
+  account_shared: 'more than one expert has this account',
+  account_changed: "the expert's account is another one today",
+  failed_repeatedly: 'an earlier transfer for it was rejected',
+  above_single_limit: 'it is above the limit for one operation',
+  above_daily_limit: 'it is above the limit for a day',
+}
