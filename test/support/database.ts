@@ -17,10 +17,13 @@ export async function testDatabase(t: Test): Promise<TestDatabase> {
   url.pathname = `/${name}`
   const db = createDatabase({ connectionString: url.href, onError: () => {} })
   t.teardown(async () => {
-    const broken = await listBrokenRows(db).finally(async () => {
+    let broken: string[]
+    try {
+      broken = await listBrokenRows(db)
+    } finally {
       await db.destroy()
       await runAsAdmin(`drop database if exists ${name} with (force)`)
-    })
+    }
     if (broken.length > 0) throw new Error(`the test left what must never be: ${broken.join(', ')}`)
   })
   return { db, url: url.href }
