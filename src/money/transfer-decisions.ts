@@ -111,9 +111,9 @@ function decideByRecords(row: TransferRow, now: Date): TransferDecision | undefi
     case 'paid':
       return odd('transferred_already', { status, operationId: id })
     case 'held':
-      return wait('operation_held', undefined, createdAt, now)
+      return wait('held', undefined, createdAt, now)
     case 'blocked':
-      return wait('operation_blocked', wakeAt ?? undefined, createdAt, now)
+      return wait('blocked', wakeAt ?? undefined, createdAt, now)
     case 'planned':
     case 'sending':
     case 'unknown':

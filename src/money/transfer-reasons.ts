@@ -11,7 +11,7 @@ export type TransferHold =
   | 'above_single_limit'
   | 'above_daily_limit'
 
-export type TransferWait = WaitReason | 'operation_held' | 'operation_blocked' | 'operation_open'
+export type TransferWait = WaitReason | 'held' | 'blocked' | 'operation_open'
 
 export type Oddity =
   | StopReason
@@ -25,8 +25,8 @@ export type Oddity =
 /** One sentence for people: what a row waits for. */
 export const transferWaitSentences: Readonly<Record<TransferWait, string>> = {
   ...waitSentences,
-  operation_held: 'its transfer is held until an operator approves it',
-  operation_blocked: 'its transfer was refused for now and will be tried again',
+  held: 'its transfer is held until an operator approves it',
+  blocked: 'its transfer was refused for now and will be tried again',
   operation_open: 'its transfer was begun and is being finished',
 }
 
