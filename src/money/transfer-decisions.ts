@@ -74,7 +74,12 @@ export type TransferDecision =
   | { readonly kind: 'ask' }
   | { readonly kind: 'wait'; readonly reason: TransferWait; readonly until?: Date; readonly overdueSince?: Date }
   /** A person must look. */
-  | { readonly kind: 'odd'; readonly oddity: Oddity; readonly details: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'odd'
+      /** At least one; the first names the finding. */
+      readonly oddities: readonly Oddity[]
+      readonly details: Readonly<Record<string, unknown>>
+    }
   | ({ readonly kind: 'record'; readonly transferId: string } & Release)
   | ({ readonly kind: 'create'; readonly hold: TransferHold | undefined } & Release)
 
@@ -135,8 +140,8 @@ function decideRelease(
   if (found.kind === 'match') return { kind: 'record', transferId: found.transfer.id, ...release }
   if (found.kind === 'mismatch') {
     const { mismatches, transferIds } = found
-    const [first] = mismatches
-    return odd(first?.kind ?? 'amount', { mismatches, transferIds, chargeId: charge.id, feeCents: charge.feeCents })
+    const details = { mismatches, transferIds, chargeId: charge.id, feeCents: charge.feeCents }
+    return { kind: 'odd', oddities: mismatches.map(({ kind }) => kind), details }
   }
   const { settlementCurrency } = charge
   if (settlementCurrency !== undefined && settlementCurrency.toLowerCase() !== row.currency.toLowerCase()) {
@@ -150,7 +155,7 @@ function holdOf(row: TransferRow, paidAt: Date, { cutOver, limits }: TransferRul
   if (cutOver === undefined || !(paidAt.getTime() >= cutOver.getTime())) return 'before_cut_over'
   if (row.accountShared) return 'account_shared'
   if (row.account !== row.currentAccount) return 'account_changed'
-  if (row.operation?.state === 'rejected') return 'failed_repeatedly'
+  if (row.operation?.state === 'rejected') return 'rejected_before'
   return findHold({ amountCents: row.amountCents, sentCents: 0 }, limits)
 }
 
@@ -165,7 +170,7 @@ function wait(reason: TransferWait, until: Date | undefined, dueSince: Date, now
 }
 
 function odd(oddity: Oddity, details: Readonly<Record<string, unknown>>): TransferDecision {
-  return { kind: 'odd', oddity, details }
+  return { kind: 'odd', oddities: [oddity], details }
 }
 
 function stopDetails(row: TransferRow, answer: PaymentAnswer | undefined): Readonly<Record<string, unknown>> {

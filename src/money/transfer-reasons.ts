@@ -7,7 +7,7 @@ export type TransferHold =
   | 'before_cut_over'
   | 'account_shared'
   | 'account_changed'
-  | 'failed_repeatedly'
+  | 'rejected_before'
   | 'above_single_limit'
   | 'above_daily_limit'
 
@@ -53,7 +53,26 @@ export const holdSentences: Readonly<Record<TransferHold, string>> = {
   before_cut_over: 'it was paid before we took over, and may have been transferred without a record',
   account_shared: 'more than one expert has this account',
   account_changed: "the expert's account is another one today",
-  failed_repeatedly: 'an earlier transfer for it was rejected',
+  rejected_before: 'an earlier transfer for it was rejected',
   above_single_limit: 'it is above the limit for one operation',
   above_daily_limit: 'it is above the limit for a day',
+}
+
+const findingKinds: Readonly<Partial<Record<Oddity, string>>> = {
+  names_payout: 'row-contradicts-itself',
+  names_transfer: 'row-contradicts-itself',
+  transferred_already: 'row-contradicts-itself',
+  two_rows: 'payment-shared',
+  reversed: 'transfer-reversed',
+  destination: 'transfer-mismatch',
+  amount: 'transfer-mismatch',
+  currency: 'transfer-mismatch',
+  charge: 'transfer-mismatch',
+  duplicate: 'transfer-mismatch',
+  settlement_currency: 'transfer-mismatch',
+}
+
+/** The kind of the finding about an oddity. */
+export function kindOf(oddity: Oddity): string {
+  return findingKinds[oddity] ?? `row-${oddity.replaceAll('_', '-')}`
 }

@@ -1,0 +1,105 @@
+/** What goes into the plan of transfers, and what comes out of it. */
+
+import type { Limits } from './limits.ts'
+import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
+import type { TransferHold } from './transfer-reasons.ts'
+
+/** What asking about a row's payment came to. */
+export type TransferAnswer =
+  | { readonly kind: 'known'; readonly value: PaymentAnswer }
+  | { readonly kind: 'failed'; readonly code: string }
+  /** Stripe knows no such payment, or no such account. */
+  | { readonly kind: 'refused'; readonly code: string; readonly what: 'payment' | 'account' }
+  /** The run had no time left to ask. */
+  | { readonly kind: 'left' }
+
+/** A transfer that was begun and is not through. */
+export interface BegunTransfer {
+  readonly id: string
+  readonly state: 'planned' | 'sending' | 'unknown' | 'blocked'
+  readonly reason: string | null
+  readonly wakeAt: Date | null
+  readonly createdAt: Date
+  readonly amountCents: number
+  readonly currency: string
+  readonly account: string
+  readonly paymentTransferIds: readonly number[]
+}
+
+/** A row that an old job has given up. */
+export interface GivenUp {
+  readonly paymentTransferId: number
+  readonly retryCount: number
+  readonly errorCode: string | null
+  readonly amountCents: number
+  readonly currency: string
+  readonly account: string
+}
+
+export interface TransferFacts {
+  /** Oldest first. */
+  readonly rows: readonly TransferRow[]
+  /** By payment_transfers id; nothing for a row about which nobody had to be asked. */
+  readonly answers: ReadonlyMap<number, TransferAnswer>
+  readonly begun: readonly BegunTransfer[]
+  readonly givenUp: readonly GivenUp[]
+  readonly limits: Limits
+  /** Payments before it may have been transferred by the old jobs without a record; undefined: so may all of them. */
+  readonly cutOver: Date | undefined
+  /** Rows that this run did not even read. */
+  readonly left: number
+}
+
+export interface Releasing {
+  readonly subject: string
+  readonly amountCents: number
+  readonly currency: string
+  /** The Connect account. */
+  readonly destination: string
+  readonly why: string
+  readonly paidAt: Date
+  readonly appointmentEndedAt: Date | null
+  readonly eligibleSince: Date
+  readonly paymentTransferId: number
+  readonly expectedStatus: TransferRow['status']
+  readonly chargeId: string
+}
+
+export interface RecordTransfer extends Releasing {
+  readonly kind: 'record-transfer'
+  readonly transferId: string
+}
+
+export interface CreateTransfer extends Releasing {
+  readonly kind: 'create-transfer'
+}
+
+/** Like creating one, and nothing is sent before an operator has approved it. */
+export interface HoldTransfer extends Releasing {
+  readonly kind: 'hold-transfer'
+  readonly hold: TransferHold
+}
+
+export interface ResumeTransfer {
+  readonly kind: 'resume-transfer'
+  /** The operation. */
+  readonly subject: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly destination: string
+  readonly why: string
+}
+
+export type TransferEffect = RecordTransfer | CreateTransfer | HoldTransfer | ResumeTransfer
+
+export interface TransferWaiting {
+  readonly subject: string
+  readonly reason: string
+  readonly until?: Date
+  readonly why: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly destination: string
+  /** The row's latest transfer operation. */
+  readonly operationId?: string
+}

@@ -1,0 +1,53 @@
+/** What a person must look at, told so that they know what to do next. */
+
+import { overdueAfterMs, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
+import type { GivenUp } from './transfer-facts.ts'
+import { kindOf, oddSentences } from './transfer-reasons.ts'
+
+export interface TransferFinding {
+  readonly kind: string
+  readonly subject: string
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** A row that is not what it should be. */
+export function findOdd(row: TransferRow, { details, oddities }: TransferDecision & { kind: 'odd' }): TransferFinding {
+  const [kind = 'row-odd'] = oddities.map(kindOf)
+  const message = oddities.map(oddity => oddSentences[oddity]).join('; ')
+  return { kind, subject: subjectOf(row), message, details: { ...factsOf(row), ...details } }
+}
+
+/** A row that names what Stripe does not know. */
+export function findMissing(row: TransferRow, what: 'payment' | 'account', code: string): TransferFinding {
+  const message =
+    what === 'payment'
+      ? 'Stripe does not know the payment of this row: correct payment_intent_id, or close the booking'
+      : 'Stripe does not know the account of this row, and its charge has no transfer: correct expert_connect_account_id'
+  return { kind: `${what}-missing`, subject: subjectOf(row), message, details: { ...factsOf(row), code } }
+}
+
+/** A row whose transfer is stuck. */
+export function findOverdue(row: TransferRow, why: string, dueSince: Date): TransferFinding {
+  const hours = overdueAfterMs / 3_600_000
+  const message = `the expert's money is overdue for more than ${hours} hours: ${why}; look at what keeps it`
+  const details = { ...factsOf(row), dueSince, operationId: row.operation?.id, reason: row.operation?.reason }
+  return { kind: 'transfer-overdue', subject: subjectOf(row), message, details }
+}
+
+/** A row that failed for good (reference/domain.md hazard H-26). */
+export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): TransferFinding {
+  const message =
+    `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to READY, ` +
+    'or close the booking'
+  return { kind: 'row-given-up', subject: subjectOf(row), message, details: { ...factsOf(row), retryCount, errorCode } }
+}
+
+/** How plans, findings and people name a row. */
+export function subjectOf({ paymentTransferId }: Pick<TransferRow, 'paymentTransferId'>): string {
+  return `payment_transfers ${paymentTransferId}`
+}
+
+function factsOf({ account, amountCents, currency }: Pick<TransferRow, 'account' | 'amountCents' | 'currency'>) {
+  return { account, amountCents, currency }
+}

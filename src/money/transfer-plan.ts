@@ -1,0 +1,128 @@
+/** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
+
+import { decideTransfer, type Release, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
+import type {
+  BegunTransfer,
+  Releasing,
+  ResumeTransfer,
+  TransferEffect,
+  TransferFacts,
+  TransferWaiting,
+} from './transfer-facts.ts'
+import { findGivenUp, findMissing, findOdd, findOverdue, subjectOf, type TransferFinding } from './transfer-findings.ts'
+import { holdSentences, transferWaitSentences } from './transfer-reasons.ts'
+
+interface TransferPlan {
+  readonly effects: TransferEffect[]
+  readonly waits: TransferWaiting[]
+  readonly findings: TransferFinding[]
+  readonly failures: { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly counts: Record<string, number>
+  left: number
+}
+
+/** Whether Stripe has to be asked about a row's payment before anything can be decided. */
+export function mustAsk(row: TransferRow, facts: Pick<TransferFacts, 'cutOver' | 'limits'>, now: Date): boolean {
+  return decideTransfer(row, undefined, { ...facts, now }).kind === 'ask'
+}
+
+/** What to do at `now`. What was begun is finished first; then rows in their order. Pure. */
+export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
+  const plan: TransferPlan = {
+    effects: facts.begun.filter(begun => isAwake(begun, now)).map(toResume),
+    waits: [],
+    findings: facts.givenUp.map(findGivenUp),
+    failures: [],
+    counts: { candidates: facts.rows.length, asked: 0 },
+    left: facts.left,
+  }
+  const resumed = new Set(plan.effects.map(({ subject }) => subject))
+  for (const row of facts.rows) addRow(plan, row, facts, now)
+  // What is being finished does not wait.
+  const waits = plan.waits.filter(({ operationId }) => operationId === undefined || !resumed.has(operationId))
+  return { ...plan, waits }
+}
+
+function addRow(plan: TransferPlan, row: TransferRow, facts: TransferFacts, now: Date): void {
+  const answer = facts.answers.get(row.paymentTransferId)
+  const subject = subjectOf(row)
+  if (answer?.kind === 'left') {
+    plan.left += 1
+    return
+  }
+  if (answer !== undefined) count(plan, 'asked')
+  if (answer?.kind === 'failed') {
+    plan.failures.push({ subject, code: answer.code, message: 'Stripe did not tell about the payment of this row' })
+    return
+  }
+  if (answer?.kind === 'refused') {
+    plan.findings.push(findMissing(row, answer.what, answer.code))
+    return
+  }
+  const known = answer?.kind === 'known' ? answer.value : undefined
+  const decision = decideTransfer(row, known, { cutOver: facts.cutOver, limits: facts.limits, now })
+  if (decision.kind === 'record' || decision.kind === 'create') plan.effects.push(toEffect(row, decision))
+  // A row that should have been asked about and was not is work that is left.
+  else if (decision.kind === 'ask') plan.left += 1
+  else if (decision.kind === 'odd') plan.findings.push(findOdd(row, decision))
+  else addWait(plan, row, decision)
+}
+
+function addWait(plan: TransferPlan, row: TransferRow, decision: TransferDecision & { kind: 'wait' }): void {
+  const { overdueSince, reason, until } = decision
+  const { account: destination, amountCents, currency, operation } = row
+  const why = transferWaitSentences[reason]
+  count(plan, `waits_${reason}`)
+  plan.waits.push({
+    subject: subjectOf(row),
+    reason,
+    ...(until === undefined ? {} : { until }),
+    why,
+    amountCents,
+    currency,
+    destination,
+    ...(operation === undefined ? {} : { operationId: operation.id }),
+  })
+  if (overdueSince !== undefined) plan.findings.push(findOverdue(row, why, overdueSince))
+}
+
+function toEffect(row: TransferRow, decision: TransferDecision & { kind: 'record' | 'create' }): TransferEffect {
+  const releasing = describeRelease(row, decision)
+  if (decision.kind === 'record') {
+    const why = 'it is due, and Stripe made its transfer when the client paid'
+    return { kind: 'record-transfer', ...releasing, why, transferId: decision.transferId }
+  }
+  if (decision.hold === undefined) {
+    return { kind: 'create-transfer', ...releasing, why: 'it is due, and its charge has no transfer' }
+  }
+  const why = `it is due and needs an approval: ${holdSentences[decision.hold]}`
+  return { kind: 'hold-transfer', ...releasing, why, hold: decision.hold }
+}
+
+function describeRelease(row: TransferRow, { chargeId, paidAt, since }: Release): Omit<Releasing, 'why'> {
+  return {
+    subject: subjectOf(row),
+    amountCents: row.amountCents,
+    currency: row.currency.toLowerCase(),
+    destination: row.account,
+    paidAt,
+    appointmentEndedAt: row.appointmentEndsAt,
+    eligibleSince: since,
+    paymentTransferId: row.paymentTransferId,
+    expectedStatus: row.status,
+    chargeId,
+  }
+}
+
+function isAwake({ state, wakeAt }: BegunTransfer, now: Date): boolean {
+  return state !== 'blocked' || wakeAt === null || wakeAt <= now
+}
+
+function toResume({ account, amountCents, currency, id, state }: BegunTransfer): ResumeTransfer {
+  const why = `it was begun and is ${state}: it is taken as far as it can go now`
+  return { kind: 'resume-transfer', subject: id, amountCents, currency, destination: account, why }
+}
+
+function count(plan: TransferPlan, name: string): void {
+  plan.counts[name] = (plan.counts[name] ?? 0) + 1
+}
