@@ -1,0 +1,189 @@
+import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutFinding, PayoutRow } from './payout-facts.ts'
+import { isReturned, listUnexplainedBalances, type UnexplainedBalance, type UnexplainedPayout } from './payout-gates.ts'
+import type { Lane, LanePayout, LaneWait } from './payout-lanes.ts'
+
+/** The documented longest time that money stays on a Connect account, and Stripe's own (reference/domain.md section 3.6). */
+const holdDays = 14
+const stripeHoldDays = 90
+const dayMs = 24 * 60 * 60_000
+
+/** What a person must look at in a lane: payouts that keep coming back, and money that waits for too long. */
+export function listLaneFindings(
+  lane: Lane,
+  payouts: readonly LanePayout[],
+  waits: readonly LaneWait[],
+  now: Date,
+): PayoutFinding[] {
+  const name = lane.name
+  const failed = lane.account.failedPayouts[lane.rows[0]?.currency ?? ''] ?? 0
+  // What is in doubt waits for a person already, and has a finding of its own.
+  const tooLong = waits
+    .filter(({ row }) => row.hold === undefined && now.getTime() - row.eligibleSince.getTime() > holdDays * dayMs)
+    .map(({ reason, row }) => ({ row: row.row, since: row.eligibleSince, reason }))
+  return [
+    ...(payouts.some(({ hold }) => hold === 'failed_repeatedly') ? [findingOfFailures(name, failed)] : []),
+    ...(tooLong.length > 0 ? [findingOfHoldAge(name, tooLong)] : []),
+  ]
+}
+
+/** What a person must look at in an account, with its candidate rows and the open operations of all accounts. */
+export function listAccountFindings(
+  account: PayoutAccount,
+  rows: readonly PayoutRow[],
+  operations: readonly OpenPayout[],
+): PayoutFinding[] {
+  const { atStripe, id, rowSums, users } = account
+  const shared = users > 1 && rows.length > 0 ? [findingOfSharedAccount(account, rows)] : []
+  if (atStripe.kind === 'refused') {
+    return [...shared, ...(rows.length > 0 ? [findingOfUnreachable(id, atStripe.code, rows)] : [])]
+  }
+  if (atStripe.kind !== 'known') return shared
+  const { schedule } = atStripe.value
+  const balances = listUnexplainedBalances(account, returnedCentsOf(id, atStripe.value, operations))
+  return [
+    ...shared,
+    ...(schedule === 'manual' ? [] : [findingOfSchedule(id, schedule)]),
+    ...balances.map(balance => findingOfBalance(balance, rowSums)),
+  ]
+}
+
+/** Cents of payouts that came back while their rows still say PAID_OUT: this run settles them. */
+function returnedCentsOf(
+  id: string,
+  { payouts }: AccountAtStripe,
+  operations: readonly OpenPayout[],
+): Record<string, number> {
+  const returned = new Set(payouts.filter(isReturned).map(payout => payout.id))
+  const cents: Record<string, number> = {}
+  for (const { account, amountCents, currency, stripeId } of operations) {
+    if (account !== id || stripeId === null || !returned.has(stripeId)) continue
+    cents[currency] = (cents[currency] ?? 0) + amountCents
+  }
+  return cents
+}
+
+/** Rows on an account that more than one user has. */
+function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly PayoutRow[]): PayoutFinding {
+  return {
+    kind: 'account-shared',
+    subject: id,
+    message:
+      'more than one user has this Connect account: find out whose it is and correct users.stripe_connect_account_id of ' +
+      'the others; until then each payout from it has to be approved',
+    details: { account: id, users, paymentTransferIds: idsOf(rows) },
+  }
+}
+
+/** A payout that nobody can explain; it freezes its account. */
+export function findingOfPayout({ account, payout, rows }: UnexplainedPayout): PayoutFinding {
+  const { amountCents, automatic, createdAt, currency, id, paymentTransferId, status } = payout
+  const cause = automatic
+    ? "Stripe made it by the account's own schedule: set the schedule to manual"
+    : rows.length > 0
+      ? 'rows of ours name it, so the old jobs or somebody else still pay out: stop them'
+      : 'somebody made it at Stripe or by the old jobs: find out who, and which bookings it paid'
+  return {
+    kind: 'payout-unexplained',
+    subject: id,
+    message:
+      `a payout was made since the cut-over that is none of ours. ${cause}. Its account is frozen: write what it paid ` +
+      'into the rows, then resolve this finding to pay from the account again',
+    details: {
+      account,
+      amountCents,
+      currency,
+      automatic,
+      status,
+      createdAt,
+      metadataRow: paymentTransferId,
+      paymentTransferIds: rows,
+    },
+  }
+}
+
+/** Money that no row explains. */
+function findingOfBalance(
+  { account, currency, ...cents }: UnexplainedBalance,
+  rowSums: PayoutAccount['rowSums'],
+): PayoutFinding {
+  const others = rowSums.filter(sum => sum.currency === currency)
+  return {
+    kind: 'balance-unexplained',
+    subject: `${account} ${currency}`,
+    message:
+      'the account holds more than its open rows explain: look for a pack sale (they have no rows), a refund that left the ' +
+      "money with the expert, or a lost row among the account's balance transactions; it is never paid out by itself",
+    details: {
+      account,
+      currency,
+      ...cents,
+      rowCentsByStatus: Object.fromEntries(others.map(sum => [sum.status, sum.cents])),
+    },
+  }
+}
+
+/** An account whose own schedule would empty it without us. */
+function findingOfSchedule(account: string, schedule: string): PayoutFinding {
+  return {
+    kind: 'schedule-not-manual',
+    subject: account,
+    message:
+      `the account pays itself out (${schedule}), before complaint windows have passed: set its payout schedule to manual ` +
+      'at Stripe; nothing is paid from it by us until then',
+    details: { account, schedule },
+  }
+}
+
+/** An account that Stripe does not show us any more. */
+function findingOfUnreachable(account: string, code: string, rows: readonly PayoutRow[]): PayoutFinding {
+  return {
+    kind: 'account-unreachable',
+    subject: account,
+    message:
+      'Stripe does not let us see this account any more: the expert has disconnected it, or it was closed. Ask the expert ' +
+      'to connect it again, or pay by hand and write it into the rows',
+    details: { account, code, paymentTransferIds: idsOf(rows) },
+  }
+}
+
+interface WaitingRow {
+  readonly row: PayoutRow
+  readonly since: Date
+  readonly reason: string
+}
+
+/** Rows of one account and currency that have been payable for longer than money may be held. */
+function findingOfHoldAge(lane: string, waiting: readonly WaitingRow[]): PayoutFinding {
+  const oldest = new Date(Math.min(...waiting.map(({ since }) => since.getTime())))
+  const reasons = [...new Set(waiting.map(({ reason }) => reason))].toSorted()
+  return {
+    kind: 'hold-age',
+    subject: lane,
+    message:
+      `bookings could have been paid out for more than ${holdDays} days and were not (${reasons.join(', ')}): remove the ` +
+      `cause, or find where the money went. Stripe wants it paid out within ${stripeHoldDays} days`,
+    details: {
+      reasons,
+      waitingSince: oldest,
+      stripeLimitAt: new Date(oldest.getTime() + stripeHoldDays * dayMs),
+      cents: waiting.reduce((sum, { row }) => sum + row.booking.amountCents, 0),
+      paymentTransferIds: idsOf(waiting.map(({ row }) => row)),
+    },
+  }
+}
+
+/** A lane whose payouts keep coming back. */
+function findingOfFailures(lane: string, failed: number): PayoutFinding {
+  return {
+    kind: 'payouts-failed-repeatedly',
+    subject: lane,
+    message:
+      'payouts of this account keep coming back: ask the expert to correct the bank account, then approve the held ' +
+      'operation',
+    details: { failedPayouts: failed },
+  }
+}
+
+function idsOf(rows: readonly PayoutRow[]): number[] {
+  return rows.map(({ paymentTransferId }) => paymentTransferId).toSorted((a, b) => a - b)
+}

@@ -1,0 +1,141 @@
+import type { Booking, PaymentFacts } from './eligibility.ts'
+import type { ExistingTransfer, TransferredCharge } from './transfer-checks.ts'
+
+/** What asking the vendor came to: an answer, none this time, none ever, or the run had no time left to ask. */
+export type Asked<T> =
+  | { readonly kind: 'known'; readonly value: T }
+  | { readonly kind: 'failed'; readonly code: string }
+  | { readonly kind: 'refused'; readonly code: string }
+  | { readonly kind: 'left' }
+
+/** A row that is COMPLETED and names no payout. */
+export interface PayoutRow {
+  readonly paymentTransferId: number
+  /** The account that the booking's money went to. */
+  readonly account: string
+  /** The account that the expert has today, if any. */
+  readonly currentAccount: string | null
+  /** Whose it is; told apart and never shown. */
+  readonly expert: string
+  readonly transferId: string | null
+  readonly booking: Booking
+  /** Another row has the same payment. */
+  readonly hasTwin: boolean
+  /** The payout operation that the row is in, unless it came to nothing. */
+  readonly operation: RowOperation | undefined
+  /** The latest payout operation of the row that came to nothing. */
+  readonly earlier: RowOperation | undefined
+}
+
+export interface RowOperation {
+  readonly id: string
+  readonly state: string
+  readonly reason: string | null
+  readonly wakeAt: Date | null
+  readonly stripeId: string | null
+}
+
+/** What Stripe says about a row's payment, and the transfers that may be the row's beside the charge's own. */
+export interface RowPayment {
+  readonly payment: PaymentFacts & {
+    readonly charge: (NonNullable<PaymentFacts['charge']> & TransferredCharge) | undefined
+  }
+  readonly transfers: readonly ExistingTransfer[]
+}
+
+/** A payout operation that is not through. */
+export interface OpenPayout {
+  readonly id: string
+  readonly state: string
+  readonly account: string
+  readonly currency: string
+  readonly amountCents: number
+  readonly stripeId: string | null
+  readonly vendorStatus: string | null
+  readonly reason: string | null
+  readonly wakeAt: Date | null
+}
+
+/** A payout as Stripe lists it. */
+export interface ListedPayout {
+  readonly id: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly status: string
+  readonly automatic: boolean
+  readonly moneyIsBack: boolean
+  readonly operationId: string | null
+  readonly paymentTransferId: number | null
+  readonly createdAt: Date
+}
+
+/** What Stripe says about an account. */
+export interface AccountAtStripe {
+  readonly payoutsEnabled: boolean
+  readonly disabledReason: string | null
+  readonly schedule: string
+  readonly bankCurrencies: readonly string[]
+  readonly disabledBankCurrencies: readonly string[]
+  readonly available: Readonly<Record<string, number>>
+  readonly pending: Readonly<Record<string, number>>
+  /** Since the cut-over, and as far back as our rows and operations go. */
+  readonly payouts: readonly ListedPayout[]
+}
+
+/** Cents of an account's rows that name no payout, by currency (lower case) and status. */
+export interface RowSum {
+  readonly currency: string
+  readonly status: string
+  readonly cents: number
+}
+
+export interface PayoutAccount {
+  readonly id: string
+  /** Users who say that it is theirs. */
+  readonly users: number
+  readonly rowSums: readonly RowSum[]
+  /** Payouts that failed since the last one that arrived, by currency. */
+  readonly failedPayouts: Readonly<Record<string, number>>
+  readonly atStripe: Asked<AccountAtStripe>
+}
+
+/** Whose the payouts at Stripe are, by our own tables. */
+export interface PayoutOwners {
+  /** Payouts that an operation has as its receipt. */
+  readonly recorded: ReadonlySet<string>
+  /** Operations that may have come to a payout whose receipt they do not have yet. */
+  readonly unsettled: ReadonlySet<string>
+  /** The rows that name a payout, by its id. */
+  readonly rows: ReadonlyMap<string, readonly number[]>
+  /** Payouts that a person has explained, by resolving their finding. */
+  readonly resolved: ReadonlySet<string>
+}
+
+export interface PayoutFacts {
+  /** Oldest first. */
+  readonly rows: readonly PayoutRow[]
+  /** By payment_transfers id; nothing for a row whose payment did not matter. */
+  readonly payments: ReadonlyMap<number, Asked<RowPayment>>
+  readonly accounts: ReadonlyMap<string, PayoutAccount>
+  readonly operations: readonly OpenPayout[]
+  readonly owners: PayoutOwners
+  /** The cut-over: what was paid before it, the old jobs may have paid out. */
+  readonly since: Date
+  readonly limits: { readonly maxSingleCents: number; readonly maxTotalCents: number }
+  /** Cents sent in the last 24 hours, by currency. */
+  readonly sentCents: Readonly<Record<string, number>>
+  /** Due rows and operations that this run did not even read. */
+  readonly left: number
+}
+
+/** What a person must look at; the runner's own form of it. */
+export interface PayoutFinding {
+  readonly kind: string
+  readonly subject: string
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+export function subjectOf({ paymentTransferId }: Pick<PayoutRow, 'paymentTransferId'>): string {
+  return `payment_transfers ${paymentTransferId}`
+}

@@ -1,0 +1,86 @@
+import type { AccountAtStripe, ListedPayout, PayoutAccount, PayoutFacts, PayoutOwners } from './payout-facts.ts'
+import { judgePayout } from './payout-results.ts'
+
+/** Why nothing can be paid out of an account in a currency, whatever it holds. */
+export type Gate =
+  | 'account_frozen'
+  | 'payouts_disabled'
+  | 'schedule_not_manual'
+  | 'bank_account_disabled'
+  | 'no_bank_account'
+
+/** A payout at Stripe that nobody can explain. */
+export interface UnexplainedPayout {
+  readonly account: string
+  readonly payout: ListedPayout
+  /** The rows that name it: somebody else has recorded it there. */
+  readonly rows: readonly number[]
+}
+
+/** What an account holds beyond the money of its rows, in cents. */
+export interface UnexplainedBalance {
+  readonly account: string
+  readonly currency: string
+  readonly availableCents: number
+  readonly pendingCents: number
+  readonly explainedCents: number
+  readonly unexplainedCents: number
+}
+
+/** Statuses of rows whose money is still on the account, or may be. */
+const explaining: readonly string[] = ['PENDING', 'READY', 'APPROVED', 'COMPLETED', 'DISPUTED']
+
+/** The first thing that forbids a payout of this account and currency (reference/stripe.md section 3.7); undefined: none. */
+export function findGate(atStripe: AccountAtStripe, currency: string, isFrozen: boolean): Gate | undefined {
+  if (isFrozen) return 'account_frozen'
+  if (!atStripe.payoutsEnabled) return 'payouts_disabled'
+  if (atStripe.schedule !== 'manual') return 'schedule_not_manual'
+  if (atStripe.bankCurrencies.includes(currency)) return undefined
+  return atStripe.disabledBankCurrencies.includes(currency) ? 'bank_account_disabled' : 'no_bank_account'
+}
+
+/** The money of a payout is on the account again, as if it had never been made. */
+export function isReturned(payout: ListedPayout): boolean {
+  const result = judgePayout(payout)
+  return result === 'failed' || result === 'canceled'
+}
+
+/**
+ * Payouts made since the cut-over that no operation of ours explains and no person has (DESIGN section 6, rule 6). A row
+ * that names one explains nothing: then somebody else still pays, and would pay the next row at the same time as we.
+ */
+export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts): UnexplainedPayout[] {
+  return [...accounts.values()].flatMap(({ atStripe, id }) => {
+    if (atStripe.kind !== 'known') return []
+    return atStripe.value.payouts
+      .filter(payout => payout.createdAt >= since && !isExplained(payout, owners))
+      .map(payout => ({ account: id, payout, rows: owners.rows.get(payout.id) ?? [] }))
+  })
+}
+
+/** Whether a payout is one of our operations', or somebody has answered for it. */
+export function isExplained({ id, operationId }: ListedPayout, owners: PayoutOwners): boolean {
+  if (owners.resolved.has(id) || owners.recorded.has(id)) return true
+  return operationId !== null && owners.unsettled.has(operationId)
+}
+
+/**
+ * What an account holds, available and pending, beyond the money of its rows and of payouts that came back; nothing when
+ * the rows explain it all. Never swept: it may be anybody's (reference/domain.md hazards H-7, H-14).
+ */
+export function listUnexplainedBalances(account: PayoutAccount, returnedCents: Readonly<Record<string, number>>) {
+  const { atStripe, id, rowSums } = account
+  if (atStripe.kind !== 'known') return []
+  const { available, pending } = atStripe.value
+  const currencies = [...new Set([...Object.keys(available), ...Object.keys(pending)])].toSorted()
+  return currencies
+    .map((currency): UnexplainedBalance => {
+      const ofRows = rowSums.filter(sum => sum.currency === currency && explaining.includes(sum.status))
+      const explainedCents = ofRows.reduce((sum, { cents }) => sum + cents, returnedCents[currency] ?? 0)
+      const availableCents = available[currency] ?? 0
+      const pendingCents = pending[currency] ?? 0
+      const unexplainedCents = availableCents + pendingCents - explainedCents
+      return { account: id, currency, availableCents, pendingCents, explainedCents, unexplainedCents }
+    })
+    .filter(({ unexplainedCents }) => unexplainedCents > 0)
+}

@@ -1,0 +1,78 @@
+import type { ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
+
+/** Reads at Stripe what became of a payout, and writes it down. */
+export interface SettlePayout {
+  readonly kind: 'settle-payout'
+  /** The operation. */
+  readonly subject: string
+  readonly currency: string
+  readonly destination: string
+  readonly why: string
+}
+
+/** Takes an operation that is not through as far as it can go. */
+export interface ResumeOperation {
+  readonly kind: 'resume-operation'
+  /** The operation. */
+  readonly subject: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly destination: string
+  readonly why: string
+}
+
+export interface OpenPayoutPlan {
+  readonly effects: readonly (SettlePayout | ResumeOperation)[]
+  /** Cents by currency that resuming will send for the first time. */
+  readonly sendsCents: Readonly<Record<string, number>>
+  /** Payouts whose state nobody had the time to read. */
+  readonly left: number
+}
+
+/** What to do first: settle payouts that Stripe tells something new about, and resume operations that were cut off. */
+export function planOpenPayouts(
+  { accounts, operations }: Pick<PayoutFacts, 'accounts' | 'operations'>,
+  now: Date,
+): OpenPayoutPlan {
+  const settles: SettlePayout[] = []
+  const resumes: ResumeOperation[] = []
+  const sendsCents: Record<string, number> = {}
+  let left = 0
+  for (const operation of operations) {
+    if (operation.state === 'created' || operation.state === 'paid') {
+      const asked = accounts.get(operation.account)?.atStripe ?? { kind: 'left' }
+      if (asked.kind === 'left' && operation.state === 'created') left += 1
+      const why = asked.kind === 'known' ? findNews(operation, asked.value.payouts) : undefined
+      if (why !== undefined) settles.push(toSettle(operation, why))
+    } else if (isDue(operation, now)) {
+      resumes.push(toResume(operation))
+      if (operation.state === 'planned' || operation.state === 'blocked') {
+        sendsCents[operation.currency] = (sendsCents[operation.currency] ?? 0) + operation.amountCents
+      }
+    }
+  }
+  return { effects: [...settles, ...resumes], sendsCents, left }
+}
+
+/** What Stripe says about a payout that its operation does not; undefined when that is nothing. */
+function findNews({ state, stripeId, vendorStatus }: OpenPayout, payouts: readonly ListedPayout[]): string | undefined {
+  const payout = payouts.find(({ id }) => id === stripeId)
+  // Not in the list, although it goes back as far as the operation: only asking for it by its id can tell.
+  if (payout === undefined) return `${stripeId} is not among the account's payouts`
+  if (payout.status === (vendorStatus ?? state)) return undefined
+  return `${stripeId} was ${vendorStatus ?? state} and is ${payout.status}`
+}
+
+function isDue({ state, wakeAt }: OpenPayout, now: Date): boolean {
+  if (state === 'blocked') return wakeAt === null || wakeAt <= now
+  return state === 'planned' || state === 'sending' || state === 'unknown'
+}
+
+function toSettle({ account, currency, id }: OpenPayout, why: string): SettlePayout {
+  return { kind: 'settle-payout', subject: id, currency, destination: account, why }
+}
+
+function toResume({ account, amountCents, currency, id, reason, state }: OpenPayout): ResumeOperation {
+  const why = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
+  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, why }
+}

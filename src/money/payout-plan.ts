@@ -1,0 +1,248 @@
+import { findHold } from './limits.ts'
+import { groupByLane } from './payout-batches.ts'
+import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
+import { type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
+import { listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
+import { type Lane, type LaneHold, type LanePayout, type LaneRow, type LaneWait, planLane } from './payout-lanes.ts'
+import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
+import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
+import { judgePayoutRow, listPaidBy, type RowVerdict } from './payout-rows.ts'
+import { waitSentences } from './payout-waits.ts'
+
+interface Paying {
+  readonly amountCents: number
+  readonly currency: string
+  /** The Connect account whose bank gets it. */
+  readonly destination: string
+  readonly rows: readonly {
+    readonly paymentTransferId: number
+    readonly amountCents: number
+    readonly eligibleSince: Date
+  }[]
+  /** The operation that paid one of these rows before, and came back. */
+  readonly replaces?: string
+  readonly why: string
+}
+
+export interface CreatePayout extends Paying {
+  readonly kind: 'create-payout'
+  readonly subject: string
+}
+
+/** Written down and not sent: a person approves it first. */
+export interface HoldPayout extends Paying {
+  readonly kind: 'hold-payout'
+  readonly subject: string
+  readonly hold: LaneHold | 'above_single_limit' | 'above_daily_limit'
+}
+
+export type PayoutEffect = SettlePayout | ResumeOperation | CreatePayout | HoldPayout
+
+/** A row that is not paid yet, and why. */
+export interface PayoutWait {
+  readonly subject: string
+  readonly reason: string
+  readonly until?: Date
+  readonly why: string
+  readonly amountCents: number
+  readonly currency: string
+  /** The Connect account. */
+  readonly destination: string
+  readonly operationId?: string
+  readonly availableCents?: number
+  readonly reservedCents?: number
+}
+
+export interface PayoutPlan {
+  readonly effects: readonly PayoutEffect[]
+  readonly waits: readonly PayoutWait[]
+  readonly findings: readonly PayoutFinding[]
+  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly left: number
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/**
+ * Whom to pay at `now`, and why the others wait: (1) operations that are not through come first, (2) each row is judged,
+ * (3) what may be paid goes by account and currency, as far as its funds reach, (4) the circuit breaker holds what is too
+ * much, (5) what a person must look at is told. Nothing is ever paid because it is there (DESIGN section 6, rule 6).
+ */
+export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
+  const open = planOpenPayouts(facts, now)
+  const paidBy = listPaidBy(facts.accounts.values())
+  const judged = facts.rows.map(row => ({ row, verdict: judgePayoutRow(row, { ...facts, paidBy }, now) }))
+  const unexplained = listUnexplainedPayouts(facts)
+  const lanes = listLanes(judged, facts, unexplained).map(lane => ({ lane, plan: planLane(lane) }))
+  const payouts = lanes.flatMap(({ plan }) => plan.payouts)
+  const laneWaits = lanes.flatMap(({ plan }) => plan.waits)
+  const rowsByAccount = Map.groupBy(facts.rows, ({ account }) => account)
+  const left = judged.filter(({ verdict }) => verdict.kind === 'left' || verdict.kind === 'ask').length
+  return {
+    effects: [...open.effects, ...toEffects(payouts, facts, open.sendsCents)],
+    waits: [...judged.flatMap(toRowWait), ...laneWaits.map(wait => toLaneWait(wait, now))],
+    findings: [
+      ...unexplained.map(findingOfPayout),
+      ...judged.flatMap(each => toRowFindings(each, facts)),
+      ...lanes.flatMap(({ lane, plan }) => listLaneFindings(lane, plan.payouts, plan.waits, now)),
+      ...[...facts.accounts.values()].flatMap(account =>
+        listAccountFindings(account, rowsByAccount.get(account.id) ?? [], facts.operations),
+      ),
+    ],
+    failures: listFailures(facts),
+    left: facts.left + left + open.left,
+    counts: countFacts(facts),
+  }
+}
+
+interface JudgedRow {
+  readonly row: PayoutRow
+  readonly verdict: RowVerdict
+}
+
+function listLanes(
+  judged: readonly JudgedRow[],
+  facts: PayoutFacts,
+  unexplained: readonly UnexplainedPayout[],
+): Lane[] {
+  const rows = judged.flatMap(({ row, verdict }): LaneRow[] => {
+    if (verdict.kind !== 'payable') return []
+    const { account, booking, paymentTransferId } = row
+    const { amountCents, currency } = booking
+    return [
+      { paymentTransferId, account, currency, amountCents, eligibleSince: verdict.since, hold: verdict.hold, row },
+    ]
+  })
+  const frozen = new Set(unexplained.map(({ account }) => account))
+  const operations = Map.groupBy(facts.operations, ({ account, currency }) => `${account} ${currency}`)
+  return [...groupByLane(rows)].flatMap(([name, laneRows]) => {
+    const id = laneRows[0]?.account ?? ''
+    const account = facts.accounts.get(id)
+    if (account?.atStripe.kind !== 'known') return []
+    const { atStripe } = account
+    return [
+      {
+        name,
+        rows: laneRows,
+        account: { ...account, atStripe },
+        isFrozen: frozen.has(id),
+        operations: operations.get(name) ?? [],
+      },
+    ]
+  })
+}
+
+/** In the order in which they are planned, each beside what those before it will have sent. */
+function toEffects(
+  payouts: readonly LanePayout[],
+  facts: PayoutFacts,
+  sendsCents: PayoutFacts['sentCents'],
+): PayoutEffect[] {
+  const sent = new Map(Object.entries(facts.sentCents))
+  for (const [currency, cents] of Object.entries(sendsCents)) sent.set(currency, (sent.get(currency) ?? 0) + cents)
+  const created: CreatePayout[] = []
+  const held: HoldPayout[] = []
+  for (const payout of payouts) {
+    const currency = payout.rows[0]?.currency ?? ''
+    const sentCents = sent.get(currency) ?? 0
+    const hold = payout.hold ?? findHold({ amountCents: payout.amountCents, sentCents }, facts.limits)
+    if (hold !== undefined) {
+      held.push(toHold(payout, hold))
+      continue
+    }
+    sent.set(currency, sentCents + payout.amountCents)
+    created.push({ kind: 'create-payout', subject: laneOf(payout.rows), ...toPaying(payout) })
+  }
+  return [...created, ...held]
+}
+
+function toHold(payout: LanePayout, hold: HoldPayout['hold']): HoldPayout {
+  const ids = payout.rows.map(({ paymentTransferId }) => paymentTransferId).join(',')
+  return { kind: 'hold-payout', subject: `payment_transfers ${ids}`, ...toPaying(payout), hold }
+}
+
+function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
+  const replaces = rows.findLast(({ row }) => row.earlier?.state === 'failed')?.row.earlier?.id
+  const oldest = rows[0]?.eligibleSince.toISOString() ?? ''
+  const [currency = '', destination = ''] = [rows[0]?.currency, rows[0]?.account]
+  return {
+    amountCents,
+    currency,
+    destination,
+    rows: rows.map(row => ({
+      paymentTransferId: row.paymentTransferId,
+      amountCents: row.amountCents,
+      eligibleSince: row.eligibleSince,
+    })),
+    ...(replaces === undefined ? {} : { replaces }),
+    why:
+      `${rows.length} booking${rows.length === 1 ? '' : 's'} eligible, the oldest since ${oldest}; the account has ` +
+      `${funds.availableCents} cents available, of which ${funds.reservedCents} are spoken for`,
+  }
+}
+
+function toRowWait({ row, verdict }: JudgedRow): PayoutWait[] {
+  if (verdict.kind !== 'waits') return []
+  const { operation, reason, until } = verdict
+  return [
+    {
+      subject: subjectOf(row),
+      reason,
+      ...(until === undefined ? {} : { until }),
+      why: waitSentences[reason],
+      ...moneyOf(row),
+      ...(operation === undefined ? {} : { operationId: operation.id }),
+    },
+  ]
+}
+
+function toLaneWait({ funds, reason, row: { row }, until }: LaneWait, now: Date): PayoutWait {
+  return {
+    subject: subjectOf(row),
+    reason,
+    ...(until !== undefined && until > now ? { until } : {}),
+    why: waitSentences[reason],
+    ...moneyOf(row),
+    ...(funds === undefined ? {} : { availableCents: funds.availableCents, reservedCents: funds.reservedCents }),
+  }
+}
+
+function toRowFindings({ row, verdict }: JudgedRow, { since }: PayoutFacts): PayoutFinding[] {
+  if (verdict.kind === 'stopped') return [findingOfRow(row, verdict.problem)]
+  if (verdict.kind !== 'payable' || verdict.hold === undefined) return []
+  const finding = findingOfHold(row, verdict.hold, verdict.paidAt, since)
+  return finding === undefined ? [] : [finding]
+}
+
+function countFacts({ accounts, operations, rows }: PayoutFacts): Record<string, number> {
+  const asked = [...accounts.values()].map(({ atStripe }) => atStripe.kind)
+  return {
+    candidates: rows.length,
+    accounts: asked.filter(kind => kind === 'known').length,
+    accounts_unread: asked.filter(kind => kind === 'left').length,
+    open_operations: operations.length,
+  }
+}
+
+function laneOf(rows: readonly LaneRow[]): string {
+  return `${rows[0]?.account ?? ''} ${rows[0]?.currency ?? ''}`
+}
+
+function moneyOf({ account, booking }: PayoutRow) {
+  return { amountCents: booking.amountCents, currency: booking.currency, destination: account }
+}
+
+/** What could not be read this time: the run comes back for it. */
+function listFailures({ accounts, payments }: PayoutFacts): PayoutPlan['failures'] {
+  const asked = [
+    ...[...accounts].map(([id, { atStripe }]) => ({ subject: id, what: 'this account', answer: atStripe })),
+    ...[...payments].map(([id, answer]) => ({
+      subject: subjectOf({ paymentTransferId: id }),
+      what: 'the payment of this row',
+      answer,
+    })),
+  ]
+  return asked.flatMap(({ answer, subject, what }) => {
+    if (answer.kind !== 'failed') return []
+    return [{ subject, code: answer.code, message: `Stripe did not tell about ${what} (${answer.code})` }]
+  })
+}

@@ -1,0 +1,120 @@
+import { stopSentences } from './eligibility.ts'
+import { mismatchSentences } from './transfer-checks.ts'
+import { type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
+import type { PaidBy, RowHold, RowProblem } from './payout-rows.ts'
+
+/** A row that must not be paid as it is. */
+export function findingOfRow(row: PayoutRow, problem: RowProblem): PayoutFinding {
+  const told = tellProblem(problem, row)
+  return {
+    kind: told.kind,
+    subject: subjectOf(row),
+    message: told.message,
+    details: { ...factsOf(row), ...told.details },
+  }
+}
+
+/** A row whose payout a person has to approve. */
+export function findingOfHold(row: PayoutRow, hold: RowHold, paidAt: Date, since: Date): PayoutFinding | undefined {
+  const facts = factsOf(row)
+  if (hold === 'before_cut_over') {
+    const message =
+      'this booking was paid before the cut-over, and the old jobs paid some rows without writing it down: compare the ' +
+      "account's payouts of that time; approve its held operation if it was never paid out, else write the payout's id " +
+      'into the row and set it to PAID_OUT'
+    return {
+      kind: 'before-cut-over',
+      subject: subjectOf(row),
+      message,
+      details: { ...facts, paidAt, cutOverAt: since },
+    }
+  }
+  if (hold === 'account_changed') {
+    const message =
+      "the booking's money is on an account that is not (or no longer) the expert's: ask which one is right; approve the " +
+      'held operation to pay it out of the account where it is'
+    return {
+      kind: 'account-changed',
+      subject: subjectOf(row),
+      message,
+      details: { ...facts, currentAccount: row.currentAccount },
+    }
+  }
+  return undefined
+}
+
+interface Told {
+  readonly kind: string
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+function tellProblem(problem: RowProblem, row: PayoutRow): Told {
+  switch (problem.kind) {
+    case 'already_paid':
+      return tellAlreadyPaid(problem.payouts, row)
+    case 'already_paid_by_operation': {
+      const { id, stripeId } = problem.operation
+      const message =
+        "our own operation has paid this row, and it does not say so: write the payout's id into the row and set it to PAID_OUT"
+      return { kind: 'row-already-paid', message, details: { operationId: id, payoutId: stripeId } }
+    }
+    case 'booking_stopped': {
+      const { reason, refundedCents } = problem
+      const details = refundedCents === undefined ? {} : { refundedCents }
+      return { kind: `row-${reason.replaceAll('_', '-')}`, message: stopSentences[reason], details }
+    }
+    case 'payment_missing': {
+      const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or close the row'
+      return { kind: 'payment-missing', message, details: { code: problem.code } }
+    }
+    case 'payment_shared': {
+      const message = 'another row has the same payment: find out which one it pays, and close the other'
+      return { kind: 'payment-shared', message, details: {} }
+    }
+    case 'transfer_missing': {
+      const message =
+        'the row is COMPLETED and no transfer brought its money to the account: clear transfer_id and set it to READY'
+      return { kind: 'transfer-missing', message, details: { transferId: row.transferId } }
+    }
+    case 'transfer_wrong': {
+      const { mismatches, transferIds } = problem
+      const message = mismatches.map(({ kind }) => mismatchSentences[kind]).join('; ')
+      const isReversed = mismatches.some(({ kind }) => kind === 'reversed')
+      return {
+        kind: isReversed ? 'transfer-reversed' : 'transfer-mismatch',
+        message,
+        details: { mismatches, transferIds },
+      }
+    }
+    case 'transfer_other': {
+      const { foundId, transferId } = problem
+      const message = 'the row names another transfer than the one that its payment has: find out which one is right'
+      return { kind: 'transfer-mismatch', message, details: { transferId, transferIds: [foundId] } }
+    }
+  }
+}
+
+function tellAlreadyPaid(payouts: readonly PaidBy[], { booking }: PayoutRow): Told {
+  const paidCents = payouts
+    .filter(({ payout }) => payout.currency === booking.currency)
+    .reduce((sum, { payout }) => sum + payout.amountCents, 0)
+  const message =
+    "payouts at Stripe name this row, so an old job has paid it: write the payout's id into the row and set it to " +
+    (paidCents === booking.amountCents
+      ? 'PAID_OUT'
+      : 'PAID_OUT; the amounts differ: settle the difference with the expert')
+  const shown = payouts.map(({ account, payout }) => ({
+    payoutId: payout.id,
+    account,
+    amountCents: payout.amountCents,
+    currency: payout.currency,
+    status: payout.status,
+    createdAt: payout.createdAt,
+  }))
+  return { kind: 'row-already-paid', message, details: { payouts: shown, paidCents } }
+}
+
+function factsOf({ account, booking }: PayoutRow) {
+  return { account, amountCents: booking.amountCents, currency: booking.currency }
+}

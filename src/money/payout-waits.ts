@@ -1,0 +1,21 @@
+import { waitSentences as bookingSentences } from './eligibility.ts'
+import type { LaneWait } from './payout-lanes.ts'
+import type { RowWait } from './payout-rows.ts'
+
+/** One sentence for people: what a row waits for before its money goes to the bank. */
+export const waitSentences: Readonly<Record<RowWait | LaneWait['reason'], string>> = {
+  ...bookingSentences,
+  held: 'its payout is held until an operator approves it',
+  operation_open: 'a payout of this account was begun and is being finished; the next one follows it',
+  account_unread: 'Stripe did not tell about the account this time; the run comes back',
+  account_unreachable: 'Stripe does not show us the account any more',
+  payment_unread: 'Stripe did not tell about the payment this time; the run comes back',
+  account_frozen: 'somebody else has paid out of this account: it is frozen until the finding about that is resolved',
+  payouts_disabled: 'Stripe does not allow payouts of this account: the expert has to complete what Stripe asks for',
+  schedule_not_manual: 'the account pays itself out: its schedule has to be set to manual first',
+  bank_account_disabled:
+    'the bank account of this currency was disabled after a payout failed: the expert has to name another',
+  no_bank_account: 'the account has no bank account for this currency',
+  awaiting_funds: 'the account does not have the money available yet',
+  below_minimum: 'all that can be paid is less than the smallest payout; it is paid with the next bookings',
+}
