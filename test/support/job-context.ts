@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Db } from '../../src/database/connection.ts'
 import type { JobContext, Providers } from '../../src/runner/context.ts'
 import type { Effect, Job, Plan } from '../../src/runner/define-job.ts'
+import { noLedger, noPayments } from './no-money.ts'
 
 export interface TestContext extends JobContext {
   /** What the job logged, oldest first. */
@@ -10,24 +11,28 @@ export interface TestContext extends JobContext {
 
 type Overrides = Partial<Omit<JobContext, 'providers'>> & { readonly providers?: Partial<Providers> }
 
-/** A context made by hand, for tests that call gather, plan and apply themselves. The site is up, Clerk is not set. */
+/** A context made by hand, for tests that call gather, plan and apply themselves. The site is up, Clerk is not set, no money moves. */
 export function testContext(db: Db, now: string, overrides: Overrides = {}): TestContext {
   const lines: Record<string, unknown>[] = []
   const at = new Date(now)
   return {
     runId: '00000000-0000-7000-8000-000000000001',
+    job: 'test-job',
     attempt: 1,
     now: at,
     clock: () => at,
     signal: new AbortController().signal,
     log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) }),
     db,
+    lease: undefined,
+    ledger: noLedger,
     sendOwedPings: async () => ({ delivered: 0, dropped: 0, owed: 0 }),
     lines,
     ...overrides,
     providers: {
       site: { check: async () => ({ state: 'up', latencyMs: 3, detail: '' }) },
       qstash: undefined,
+      payments: noPayments,
       calendarTokens: undefined,
       ...overrides.providers,
     },

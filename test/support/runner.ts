@@ -12,6 +12,7 @@ import type { Answer } from '../../src/runner/outcomes.ts'
 import type { RunnerParts } from '../../src/runner/parts.ts'
 import { createRunner, type Runner } from '../../src/runner/run-job.ts'
 import { testDatabase } from './database.ts'
+import { neverAsked, noLedger, noPayments } from './no-money.ts'
 
 /** A clock that stands still until a test moves it. */
 export function stoppedClock(at = '2026-03-10T12:00:30.000Z') {
@@ -100,7 +101,13 @@ export async function testRunner(t: Test, overrides: Partial<RunnerParts> = {}):
     createRunner({
       db,
       runBatches: createRunBatches(more.db ?? overrides.db ?? db),
-      providers: { site: { check: neverAsked }, qstash: undefined, calendarTokens: undefined },
+      providers: {
+        site: { check: neverAsked },
+        qstash: undefined,
+        payments: noPayments,
+        calendarTokens: undefined,
+      },
+      ledger: noLedger,
       log,
       clock,
       newId: () => uuidv7(),
@@ -132,8 +139,4 @@ export async function answerOf(runner: Runner, wanted: Delivery): Promise<Answer
   const result = await runner.run(wanted)
   if (result.kind === 'refused') throw new Error(`refused: ${result.reason} ${result.message}`)
   return result.answer
-}
-
-async function neverAsked(): Promise<never> {
-  throw new Error('no test provider was given')
 }
