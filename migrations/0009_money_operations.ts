@@ -36,7 +36,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       first_sent_at timestamptz,
       last_sent_at timestamptz,
       sends integer not null default 0,
+      answer_stored boolean not null default false,
       clean_lookup_at timestamptz,
+      blocked_since timestamptz,
       vendor_status text,
       run_id uuid not null,
       approved_by text,
@@ -66,6 +68,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index money_operations_open on jobs.money_operations (kind, created_at)
     where state in ('planned', 'held', 'sending', 'unknown', 'blocked')`.execute(db)
   await sql`
+    create index money_operations_unsettled on jobs.money_operations (created_at)
+    where kind = 'payout' and state = 'created'`.execute(db)
+  await sql`
+    create index money_operations_paid on jobs.money_operations (finished_at)
+    where kind = 'payout' and state = 'paid'`.execute(db)
+  await sql`
     create index money_operations_sent on jobs.money_operations (currency, first_sent_at)
     where origin = 'sent' and first_sent_at is not null`.execute(db)
   await sql`create index money_operations_run on jobs.money_operations (run_id)`.execute(db)
@@ -85,6 +93,21 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     where live`.execute(db)
   await sql`
     create index money_operation_items_row on jobs.money_operation_items (payment_transfer_id)`.execute(db)
+
+  // What was decided is sent as it was decided, whatever a later version of the code believes.
+  await sql`
+    create function jobs.refuse_thaw() returns trigger language plpgsql as $$
+    begin
+      raise exception 'operation % is frozen: its request, amount and account never change', old.id
+        using errcode = 'check_violation';
+    end $$`.execute(db)
+  await sql`
+    create trigger money_operations_frozen before update on jobs.money_operations
+    for each row when (
+      (old.kind, old.origin, old.amount, old.currency, old.account, old.request_hash, old.request)
+        is distinct from (new.kind, new.origin, new.amount, new.currency, new.account, new.request_hash, new.request)
+      or new.generation < old.generation or (old.stripe_id is not null and new.stripe_id is distinct from old.stripe_id))
+    execute function jobs.refuse_thaw()`.execute(db)
 
   // Items live exactly as long as their operation may have moved money, or still may.
   await sql`

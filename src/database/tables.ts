@@ -196,8 +196,12 @@ export interface MoneyOperationsTable {
   first_sent_at: Time | null
   last_sent_at: Time | null
   sends: Generated<number>
+  /** Stripe answers this generation's key with a stored error: sending it again tells nothing. */
+  answer_stored: Generated<boolean>
   /** When a look-up first found nothing, since the last send. */
   clean_lookup_at: Time | null
+  /** When it was first refused for what may pass; kept until it works. */
+  blocked_since: Time | null
   /** What Stripe last said about the object. */
   vendor_status: string | null
   run_id: string

@@ -32,6 +32,8 @@ export type HoldReason =
   | 'account_shared'
   | 'account_changed'
   | 'failed_repeatedly'
+  /** Stripe refused one of its rows for good before. */
+  | 'rejected_before'
 
 /** A transfer that exists at Stripe already, to be written down for a row. Moves nothing. */
 export interface RecordOrder {
@@ -81,6 +83,11 @@ export interface Posting {
   readonly receipt?: string
   /** Cents that really moved, by this call or by an earlier one that is now known: 0 when held, blocked or canceled. */
   readonly amountCents: number
+  readonly operationId?: string
+  /** Why it is held, blocked or canceled. */
+  readonly reason?: string
+  /** When a blocked one is worth another try. */
+  readonly wakeAt?: Date
 }
 
 /**

@@ -1,0 +1,73 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import type { OperationKind } from './tables.ts'
+
+/**
+ * Cents of a currency that left, or may have left, since `since`: operations of which nobody knows that they moved
+ * nothing. What was only recorded, held, refused or given up does not count.
+ */
+export async function sumSentSince(db: Db, currency: string, since: Date): Promise<number> {
+  const { rows } = await sql<{ cents: string }>`
+    select coalesce(sum(amount), 0) as cents from jobs.money_operations
+    where origin = 'sent' and currency = ${currency} and first_sent_at > ${since}
+      and state in ('sending', 'unknown', 'created', 'paid', 'failed')`.execute(db)
+  return Number(rows[0]?.cents ?? 0)
+}
+
+export interface Brakes {
+  /** Cents of the currency that left, or may have left, without the operation asked about. */
+  readonly sentCents: number
+  /** One of the rows was in an operation of this kind that Stripe refused for good. */
+  readonly rejectedBefore: boolean
+  /** Another payout of this account and currency waits for its cause to pass. */
+  readonly laneBlocked: boolean
+}
+
+export interface BrakesQuery {
+  readonly kind: OperationKind
+  readonly account: string
+  readonly currency: string
+  readonly since: Date
+  readonly rowIds: readonly number[]
+  /** The operation that is about to be sent, if it exists already. */
+  readonly except: string | null
+}
+
+/** What speaks against sending, in one statement. Ask under `lockCurrency`, or two may pass where one fits. */
+export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
+  const { account, currency, except, kind, rowIds, since } = query
+  const { rows } = await sql<{ cents: string; rejected: boolean; blocked: boolean }>`
+    select
+      (select coalesce(sum(o.amount), 0) from jobs.money_operations o
+        where o.origin = 'sent' and o.currency = ${currency} and o.first_sent_at > ${since}
+          and o.state in ('sending', 'unknown', 'created', 'paid', 'failed')
+          and o.id is distinct from ${except}::uuid) as cents,
+      exists (select from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
+        where i.payment_transfer_id = any(${rowIds}::integer[]) and i.kind = ${kind}
+          and o.state = 'rejected') as rejected,
+      ${kind} = 'payout' and exists (select from jobs.money_operations o
+        where o.kind = 'payout' and o.state = 'blocked' and o.account = ${account} and o.currency = ${currency}
+          and o.id is distinct from ${except}::uuid) as blocked`.execute(db)
+  const row = rows[0]
+  return {
+    sentCents: Number(row?.cents ?? 0),
+    rejectedBefore: row?.rejected === true,
+    laneBlocked: row?.blocked === true,
+  }
+}
+
+/** Those of the payouts that neither an operation of ours nor an operator's resolved finding explains; their ids. */
+export async function listUnexplained(
+  db: Db,
+  payouts: readonly { readonly id: string; readonly operationId: string | null }[],
+): Promise<string[]> {
+  if (payouts.length === 0) return []
+  const { rows } = await sql<{ id: string }>`
+    select p.id
+    from unnest(${payouts.map(({ id }) => id)}::text[], ${payouts.map(payout => payout.operationId)}::text[])
+      as p (id, operation_id)
+    where not exists (select from jobs.money_operations o where o.stripe_id = p.id or o.id::text = p.operation_id)
+      and not exists (select from jobs.findings f
+        where f.kind = 'payout-unexplained' and f.subject = p.id and f.state = 'resolved')`.execute(db)
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,126 @@
+import { type Insertable, type Selectable, sql, type Transaction, type Updateable } from 'kysely'
+import type { Db } from './connection.ts'
+import { type HeldLease, holding, type Lease } from './leases.ts'
+import type { MoneyOperationsTable, OperationKind, OperationState, Tables } from './tables.ts'
+
+export type Trx = Transaction<Tables>
+export type Operation = Selectable<MoneyOperationsTable>
+export type OperationItem = { readonly paymentTransferId: number; readonly amountCents: number }
+export type { HeldLease }
+
+/**
+ * The first statement of whatever moves or frees money: whether this run may. The lease's row stays locked against
+ * renewal, release and take-over until the transaction ends, so that nobody else can begin meanwhile.
+ */
+export async function lockLease(trx: Trx, lease: Lease): Promise<'held' | 'lost' | 'paused'> {
+  const { rows } = await sql<{ paused: boolean }>`
+    select exists (select from jobs.job_settings s where s.job = l.job and s.paused_at is not null) as paused
+    from jobs.leases l where ${holding(lease)} for share of l`.execute(trx)
+  const row = rows[0]
+  if (row === undefined) return 'lost'
+  return row.paused ? 'paused' : 'held'
+}
+
+/** Makes those who want to send money of this currency come one after the other, until the transaction ends. */
+export async function lockCurrency(trx: Trx, currency: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`eleva-jobs money ${currency}`}, 0))`.execute(trx)
+}
+
+/** Writes a new operation and the rows it pays, in one statement. Throws a unique violation (see `findUnique`). */
+export async function insertOperation(
+  trx: Trx,
+  operation: Insertable<MoneyOperationsTable>,
+  items: readonly OperationItem[],
+): Promise<Operation> {
+  const inserted = await trx
+    .with('operation', db => db.insertInto('jobs.money_operations').values(operation).returningAll())
+    .with('items', db =>
+      db.insertInto('jobs.money_operation_items').values(
+        items.map(({ amountCents, paymentTransferId }) => ({
+          operation_id: operation.id,
+          kind: operation.kind,
+          payment_transfer_id: paymentTransferId,
+          amount: amountCents,
+          live: true,
+        })),
+      ),
+    )
+    .selectFrom('operation')
+    .selectAll()
+    .executeTakeFirstOrThrow()
+  return inserted
+}
+
+/** What an UPDATE of an operation expects; `sends` too where somebody else's send in between must win. */
+export interface Expected {
+  readonly id: string
+  readonly states: readonly OperationState[]
+  readonly generation: number
+  readonly sends?: number
+}
+
+/** Changes an operation if it still is as expected, and gives it as it is now; undefined when it is not. */
+export async function updateOperation(
+  db: Db,
+  { generation, id, sends, states }: Expected,
+  change: Updateable<MoneyOperationsTable>,
+): Promise<Operation | undefined> {
+  let query = db
+    .updateTable('jobs.money_operations')
+    .set(change)
+    .where('id', '=', id)
+    .where('state', 'in', states)
+    .where('generation', '=', generation)
+  if (sends !== undefined) query = query.where('sends', '=', sends)
+  return await query.returningAll().executeTakeFirst()
+}
+
+/** An operation and the rows it pays, by their ids; undefined when there is none. */
+export async function findOperationWithItems(
+  db: Db,
+  id: string,
+): Promise<{ operation: Operation; items: readonly OperationItem[] } | undefined> {
+  const operation = await db.selectFrom('jobs.money_operations').selectAll().where('id', '=', id).executeTakeFirst()
+  if (operation === undefined) return undefined
+  const items = await db
+    .selectFrom('jobs.money_operation_items')
+    .select(['payment_transfer_id', 'amount'])
+    .where('operation_id', '=', id)
+    .orderBy('payment_transfer_id')
+    .execute()
+  return {
+    operation,
+    items: items.map(item => ({ paymentTransferId: item.payment_transfer_id, amountCents: Number(item.amount) })),
+  }
+}
+
+/** The operation of a kind that has paid a row, or still may; undefined when there is none. */
+export async function findLiveOperation(
+  db: Db,
+  kind: OperationKind,
+  paymentTransferId: number,
+): Promise<Operation | undefined> {
+  return await db
+    .selectFrom('jobs.money_operation_items as i')
+    .innerJoin('jobs.money_operations as o', 'o.id', 'i.operation_id')
+    .selectAll('o')
+    .where('i.kind', '=', kind)
+    .where('i.payment_transfer_id', '=', paymentTransferId)
+    .where('i.live', '=', true)
+    .executeTakeFirst()
+}
+
+const uniques = {
+  money_operation_items_live: 'row_taken',
+  money_operations_payout_lane: 'lane_taken',
+  money_operations_stripe_id: 'object_taken',
+} as const
+
+export type Taken = (typeof uniques)[keyof typeof uniques]
+
+/** Which of the uniques that decide races was hit; undefined for any other error. */
+export function findUnique(err: unknown): Taken | undefined {
+  const { code, constraint } = err as { code?: unknown; constraint?: unknown }
+  if (code !== '23505' || typeof constraint !== 'string') return undefined
+  return constraint in uniques ? uniques[constraint as keyof typeof uniques] : undefined
+}

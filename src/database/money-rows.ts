@@ -1,0 +1,115 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import type { OperationItem, Trx } from './money-operations.ts'
+import type { OperationKind, PaymentTransferStatus } from './tables.ts'
+
+/** A row of payment_transfers, as far as moving its money needs it. The currency is in lower case. */
+export interface MoneyRow {
+  readonly id: number
+  readonly status: PaymentTransferStatus
+  readonly amountCents: number
+  readonly currency: string
+  readonly account: string
+  readonly paymentIntentId: string
+  readonly transferId: string | null
+  readonly payoutId: string | null
+  /** The expert's Clerk id. */
+  readonly expert: string
+  readonly serviceName: string | null
+  readonly startsAt: Date
+}
+
+/** The rows as they are, in order of their ids. */
+export async function listMoneyRows(db: Db, ids: readonly number[]): Promise<MoneyRow[]> {
+  return await selectMoneyRows(db, ids, sql``)
+}
+
+/** The rows as they are, which stay so until the transaction ends: whoever wants to change one waits. */
+export async function lockMoneyRows(trx: Trx, ids: readonly number[]): Promise<MoneyRow[]> {
+  return await selectMoneyRows(trx, ids, sql`for share`)
+}
+
+const columns = sql`t.id, t.status, t.amount as "amountCents", lower(t.currency) as currency,
+  t.expert_connect_account_id as account, t.payment_intent_id as "paymentIntentId", t.transfer_id as "transferId",
+  t.payout_id as "payoutId", t.expert_clerk_user_id as expert, t.service_name as "serviceName",
+  t.session_start_time as "startsAt"`
+
+async function selectMoneyRows(db: Db, ids: readonly number[], lock: ReturnType<typeof sql>): Promise<MoneyRow[]> {
+  const { rows } = await sql<MoneyRow>`
+    select ${columns} from payment_transfers t where t.id = any(${ids}::integer[]) order by t.id ${lock}`.execute(db)
+  return rows
+}
+
+/** The statuses in which a row may be paid by an operation of a kind. */
+export const payableStatuses: Readonly<Record<OperationKind, readonly PaymentTransferStatus[]>> = {
+  transfer: ['PENDING', 'READY', 'APPROVED'],
+  payout: ['COMPLETED'],
+}
+
+export interface Paid {
+  readonly kind: OperationKind
+  /** Cents of each row, as it was decided. */
+  readonly items: readonly OperationItem[]
+  readonly currency: string
+  readonly account: string
+  readonly stripeId: string
+  /** Only rows in one of these change; a refund or dispute that came in between has won. */
+  readonly statuses: readonly PaymentTransferStatus[]
+  readonly now: Date
+}
+
+/**
+ * Writes the object's id and the next status into rows that still are as they were decided; gives those that
+ * were, as they are now. Locked in order of their ids, so that two who want the same rows never wait in a circle.
+ */
+export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
+  const { account, currency, items, kind, now, statuses, stripeId } = paid
+  const isPayout = kind === 'payout'
+  const column = sql.ref(isPayout ? 'payout_id' : 'transfer_id')
+  const { rows } = await sql<MoneyRow>`
+    with expected as materialized (
+      select t.id from payment_transfers t
+      join unnest(${items.map(item => item.paymentTransferId)}::integer[],
+        ${items.map(item => item.amountCents)}::integer[]) as e (id, amount) on e.id = t.id
+      where t.amount = e.amount and t.status = any(${statuses}::payment_transfer_status_enum[]) and ${column} is null
+        and lower(t.currency) = ${currency} and t.expert_connect_account_id = ${account}
+      order by t.id for no key update of t)
+    update payment_transfers t
+    set status = ${isPayout ? 'PAID_OUT' : 'COMPLETED'}::payment_transfer_status_enum, ${column} = ${stripeId},
+      stripe_error_code = null, updated = ${now}
+    from expected where t.id = expected.id
+    returning ${columns}`.execute(trx)
+  return rows.toSorted((a, b) => a.id - b.id)
+}
+
+/** Makes rows payable again whose payout came back: only those that are PAID_OUT by exactly this payout. Gives them. */
+export async function reopenRows(
+  trx: Trx,
+  ids: readonly number[],
+  { errorCode, now, payoutId }: { payoutId: string; errorCode: string | null; now: Date },
+): Promise<MoneyRow[]> {
+  const { rows } = await sql<MoneyRow>`
+    with expected as materialized (
+      select t.id from payment_transfers t
+      where t.id = any(${ids}::integer[]) and t.status = 'PAID_OUT' and t.payout_id = ${payoutId}
+      order by t.id for no key update of t)
+    update payment_transfers t
+    set status = 'COMPLETED', payout_id = null, stripe_error_code = ${errorCode}, updated = ${now}
+    from expected where t.id = expected.id
+    returning ${columns}`.execute(trx)
+  return rows.toSorted((a, b) => a.id - b.id)
+}
+
+/** Writes down on the rows why Stripe refused them for good, where the site's people look; their status stays. */
+export async function noteRowsRefused(
+  trx: Trx,
+  ids: readonly number[],
+  { code, kind, now }: { code: string; kind: OperationKind; now: Date },
+): Promise<void> {
+  await trx
+    .updateTable('payment_transfers')
+    .set({ stripe_error_code: code, updated: now })
+    .where('id', 'in', [...ids])
+    .where('status', 'in', [...payableStatuses[kind]])
+    .execute()
+}

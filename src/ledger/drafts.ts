@@ -1,0 +1,67 @@
+import type { OperationItem } from '../database/money-operations.ts'
+import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
+import { freezeRequest } from './frozen-request.ts'
+import type { HoldReason, PayoutOrder, RecordOrder, TransferOrder } from './ledger.ts'
+
+/** An operation that is not written yet. */
+export interface Draft {
+  readonly id: string
+  readonly kind: OperationKind
+  readonly subject: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly account: string
+  readonly items: readonly OperationItem[]
+  /** The rows must be in one of these, or nothing is written. */
+  readonly statuses: readonly PaymentTransferStatus[]
+  readonly replaces: string | null
+  readonly hold: HoldReason | undefined
+  readonly frozen: { readonly request: string; readonly request_hash: string }
+}
+
+/** A transfer to be made, or one to be written down. */
+export function draftTransfer(order: TransferOrder | RecordOrder, id: string): Draft {
+  const { account, amountCents, chargeId, expectedStatus, paymentTransferId } = order
+  const currency = order.currency.toLowerCase()
+  return {
+    id,
+    kind: 'transfer',
+    subject: String(paymentTransferId),
+    amountCents,
+    currency,
+    account,
+    items: [{ paymentTransferId, amountCents }],
+    statuses: [expectedStatus],
+    replaces: null,
+    hold: 'hold' in order ? order.hold : undefined,
+    frozen: freezeRequest({
+      amountCents,
+      currency,
+      destination: account,
+      chargeId,
+      operationId: id,
+      paymentTransferId,
+    }),
+  }
+}
+
+/** A payout to be made. Throws for an order whose amount is not the sum of its rows. */
+export function draftPayout(order: PayoutOrder, id: string): Draft {
+  const { account, amountCents, hold, replaces, rows } = order
+  const currency = order.currency.toLowerCase()
+  const sum = rows.reduce((total, row) => total + row.amountCents, 0)
+  if (rows.length === 0 || sum !== amountCents) throw new Error(`a payout of ${amountCents} cannot pay rows of ${sum}`)
+  return {
+    id,
+    kind: 'payout',
+    subject: `${account} ${currency} ${id}`,
+    amountCents,
+    currency,
+    account,
+    items: rows.map(({ amountCents, paymentTransferId }) => ({ paymentTransferId, amountCents })),
+    statuses: ['COMPLETED'],
+    replaces: replaces ?? null,
+    hold,
+    frozen: freezeRequest({ account, amountCents, currency, operationId: id }),
+  }
+}

@@ -1,0 +1,91 @@
+import pMap from 'p-map'
+import { listUnexplained } from '../database/money-limits.ts'
+import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
+import type { Payment, Payout, Transfer } from '../providers/payments.ts'
+import { findPayoutObjection, findTransferObjection, listOthers, type Objection } from './fact-rules.ts'
+import { thawPayout, thawTransfer } from './frozen-request.ts'
+import { areAsExpected } from './intent.ts'
+import type { LedgerRun } from './ledger.ts'
+import type { LedgerParts, Undertaking } from './parts.ts'
+
+/** A bound on how much one operation asks at once; the provider's limiter decides how fast. */
+const readsAtOnce = 5
+/** Our clock and the vendor's may differ, and lists go by the vendor's. */
+export const clockDoubtMs = 60 * 60_000
+
+export type Facts =
+  | { readonly kind: 'right' }
+  /** It exists at Stripe already, with this operation's id on it. */
+  | { readonly kind: 'exists'; readonly objects: readonly (Transfer | Payout)[] }
+  | { readonly kind: 'wrong'; readonly objection: Objection }
+
+/**
+ * Reads at Stripe, right before sending, whatever could speak against it (DESIGN section 6). `rows` must be fresh. Throws
+ * what the provider throws; then nothing is known.
+ */
+export async function readFacts(parts: LedgerParts, undertaking: Undertaking, run: LedgerRun): Promise<Facts> {
+  const { items, operation, rows } = undertaking
+  const { account, currency, kind } = operation
+  if (!areAsExpected(rows, { kind, items, currency, account, statuses: payableStatuses[kind] })) {
+    return { kind: 'wrong', objection: { reason: 'row_changed', passing: false } }
+  }
+  return kind === 'transfer'
+    ? await readTransferFacts(parts, undertaking, run)
+    : await readPayoutFacts(parts, undertaking, run)
+}
+
+async function readTransferFacts(
+  { payments }: LedgerParts,
+  { operation, rows }: Undertaking,
+  run: LedgerRun,
+): Promise<Facts> {
+  const { chargeId, destination } = thawTransfer(operation)
+  const [row] = rows
+  if (row === undefined) throw new Error(`the transfer ${operation.id} has no row`)
+  const [payment, account, balance] = await Promise.all([
+    payments.readPayment(row.paymentIntentId, run.signal),
+    payments.readAccount(destination, run.signal),
+    payments.readBalance(destination, run.signal),
+  ])
+  const from = new Date((payment.charge?.paidAt ?? operation.created_at).getTime() - clockDoubtMs)
+  const transfers = await payments.listTransfers({ destination, from }, run.signal)
+  const objects = transfers.filter(transfer => transfer.operationId === operation.id)
+  if (objects.length > 0) return { kind: 'exists', objects }
+  return conclude(findTransferObjection({ payment, account, balance, transfers }, row, chargeId))
+}
+
+async function readPayoutFacts(
+  { db, payments }: LedgerParts,
+  { operation, rows }: Undertaking,
+  run: LedgerRun,
+): Promise<Facts> {
+  const { account, amountCents, currency } = thawPayout(operation)
+  const from = new Date(operation.created_at.getTime() - clockDoubtMs)
+  const [ofRows, connect, balance, payouts] = await Promise.all([
+    pMap(rows, async row => await readPaymentOf(row, payments, run), { concurrency: readsAtOnce }),
+    payments.readAccount(account, run.signal),
+    payments.readBalance(account, run.signal),
+    payments.listPayouts({ account, from }, run.signal),
+  ])
+  const objects = payouts.filter(payout => payout.operationId === operation.id)
+  if (objects.length > 0) return { kind: 'exists', objects }
+  // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
+  const unexplained = await listUnexplained(db, listOthers(payouts, operation.id))
+  return conclude(
+    findPayoutObjection({ payments: ofRows, account: connect, balance, unexplained }, currency, amountCents),
+  )
+}
+
+/** A row's payment, and where the charge made no transfer of its own, the transfers that somebody made by a call. */
+async function readPaymentOf(row: MoneyRow, payments: LedgerParts['payments'], run: LedgerRun) {
+  const payment: Payment = await payments.readPayment(row.paymentIntentId, run.signal)
+  const { charge } = payment
+  if (charge === undefined || charge.transfer !== undefined) return { row, payment, transfers: [] }
+  const from = new Date(charge.paidAt.getTime() - clockDoubtMs)
+  const transfers = await payments.listTransfers({ destination: row.account, from }, run.signal)
+  return { row, payment, transfers }
+}
+
+function conclude(objection: Objection | undefined): Facts {
+  return objection === undefined ? { kind: 'right' } : { kind: 'wrong', objection }
+}

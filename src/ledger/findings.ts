@@ -1,0 +1,128 @@
+import { type Finding, recordFinding } from '../database/findings.ts'
+import type { Operation, Trx } from '../database/money-operations.ts'
+import type { MoneyRow } from '../database/money-rows.ts'
+import type { LedgerRun, Posting } from './ledger.ts'
+
+type Draft = Posting['findings'][number]
+
+/** Figures of an operation for a finding: ids, cents and dates, nothing personal. */
+export function evidenceOf(operation: Operation): Record<string, unknown> {
+  const { account, amount, currency, first_sent_at, generation, id, idempotency_key, kind, reason, state } = operation
+  return {
+    operationId: id,
+    kind,
+    state,
+    reason,
+    amountCents: Number(amount),
+    currency,
+    account,
+    generation,
+    idempotencyKey: idempotency_key,
+    firstSentAt: first_sent_at,
+  }
+}
+
+/** An operator has to decide about a held operation. */
+export function heldFinding(operation: Operation): Draft {
+  return {
+    kind: 'operation-held',
+    subject: operation.id,
+    message:
+      `a ${operation.kind} is held (${operation.reason}): look at its rows and at the account in Stripe's dashboard, ` +
+      'then approve the operation, or leave it held',
+    details: evidenceOf(operation),
+  }
+}
+
+/** Two objects at Stripe carry one operation: it was paid twice. */
+export function duplicateFinding(operation: Operation, stripeIds: readonly string[]): Draft {
+  return {
+    kind: 'duplicate_at_stripe',
+    subject: operation.id,
+    message:
+      `more than one ${operation.kind} at Stripe carries this operation, which is frozen: keep the right one, have the ` +
+      'others reversed or canceled, and correct the operation by hand',
+    details: { ...evidenceOf(operation), stripeIds },
+  }
+}
+
+/** What Stripe made is not what was asked for. */
+export function mismatchFinding(operation: Operation, kind: string, details: Record<string, unknown>): Draft {
+  return {
+    kind,
+    subject: operation.id,
+    message:
+      `the ${operation.kind} at Stripe is not what this operation asked for, so it is frozen: compare both, reverse or ` +
+      'cancel what is wrong at Stripe, and correct the operation by hand',
+    details: { ...evidenceOf(operation), ...details },
+  }
+}
+
+/** Money moved for an operation that had been given up, or under an earlier key: never expected to be seen. */
+export function strayFinding(operation: Operation, stripeId: string): Draft {
+  return {
+    kind: 'stray_at_stripe',
+    subject: operation.id,
+    message:
+      `a ${operation.kind} was made at Stripe that this operation does not have as its receipt: find out whether its ` +
+      'rows were paid twice, and reverse or cancel what is too much',
+    details: { ...evidenceOf(operation), stripeId },
+  }
+}
+
+/** Money left for a row that somebody changed meanwhile. */
+export function changedRowFinding(
+  operation: Operation,
+  stripeId: string,
+  row: MoneyRow | undefined,
+  id: number,
+): Draft {
+  return {
+    kind: 'paid-row-changed',
+    subject: `payment_transfers ${id}`,
+    message:
+      `this row changed while its ${operation.kind} was made, and the ${operation.kind} was not taken back: if the guest ` +
+      'got the money back, reverse the transfer or settle with the expert; else put the row right',
+    details: { ...evidenceOf(operation), stripeId, status: row?.status, rowCents: row?.amountCents },
+  }
+}
+
+/** What waits for its cause to pass has waited too long. */
+export function blockedFinding(operation: Operation): Draft {
+  return {
+    kind: 'operation-blocked',
+    subject: operation.id,
+    message:
+      `a ${operation.kind} has been refused for days (${operation.reason}): look at the account in Stripe's dashboard, and ` +
+      'remove the cause or tell the expert what is missing',
+    details: { ...evidenceOf(operation), blockedSince: operation.blocked_since },
+  }
+}
+
+/** A payout came back. */
+export function failedPayoutFinding(
+  operation: Operation,
+  failureCode: string | null,
+  bankAccountIsTheTrouble: boolean,
+): Draft {
+  const next = bankAccountIsTheTrouble
+    ? 'the expert has to name another bank account at Stripe before it can be paid again'
+    : 'it is paid again by the next run; if that fails too, look at the account in the dashboard'
+  return {
+    kind: 'payout-failed',
+    subject: operation.id,
+    message: `a payout came back (${failureCode ?? 'canceled'}) and its rows are payable again: ${next}`,
+    details: { ...evidenceOf(operation), stripeId: operation.stripe_id, failureCode },
+  }
+}
+
+/** Writes a finding in the transaction that makes it true, because no later run would see it again. */
+export async function recordIn(trx: Trx, draft: Draft, run: LedgerRun, now: Date): Promise<void> {
+  const finding: Finding = { ...draft, job: run.job, runId: run.runId }
+  await recordFinding(trx, finding, now)
+}
+
+/** The finding of a new held operation. */
+export async function recordHeld(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
+  await recordIn(trx, heldFinding(operation), run, now)
+}

@@ -1,0 +1,150 @@
+import { type Brakes, readBrakes } from '../database/money-limits.ts'
+import {
+  findUnique,
+  insertOperation,
+  lockCurrency,
+  lockLease,
+  type Operation,
+  type OperationItem,
+  type Taken,
+  type Trx,
+} from '../database/money-operations.ts'
+import { lockMoneyRows, type MoneyRow } from '../database/money-rows.ts'
+import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
+import { StopRunError } from '../errors.ts'
+import { findHold } from '../money/limits.ts'
+import type { Draft } from './drafts.ts'
+import { recordHeld } from './findings.ts'
+import type { HoldReason, MoneyLimits } from './ledger.ts'
+import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
+
+const dayMs = 24 * 60 * 60_000
+
+export type Intent =
+  /** Committed as `sending`: its facts are read next, and nothing has been sent. */
+  | ({ readonly kind: 'sending' } & Undertaking)
+  /** Committed as `held`: an operator has to approve it. */
+  | { readonly kind: 'held'; readonly operation: Operation; readonly reason: HoldReason }
+  /** Nothing was written: a row has changed, or somebody else was first. */
+  | { readonly kind: 'none'; readonly reason: 'row_changed' | 'lane_blocked' | Taken }
+
+/**
+ * Commits what is about to be sent, in one transaction: (1) lease and pause, (2) the rows as expected and locked, (3) the
+ * circuit breaker, one sender of a currency at a time, (4) the operation and its rows. Throws StopRunError when the run
+ * may not.
+ */
+export async function commitIntent({ db, limits }: LedgerParts, draft: Draft, run: LeasedRun): Promise<Intent> {
+  const now = run.clock()
+  try {
+    return await db.transaction().execute(async (trx): Promise<Intent> => {
+      await requireRun(trx, run)
+      const rows = await lockRowsAsExpected(trx, draft)
+      if (rows === undefined) return { kind: 'none', reason: 'row_changed' }
+      await lockCurrency(trx, draft.currency)
+      const brakes = await readBrakesFor(trx, draft, now)
+      if (brakes.laneBlocked) return { kind: 'none', reason: 'lane_blocked' }
+      const reason = draft.hold ?? decideHold(draft.amountCents, brakes, limits)
+      const operation = await insertOperation(trx, toRow(draft, reason, run.runId, now), draft.items)
+      if (reason === undefined) return { kind: 'sending', operation, items: draft.items, rows }
+      await recordHeld(trx, operation, run, now)
+      return { kind: 'held', operation, reason }
+    })
+  } catch (thrown) {
+    const taken = findUnique(thrown)
+    if (taken === undefined) throw thrown
+    return { kind: 'none', reason: taken }
+  }
+}
+
+/** The first statement of whatever moves or frees money. Throws StopRunError when the run may not. */
+export async function requireRun(trx: Trx, { lease }: LeasedRun): Promise<void> {
+  const state = await lockLease(trx, lease)
+  if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+}
+
+interface Expectation {
+  readonly kind: OperationKind
+  readonly items: readonly OperationItem[]
+  readonly currency: string
+  readonly account: string
+  readonly statuses: readonly PaymentTransferStatus[]
+}
+
+/** The rows, locked, if every one is still what was decided about; undefined when one is not. */
+export async function lockRowsAsExpected(trx: Trx, expected: Expectation): Promise<MoneyRow[] | undefined> {
+  const rows = await lockMoneyRows(
+    trx,
+    expected.items.map(item => item.paymentTransferId),
+  )
+  return areAsExpected(rows, expected) ? rows : undefined
+}
+
+/** Whether every row of an operation still says what the operation was made from. */
+export function areAsExpected(rows: readonly MoneyRow[], expected: Expectation): boolean {
+  const { account, currency, items, kind, statuses } = expected
+  const byId = new Map(rows.map(row => [row.id, row]))
+  return items.every(({ amountCents, paymentTransferId }) => {
+    const row = byId.get(paymentTransferId)
+    return (
+      row !== undefined &&
+      statuses.includes(row.status) &&
+      row.amountCents === amountCents &&
+      row.currency === currency &&
+      row.account === account &&
+      (kind === 'payout' ? row.payoutId : row.transferId) === null
+    )
+  })
+}
+
+/** What speaks against sending; ask while the currency is locked. */
+export async function readBrakesFor(
+  trx: Trx,
+  { account, currency, items, kind }: Pick<Draft, 'account' | 'currency' | 'items' | 'kind'>,
+  now: Date,
+  except: string | null = null,
+): Promise<Brakes> {
+  return await readBrakes(trx, {
+    kind,
+    account,
+    currency,
+    since: new Date(now.getTime() - dayMs),
+    rowIds: items.map(item => item.paymentTransferId),
+    except,
+  })
+}
+
+/** Why an operator must approve it first; undefined when it may go. What Stripe refused for good is not simply repeated. */
+export function decideHold(amountCents: number, brakes: Brakes, limits: MoneyLimits): HoldReason | undefined {
+  return (
+    findHold({ amountCents, sentCents: brakes.sentCents }, limits) ??
+    (brakes.rejectedBefore ? 'rejected_before' : undefined)
+  )
+}
+
+function toRow(draft: Draft, held: HoldReason | undefined, runId: string, now: Date) {
+  const { account, amountCents, currency, frozen, id, kind, replaces, subject } = draft
+  const sent = held === undefined ? { first_sent_at: now, last_sent_at: now, sends: 1 } : {}
+  return {
+    id,
+    kind,
+    subject,
+    state: held === undefined ? ('sending' as const) : ('held' as const),
+    origin: 'sent' as const,
+    idempotency_key: keyOf(kind, id, 1),
+    amount: amountCents,
+    currency,
+    account,
+    replaces,
+    ...frozen,
+    reason: held ?? null,
+    ...sent,
+    run_id: runId,
+    created_at: now,
+    updated_at: now,
+  }
+}
+
+/** The idempotency key of a generation. Written once with each generation, and read from the row ever after. */
+export function keyOf(kind: OperationKind, id: string, generation: number): string {
+  return `${kind}:${id}:g${generation}`
+}

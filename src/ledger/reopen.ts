@@ -1,0 +1,67 @@
+import { lockCurrency, type Operation } from '../database/money-operations.ts'
+import { payableStatuses } from '../database/money-rows.ts'
+import { recordHeld } from './findings.ts'
+import { decideHold, keyOf, lockRowsAsExpected, readBrakesFor, requireRun } from './intent.ts'
+import { auditOperation, move } from './move.ts'
+import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
+
+export type Reopened =
+  /** Committed as `sending` once more: it may be sent. */
+  | ({ readonly kind: 'sending' } & Undertaking)
+  | { readonly kind: 'held'; readonly operation: Operation; readonly reason: string }
+  | { readonly kind: 'none'; readonly reason: 'row_changed' | 'taken_by_another' }
+
+/**
+ * Commits, before an operation is sent again, that it will be: with lease, rows and circuit breaker as for a new one.
+ * `renewed` takes the next generation and with it a new key; only for what is proven to have done nothing. Throws
+ * StopRunError when the run may not.
+ */
+export async function reopenOperation(
+  { db, limits }: LedgerParts,
+  { items, operation }: Undertaking,
+  key: 'same' | 'renewed',
+  run: LeasedRun,
+): Promise<Reopened> {
+  const now = run.clock()
+  const { account, currency, id, kind } = operation
+  return await db.transaction().execute(async (trx): Promise<Reopened> => {
+    await requireRun(trx, run)
+    const expected = { kind, items, currency, account, statuses: payableStatuses[kind] }
+    const rows = await lockRowsAsExpected(trx, expected)
+    if (rows === undefined) return { kind: 'none', reason: 'row_changed' }
+    const fresh = key === 'renewed' ? nextGeneration(operation) : {}
+    // Under its old key it counts among what was sent already.
+    if (operation.approved_at === null && (key === 'renewed' || operation.first_sent_at === null)) {
+      await lockCurrency(trx, currency)
+      const brakes = await readBrakesFor(trx, { account, currency, items, kind }, now, id)
+      const reason = decideHold(Number(operation.amount), brakes, limits)
+      if (reason !== undefined) {
+        const held = await move(trx, operation, 'held', { ...fresh, reason }, now)
+        if (held === undefined) return { kind: 'none', reason: 'taken_by_another' }
+        await recordHeld(trx, held, run, now)
+        return { kind: 'held', operation: held, reason }
+      }
+    }
+    const sent = { ...fresh, ...sentOnceMore({ ...operation, ...fresh }, now) }
+    const sending = await move(trx, operation, 'sending', sent, now)
+    if (sending === undefined) return { kind: 'none', reason: 'taken_by_another' }
+    if (key === 'renewed') await auditOperation(trx, 'renewed', sending, run, now, { after: operation.reason })
+    return { kind: 'sending', operation: sending, items, rows }
+  })
+}
+
+function nextGeneration({ generation, id, kind }: Operation) {
+  return {
+    generation: generation + 1,
+    idempotency_key: keyOf(kind, id, generation + 1),
+    first_sent_at: null,
+    last_sent_at: null,
+    sends: 0,
+    answer_stored: false,
+    clean_lookup_at: null,
+  }
+}
+
+function sentOnceMore({ first_sent_at, sends }: Pick<Operation, 'first_sent_at' | 'sends'>, now: Date) {
+  return { first_sent_at: first_sent_at ?? now, last_sent_at: now, sends: sends + 1, clean_lookup_at: null }
+}

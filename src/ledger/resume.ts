@@ -1,0 +1,177 @@
+import { findOperationWithItems, findUnique } from '../database/money-operations.ts'
+import { listMoneyRows } from '../database/money-rows.ts'
+import { PermanentError } from '../errors.ts'
+import { isCuredByRegrouping } from '../money/refusals.ts'
+import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/send-outcomes.ts'
+import { block, takeFound } from './answers.ts'
+import type { Objection } from './fact-rules.ts'
+import { readFacts } from './facts.ts'
+import { heldFinding } from './findings.ts'
+import { requireRun } from './intent.ts'
+import type { Posting } from './ledger.ts'
+import { lookUp } from './look-up.ts'
+import { auditOperation, move } from './move.ts'
+import { comeBack, type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
+import { reopenOperation } from './reopen.ts'
+import { sendOperation } from './send.ts'
+
+/**
+ * Takes an unfinished operation as far as it can go now. What may have been sent is looked up before anything else; what
+ * was never sent is sent like a new one. Anything that is not unfinished changes nothing.
+ */
+export async function resumeOperation(parts: LedgerParts, id: string, run: LeasedRun): Promise<Posting> {
+  const found = await findOperationWithItems(parts.db, id)
+  if (found === undefined) throw new PermanentError(`there is no operation ${id}`, { code: 'operation_missing' })
+  const { items, operation } = found
+  const ids = items.map(item => item.paymentTransferId)
+  const undertaking = { operation, items, rows: await listMoneyRows(parts.db, ids) }
+  switch (operation.state) {
+    case 'planned':
+      return await sendIfRight(parts, undertaking, 'same', run)
+    case 'sending':
+    case 'unknown':
+      return await resumeSent(parts, undertaking, run)
+    case 'blocked':
+      return await wake(parts, undertaking, run)
+    case 'created':
+    case 'paid':
+      return nothingMoved('already_recorded', { receipt: operation.stripe_id ?? '', operationId: id })
+    case 'held':
+    case 'failed':
+    case 'canceled':
+    case 'rejected':
+      return nothingMoved(operation.state, { operationId: id })
+  }
+}
+
+/** Looks it up, and does what the look-up and the age of the key allow. */
+async function resumeSent(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
+  const { operation } = undertaking
+  const objects = await lookUp(parts, operation, run)
+  const now = run.clock().getTime()
+  const msSince = (at: Date | null): number | undefined => (at === null ? undefined : now - at.getTime())
+  const standing = {
+    keyAgeMs: msSince(operation.first_sent_at) ?? Number.POSITIVE_INFINITY,
+    answerStored: operation.answer_stored,
+    cleanLookUpMsAgo: msSince(operation.clean_lookup_at),
+    frozen: isFrozen(operation.reason),
+  }
+  const next = decideNext(standing, objects.length)
+  switch (next) {
+    case 'adopt':
+    case 'freeze':
+      return await takeFound(parts, undertaking, objects, run)
+    case 'sendAgain':
+      return await sendIfRight(parts, undertaking, 'same', run)
+    case 'renew':
+      return await sendIfRight(parts, undertaking, 'renewed', run)
+    case 'wait':
+      return await leaveUnknown(parts, undertaking, operation.reason, run)
+  }
+}
+
+/** What was refused for a cause that may be over: looked up once more, although the refusal is proof by itself. */
+async function wake(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
+  const { operation } = undertaking
+  const { id, reason, wake_at: wakeAt } = operation
+  if (wakeAt !== null && wakeAt > run.clock()) {
+    return nothingMoved('blocked', { wakeAt, operationId: id, ...(reason === null ? {} : { reason }) })
+  }
+  const objects = await lookUp(parts, operation, run)
+  if (objects.length > 0) return await takeFound(parts, undertaking, objects, run)
+  if (isCuredByRegrouping(reason)) return await giveUp(parts, undertaking, reason ?? 'regrouped', run)
+  return await sendIfRight(parts, undertaking, operation.first_sent_at === null ? 'same' : 'renewed', run)
+}
+
+/** Reads the facts and sends when they are right. */
+async function sendIfRight(
+  parts: LedgerParts,
+  undertaking: Undertaking,
+  key: 'same' | 'renewed',
+  run: LeasedRun,
+): Promise<Posting> {
+  const facts = await readFacts(parts, undertaking, run)
+  if (facts.kind === 'exists') return await takeFound(parts, undertaking, facts.objects, run)
+  const { operation } = undertaking
+  const isProvenUnsent = key === 'renewed' || operation.first_sent_at === null
+  if (facts.kind === 'wrong') return await putAside(parts, undertaking, facts.objection, isProvenUnsent, run)
+  await parts.onStep?.('facts', operation.id)
+  const reopened = await reopen(parts, undertaking, key, run)
+  switch (reopened.kind) {
+    case 'sending':
+      await parts.onStep?.('intent', operation.id)
+      return await sendOperation(parts, reopened, run)
+    case 'held':
+      return nothingMoved('held', { findings: [heldFinding(reopened.operation)], reason: reopened.reason })
+    case 'none': {
+      if (reopened.reason !== 'row_changed') return nothingMoved(reopened.reason, { operationId: operation.id })
+      const changed = { reason: 'row_changed', passing: false }
+      return await putAside(parts, undertaking, changed, isProvenUnsent, run)
+    }
+  }
+}
+
+async function reopen(parts: LedgerParts, undertaking: Undertaking, key: 'same' | 'renewed', run: LeasedRun) {
+  try {
+    return await reopenOperation(parts, undertaking, key, run)
+  } catch (thrown) {
+    const taken = findUnique(thrown)
+    if (taken === undefined) throw thrown
+    return { kind: 'none', reason: taken } as const
+  }
+}
+
+/**
+ * Something speaks against sending. What may have been sent stays unknown; what is proven not to have been is given up,
+ * so that the next plan says why its rows wait. What an operator approved is kept, as long as there is hope.
+ */
+async function putAside(
+  parts: LedgerParts,
+  undertaking: Undertaking,
+  { passing, reason }: Objection,
+  isProvenUnsent: boolean,
+  run: LeasedRun,
+): Promise<Posting> {
+  if (!isProvenUnsent) return await leaveUnknown(parts, undertaking, reason, run)
+  if (undertaking.operation.approved_at === null || !passing) return await giveUp(parts, undertaking, reason, run)
+  const wakeAt = new Date(run.clock().getTime() + wakeAfterMs(reason))
+  return await block(parts, undertaking, { reason, wakeAt }, run)
+}
+
+/** Gives its rows free: only for what is proven to have moved nothing. */
+async function giveUp(
+  { db }: LedgerParts,
+  { operation }: Undertaking,
+  reason: string,
+  run: LeasedRun,
+): Promise<Posting> {
+  const now = run.clock()
+  const canceled = await db.transaction().execute(async trx => {
+    await requireRun(trx, run)
+    const canceled = await move(trx, operation, 'canceled', { reason }, now)
+    if (canceled !== undefined) await auditOperation(trx, 'canceled', canceled, run, now)
+    return canceled
+  })
+  return nothingMoved(canceled === undefined ? 'taken_by_another' : 'canceled', { reason, operationId: operation.id })
+}
+
+/** Not proven either way: notes that nothing was found, and lets the run come back; a person's after two days. */
+async function leaveUnknown(
+  { db }: LedgerParts,
+  { operation }: Undertaking,
+  reason: string | null,
+  run: LeasedRun,
+): Promise<Posting> {
+  const now = run.clock()
+  const { clean_lookup_at: cleanAt, first_sent_at: sentAt, id } = operation
+  const kept = isFrozen(operation.reason) ? operation.reason : reason
+  await move(db, operation, 'unknown', { reason: kept, clean_lookup_at: cleanAt ?? now }, now)
+  if (sentAt !== null && now.getTime() - sentAt.getTime() < undecidedAfterMs && !isFrozen(kept)) {
+    throw comeBack('outcome_unknown', `nobody knows yet what came of operation ${id} (${kept ?? 'no answer'})`)
+  }
+  throw new PermanentError(
+    `nobody knows what came of operation ${id} (${kept ?? 'no answer'}), and nothing is sent again for it: search the ` +
+      "account in Stripe's dashboard for an object with this operation_id in its metadata, and correct the operation by hand",
+    { code: 'outcome_undecided' },
+  )
+}

@@ -1,0 +1,34 @@
+/** What a payout came to, for its operation; `unsettled` when nothing is certain yet. */
+export type PayoutResult = 'paid' | 'failed' | 'canceled' | 'unsettled'
+
+interface PayoutReading {
+  /** The vendor's word: pending, in_transit, paid, failed or canceled. */
+  readonly status: string
+  /** The money of a payout that failed is in the balance again. */
+  readonly moneyIsBack: boolean
+}
+
+/**
+ * What a payout's state at the vendor means. A failed one counts as failed only once its money is back: its rows would
+ * otherwise be paid out of somebody else's (reference/stripe.md section 4.5). A word that is not known means nothing yet.
+ */
+export function judgePayout({ moneyIsBack, status }: PayoutReading): PayoutResult {
+  switch (status) {
+    case 'paid':
+      return 'paid'
+    case 'canceled':
+      return 'canceled'
+    case 'failed':
+      return moneyIsBack ? 'failed' : 'unsettled'
+    default:
+      return 'unsettled'
+  }
+}
+
+/** Failures that may pass by themselves; after any other the expert has to name another bank account. */
+const passing = ['could_not_process', 'insufficient_funds']
+
+/** Whether the bank account itself is the trouble, so that paying to it again cannot work (reference/stripe.md 3.4). */
+export function needsAnotherBankAccount(failureCode: string | null): boolean {
+  return failureCode !== null && !passing.includes(failureCode)
+}
