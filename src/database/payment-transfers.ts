@@ -28,7 +28,6 @@ export interface TransferCandidate {
   /** The meeting's end, else its start plus the event's duration, else null. */
   readonly appointmentEndsAt: Date | null
   readonly createdAt: Date
-  readonly notifiedAt: Date | null
   readonly transferId: string | null
   readonly payoutId: string | null
   /** Another row has the same payment. */
@@ -54,15 +53,24 @@ export interface TransferCandidates {
   readonly left: number
 }
 
+export interface CandidateQuery {
+  /** Only rows whose expert has not been told that the money is coming. */
+  readonly unnotified?: boolean
+  readonly limit?: number
+}
+
 /**
  * Rows whose money may have to be released: PENDING, READY and APPROVED alike (reference/domain.md section 5.1, H-1), in
  * one query. `scheduled_transfer_time` is no bound (DESIGN section 6, rule 4).
  */
-export async function listTransferCandidates(db: Db, limit: number = maxCandidates): Promise<TransferCandidates> {
+export async function listTransferCandidates(
+  db: Db,
+  { limit = maxCandidates, unnotified = false }: CandidateQuery = {},
+): Promise<TransferCandidates> {
   const { rows } = await sql<CandidateRow>`
     with candidates as materialized (
       select p.*, count(*) over () as total from payment_transfers p
-      where p.status in ('PENDING', 'READY', 'APPROVED')
+      where p.status in ('PENDING', 'READY', 'APPROVED') and (p.notified_at is null or not ${unnotified}::boolean)
       order by p.session_start_time, p.id limit ${limit}
     ), twins as (
       select payment_intent_id from payment_transfers group by payment_intent_id having count(*) > 1
@@ -71,7 +79,7 @@ export async function listTransferCandidates(db: Db, limit: number = maxCandidat
       where stripe_connect_account_id is not null group by 1 having count(*) > 1
     )
     select c.id, c.status::text as status, c.payment_intent_id, c.expert_connect_account_id, c.amount, c.currency,
-      c.requires_approval, c.admin_user_id, c.created, c.notified_at, c.transfer_id, c.payout_id, c.total,
+      c.requires_approval, c.admin_user_id, c.created, c.transfer_id, c.payout_id, c.total,
       u.country, u.stripe_connect_account_id as current_account, s.account is not null as account_shared,
       t.payment_intent_id is not null as has_twin,
       coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
@@ -108,7 +116,6 @@ interface CandidateRow {
   readonly admin_user_id: string | null
   readonly appointment_ends_at: Date | null
   readonly created: Date
-  readonly notified_at: Date | null
   readonly transfer_id: string | null
   readonly payout_id: string | null
   readonly has_twin: boolean
@@ -136,7 +143,6 @@ function toCandidate(row: CandidateRow): TransferCandidate {
     approvedBy: row.admin_user_id,
     appointmentEndsAt: row.appointment_ends_at,
     createdAt: row.created,
-    notifiedAt: row.notified_at,
     transferId: row.transfer_id,
     payoutId: row.payout_id,
     hasTwin: row.has_twin,

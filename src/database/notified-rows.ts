@@ -1,0 +1,72 @@
+import { sql } from 'kysely'
+import { StopRunError } from '../errors.ts'
+import type { Db } from './connection.ts'
+import type { Lease } from './leases.ts'
+import { lockLease } from './money-operations.ts'
+import { recordNotice } from './outbox.ts'
+import type { PaymentTransferStatus } from './tables.ts'
+
+/** A row whose expert is to be told that its money is coming, as it was when that was decided. */
+export interface UpcomingPayout {
+  readonly paymentTransferId: number
+  readonly expectedStatus: PaymentTransferStatus
+  readonly amountCents: number
+  readonly currency: string
+  readonly eligibleFrom: Date
+}
+
+export interface Telling {
+  readonly lease: Lease
+  readonly runId: string
+  readonly now: Date
+}
+
+/**
+ * Marks a row as told and writes the notice, in one transaction that requires the run's lease. `changed` when the row is
+ * not what it was, or the notice exists: then nobody is told again. Throws StopRunError.
+ */
+export async function recordUpcomingPayout(
+  db: Db,
+  payout: UpcomingPayout,
+  { lease, now, runId }: Telling,
+): Promise<'told' | 'changed'> {
+  return await db.transaction().execute(async trx => {
+    const state = await lockLease(trx, lease)
+    if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+    const { amountCents, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
+    // Read as a document, because not every marketplace has the column (reference/domain.md section 1.2).
+    const { rows } = await sql<MarkedRow>`
+      update payment_transfers p set notified_at = ${now}, updated = ${now}
+      where p.id = ${paymentTransferId} and p.notified_at is null and p.status::text = ${expectedStatus}
+        and p.transfer_id is null and p.payout_id is null and p.amount = ${amountCents}
+        and lower(p.currency) = ${currency}
+      returning p.expert_clerk_user_id as expert, p.payment_intent_id, p.session_start_time,
+        coalesce(to_jsonb(p) ->> 'service_name', (select e.name from events e where e.id::text = lower(p.event_id))) as service_name
+    `.execute(trx)
+    const row = rows[0]
+    if (row === undefined) return 'changed'
+    const { expert, payment_intent_id, service_name, session_start_time } = row
+    const told = await recordNotice(trx, {
+      kind: 'payout-upcoming',
+      subject: `payment_transfers ${paymentTransferId}`,
+      recipient: expert,
+      occurrence: payment_intent_id,
+      payload: {
+        amountCents,
+        currency,
+        eligibleFrom,
+        rows: [{ paymentTransferId, amountCents, serviceName: service_name, startsAt: session_start_time }],
+      },
+      runId,
+      at: now,
+    })
+    return told ? 'told' : 'changed'
+  })
+}
+
+interface MarkedRow {
+  readonly expert: string
+  readonly payment_intent_id: string
+  readonly session_start_time: Date
+  readonly service_name: string | null
+}
