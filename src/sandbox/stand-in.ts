@@ -21,6 +21,8 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
   /** Text is sent as it is, anything else as JSON; nothing at all when absent. */
   readonly body?: unknown
+  /** The connection breaks after so many bytes of the body. */
+  readonly cutAfterBytes?: number
 }
 
 /** `hang`: the connection stays open without an answer. `reset`: it is closed without one. */
@@ -128,8 +130,11 @@ async function read(incoming: IncomingMessage, maxBodyBytes: number): Promise<Re
 function react(response: ServerResponse, reaction: Reaction): unknown {
   if (reaction === 'hang') return undefined
   if (reaction === 'reset') return response.socket?.resetAndDestroy()
-  const { body, headers = {}, status } = reaction
+  const { body, cutAfterBytes, headers = {}, status } = reaction
   const text = body === undefined || typeof body === 'string' ? (body ?? '') : JSON.stringify(body)
   const type = typeof body === 'object' ? { 'Content-Type': 'application/json' } : {}
-  return response.writeHead(status, { ...type, ...headers }).end(text)
+  if (cutAfterBytes === undefined) return response.writeHead(status, { ...type, ...headers }).end(text)
+  const bytes = Buffer.from(text)
+  response.writeHead(status, { ...type, ...headers, 'Content-Length': bytes.length })
+  return response.write(bytes.subarray(0, cutAfterBytes), () => response.socket?.destroySoon())
 }

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Answer, notModelled, type Reaction, type Request } from '../../stand-in.ts'
+import { type Asked, nowMs, type State, stamp } from '../state.ts'
+import { runDue } from '../world/timers.ts'
+import { checkKey, findCaller } from './caller.ts'
+import { carryOut, type Ready, readReady } from './carry-out.ts'
+import { refusalOf, type StripeFault, takeFault } from './faults.ts'
+import { findAnswer, inUse, openKey, type Recorded } from './idempotency.ts'
+import { NotModelled } from './not-modelled.ts'
+import { Refusal } from './refusal.ts'
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
+
+interface Visit {
+  readonly request: Request
+  readonly requestId: string
+  readonly key: string | undefined
+  readonly fault: StripeFault | undefined
+  readonly asked: Writable<Asked>
+  readonly closed: AbortSignal
+}
+
+/** Answers one call of the API, and keeps a record of it. */
+export async function answerCall(state: State, request: Request, closed: AbortSignal): Promise<Reaction> {
+  runDue(state)
+  const visit = receive(state, request, closed)
+  state.asked.push(visit.asked)
+  const reaction = await serve(state, visit).catch((thrown: unknown) => refuse(state, visit, thrown))
+  if (typeof reaction === 'object') visit.asked.status = reaction.status
+  return reaction
+}
+
+function receive(state: State, request: Request, closed: AbortSignal): Visit {
+  const { headers, method, path, target } = request
+  const account = headers['stripe-account']
+  const key = method === 'POST' ? headers['idempotency-key'] : undefined
+  const at = new Date(nowMs(state))
+  const query = target.slice(path.length + 1)
+  const asked = { method, path, query, key, account, at, status: 0, code: undefined, executed: false, replayed: false }
+  const fault = takeFault(state, { method, path, account })
+  return { request, requestId: stamp(state, 'req', 0).id, key, fault, asked, closed }
+}
+
+/**
+ * 1. What is lost on the way, and what Stripe refuses at its gate.
+ * 2. Who asks, and whether the question makes sense.
+ * 3. The answer that the key stands for, or the endpoint's, which the key keeps.
+ * 4. What becomes of that answer on its way back.
+ */
+async function serve(state: State, visit: Visit): Promise<Reaction> {
+  const { fault, request } = visit
+  const lost = loseBefore(fault)
+  if (lost !== undefined) return lost
+  const refusal = refusalOf(fault)
+  if (refusal !== undefined) throw refusal
+  checkKey(state, request)
+  const ready = readReady(state, request, findCaller(state, request))
+  const answer = await answerOnce(state, visit, ready)
+  return await spoil(visit, answer)
+}
+
+async function answerOnce(state: State, visit: Visit, ready: Ready): Promise<Answer> {
+  const { asked, fault, key, requestId } = visit
+  if (fault?.kind === 'conflict') throw inUse(key ?? '')
+  if (key === undefined) return await execute(state, visit, ready)
+  const slot = `${ready.book.account.id} ${key}`
+  const keyed = { key, slot, fingerprint: ready.fingerprint, requestId }
+  const stored = findAnswer(state, keyed)
+  if (stored !== undefined) {
+    asked.replayed = true
+    return stored
+  }
+  const recorded = openKey(state, keyed)
+  try {
+    return await execute(state, visit, ready, recorded)
+  } finally {
+    if (recorded.answer === undefined) state.keys.delete(slot)
+  }
+}
+
+/** Runs the endpoint unless a fault says otherwise; what it came to is kept under the key before anybody hears of it. */
+async function execute(state: State, visit: Visit, ready: Ready, recorded?: Recorded): Promise<Answer> {
+  const { asked, closed, fault, key, requestId } = visit
+  if (fault?.kind === 'slow' && fault.executes !== 'first') await wait(fault.delayMs, closed)
+  const broken = fault?.kind === 'error' ? failure(visit, fault) : undefined
+  if (broken === undefined || (fault?.kind === 'error' && fault.executed)) {
+    asked.executed = true
+    const done = carryOut(state, ready, { requestId, key })
+    asked.code = broken === undefined ? done.code : asked.code
+    if (recorded !== undefined && done.isStored) recorded.answer = done.answer
+    if (broken === undefined) return done.answer
+  }
+  if (recorded !== undefined && fault?.kind === 'error' && fault.stored) recorded.answer = broken
+  return broken
+}
+
+function loseBefore(fault: StripeFault | undefined): Reaction | undefined {
+  if (fault?.kind === 'drop' && !fault.executed) return 'reset'
+  if (fault?.kind === 'freeze' && !fault.executed) return 'hang'
+  return fault?.kind === 'html' && !fault.executed ? proxyPage : undefined
+}
+
+async function spoil({ closed, fault }: Visit, answer: Answer): Promise<Reaction> {
+  switch (fault?.kind) {
+    case 'drop':
+      return 'reset'
+    case 'freeze':
+      return 'hang'
+    case 'html':
+      return proxyPage
+    case 'truncate':
+      return { ...answer, cutAfterBytes: Math.floor(String(answer.body).length / 2) }
+    case 'slow':
+      if (fault.executes === 'first') await wait(fault.delayMs, closed)
+      return answer
+    case 'conflict':
+    case 'error':
+    case 'forbidden':
+    case 'limit':
+    case 'unauthorized':
+    case undefined:
+      return answer
+  }
+}
+
+function refuse(state: State, visit: Visit, thrown: unknown): Reaction {
+  const { asked, request, requestId } = visit
+  if (thrown instanceof NotModelled) {
+    const call = `${request.method} ${request.path}: ${thrown.message}`
+    state.notModelled.push(call)
+    return notModelled('Stripe', call)
+  }
+  if (!(thrown instanceof Refusal)) {
+    asked.status = 500
+    throw thrown
+  }
+  asked.code = thrown.code
+  return { status: thrown.status, headers: headersOf(visit, requestId), body: JSON.stringify({ error: thrown.error }) }
+}
+
+function failure(visit: Visit, { shouldRetry, status = 500 }: Extract<StripeFault, { kind: 'error' }>): Answer {
+  visit.asked.code = 'api_error'
+  const advice = shouldRetry === undefined ? {} : { 'Stripe-Should-Retry': String(shouldRetry) }
+  const error = { type: 'api_error', message: 'Sorry, something went wrong. We have been notified of the problem.' }
+  return { status, headers: { ...headersOf(visit, visit.requestId), ...advice }, body: JSON.stringify({ error }) }
+}
+
+function headersOf({ key }: Pick<Visit, 'key'>, requestId: string): Record<string, string> {
+  const echoed = key === undefined ? {} : { 'Idempotency-Key': key }
+  return { 'Content-Type': 'application/json', 'Request-Id': requestId, ...echoed }
+}
+
+async function wait(delayMs: number, closed: AbortSignal): Promise<void> {
+  await delay(delayMs, undefined, { signal: closed })
+}
+
+const proxyPage: Answer = {
+  status: 502,
+  headers: { 'Content-Type': 'text/html' },
+  body: '<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>',
+}

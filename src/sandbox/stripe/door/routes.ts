@@ -1,0 +1,26 @@
+import type { Route } from './call.ts'
+import { payoutRoutes } from './payout-routes.ts'
+import { readRoutes } from './read-routes.ts'
+import { transferRoutes } from './transfer-routes.ts'
+
+const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes].map(route => ({
+  route,
+  steps: route.path.split('/'),
+}))
+
+export interface Found {
+  readonly route: Route
+  readonly ids: readonly string[]
+}
+
+/** The route of a request; undefined for what is not modelled. */
+export function findRoute(method: string, path: string): Found | undefined {
+  const given = path.split('/')
+  for (const { route, steps } of routes) {
+    if (route.method !== method || steps.length !== given.length) continue
+    if (steps.every((step, at) => step === ':id' || step === given[at])) {
+      return { route, ids: given.filter((_, at) => steps[at] === ':id').map(decodeURIComponent) }
+    }
+  }
+  return undefined
+}
