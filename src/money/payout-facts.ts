@@ -126,6 +126,8 @@ export interface PayoutFacts {
   readonly sentCents: Readonly<Record<string, number>>
   /** Due rows and operations that this run did not even read. */
   readonly left: number
+  /** Accounts with nothing due whose turn is another day. */
+  readonly accountsLeft: number
 }
 
 /** What a person must look at; the runner's own form of it. */

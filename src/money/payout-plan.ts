@@ -213,12 +213,12 @@ function toRowFindings({ row, verdict }: JudgedRow, { since }: PayoutFacts): Pay
   return finding === undefined ? [] : [finding]
 }
 
-function countFacts({ accounts, operations, rows }: PayoutFacts): Record<string, number> {
+function countFacts({ accounts, accountsLeft, operations, rows }: PayoutFacts): Record<string, number> {
   const asked = [...accounts.values()].map(({ atStripe }) => atStripe.kind)
   return {
     candidates: rows.length,
     accounts: asked.filter(kind => kind === 'known').length,
-    accounts_unread: asked.filter(kind => kind === 'left').length,
+    accounts_unread: accountsLeft + asked.filter(kind => kind === 'left').length,
     open_operations: operations.length,
   }
 }

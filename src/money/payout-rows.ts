@@ -82,6 +82,16 @@ export function judgePayoutRow(row: PayoutRow, facts: RowFacts, now: Date): RowV
   )
 }
 
+/** Rows that nothing decides but what Stripe says about their payment. */
+export function listUndecided<Row extends PayoutRow>(
+  rows: readonly Row[],
+  facts: Pick<PayoutFacts, 'accounts' | 'since'>,
+  now: Date,
+): Row[] {
+  const rowFacts = { ...facts, payments: new Map(), paidBy: listPaidBy(facts.accounts.values()) }
+  return rows.filter(row => judgePayoutRow(row, rowFacts, now).kind === 'ask')
+}
+
 function judgeOperations({ operation }: PayoutRow): RowVerdict | undefined {
   if (operation === undefined) return undefined
   const { state, wakeAt } = operation

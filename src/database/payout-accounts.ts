@@ -1,0 +1,126 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** A Connect account, by our own tables. */
+export interface KnownAccount {
+  readonly id: string
+  /** Users who have it. */
+  readonly users: number
+  /** Cents of its rows that name no payout, by currency and status. */
+  readonly rowSums: readonly { readonly currency: string; readonly status: string; readonly cents: number }[]
+  /** Payouts that failed since the last one that arrived, by currency. */
+  readonly failedPayouts: Readonly<Record<string, number>>
+}
+
+export interface KnownAccounts {
+  /** Those that were asked for first. */
+  readonly accounts: readonly KnownAccount[]
+  /** Users' accounts beyond the limit: another day's. */
+  readonly left: number
+}
+
+export interface AccountsQuery {
+  /** Accounts to be looked at in any case, whether a user has them or not. */
+  readonly wanted: readonly string[]
+  /** Most accounts of users beside those. */
+  readonly othersLimit: number
+  /** Takes other accounts first on another day, so that each has its turn where there are more than the limit. */
+  readonly day: string
+}
+
+/** The wanted accounts and those of users, in three queries. */
+export async function listPayoutAccounts(db: Db, { day, othersLimit, wanted }: AccountsQuery): Promise<KnownAccounts> {
+  const owned = await sql<{ account: string; users: number; total: string }>`
+    select stripe_connect_account_id as account, count(*)::integer as users, count(*) over () as total from users
+    where stripe_connect_account_id <> '' group by 1
+    order by stripe_connect_account_id = any(${wanted}::text[]) desc, md5(stripe_connect_account_id || ${day}), 1
+    limit ${wanted.length + othersLimit}`.execute(db)
+  const users = new Map(owned.rows.map(row => [row.account, row.users]))
+  const ids = [...new Set([...wanted, ...users.keys()])]
+  const sums = Map.groupBy(await listRowSums(db, ids), ({ account }) => account)
+  const failures = Map.groupBy(await listFailures(db, ids), ({ account }) => account)
+  return {
+    accounts: ids.map(id => ({
+      id,
+      users: users.get(id) ?? 0,
+      rowSums: (sums.get(id) ?? []).map(({ cents, currency, status }) => ({ currency, status, cents })),
+      failedPayouts: Object.fromEntries((failures.get(id) ?? []).map(({ currency, failed }) => [currency, failed])),
+    })),
+    left: Number(owned.rows[0]?.total ?? 0) - owned.rows.length,
+  }
+}
+
+/** What our tables say about payouts that Stripe lists. */
+export interface PayoutOwners {
+  /** Payouts that an operation has as its receipt. */
+  readonly recorded: ReadonlySet<string>
+  /** Operations that may have come to a payout whose receipt they do not have yet. */
+  readonly unsettled: ReadonlySet<string>
+  /** The rows that name a payout, by its id. */
+  readonly rows: ReadonlyMap<string, readonly number[]>
+  /** Payouts whose finding `payout-unexplained` a person has resolved. */
+  readonly resolved: ReadonlySet<string>
+}
+
+/** Whose payouts are, in one query; each with the operation that its metadata name. */
+export async function findPayoutOwners(
+  db: Db,
+  payouts: readonly { readonly id: string; readonly operationId: string | null }[],
+): Promise<PayoutOwners> {
+  const ids = payouts.map(({ id }) => id)
+  // Anybody can write anything into metadata.
+  const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(id => uuid.test(id))
+  const { rows } = await sql<{ kind: 'recorded' | 'unsettled' | 'row' | 'resolved'; id: string; row: number }>`
+    select 'recorded' as kind, o.stripe_id as id, 0 as row from jobs.money_operations o where o.stripe_id = any(${ids})
+    union all
+    select 'unsettled', o.id::text, 0 from jobs.money_operations o
+    where o.id = any(${operationIds}::uuid[]) and o.kind = 'payout' and o.stripe_id is null
+      and o.state in ('sending', 'unknown', 'blocked')
+    union all
+    select 'row', p.payout_id, p.id from payment_transfers p where p.payout_id = any(${ids})
+    union all
+    select 'resolved', f.subject, 0 from jobs.findings f
+    where f.kind = 'payout-unexplained' and f.state = 'resolved' and f.subject = any(${ids})`.execute(db)
+  const idsOf = (kind: string): Set<string> => new Set(rows.filter(row => row.kind === kind).map(({ id }) => id))
+  const named = Map.groupBy(
+    rows.filter(({ kind }) => kind === 'row'),
+    ({ id }) => id,
+  )
+  return {
+    recorded: idsOf('recorded'),
+    unsettled: idsOf('unsettled'),
+    rows: new Map([...named].map(([id, list]) => [id, list.map(({ row }) => row).toSorted((a, b) => a - b)])),
+    resolved: idsOf('resolved'),
+  }
+}
+
+/** Cents that left, or may have left, since `since`, by currency: as the ledger counts them for its limits. */
+export async function listSentCents(db: Db, since: Date): Promise<Record<string, number>> {
+  const { rows } = await sql<{ currency: string; cents: number }>`
+    select currency, sum(amount)::float8 as cents from jobs.money_operations
+    where origin = 'sent' and first_sent_at > ${since} and state in ('sending', 'unknown', 'created', 'paid', 'failed')
+    group by currency`.execute(db)
+  return Object.fromEntries(rows.map(({ cents, currency }) => [currency, cents]))
+}
+
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+async function listRowSums(db: Db, accounts: readonly string[]) {
+  const { rows } = await sql<{ account: string; currency: string; status: string; cents: number }>`
+    select expert_connect_account_id as account, lower(currency) as currency, status::text as status,
+      sum(amount)::float8 as cents
+    from payment_transfers where payout_id is null and expert_connect_account_id = any(${accounts})
+    group by 1, 2, 3 order by 1, 2, 3`.execute(db)
+  return rows
+}
+
+async function listFailures(db: Db, accounts: readonly string[]) {
+  const { rows } = await sql<{ account: string; currency: string; failed: number }>`
+    select o.account, o.currency, count(*) filter (where o.state = 'failed')::integer as failed
+    from (select account, currency, state, created_at,
+        max(created_at) filter (where state = 'paid') over (partition by account, currency) as arrived_at
+      from jobs.money_operations where kind = 'payout' and account = any(${accounts})) o
+    where o.state = 'failed' and (o.arrived_at is null or o.created_at > o.arrived_at)
+    group by 1, 2`.execute(db)
+  return rows
+}

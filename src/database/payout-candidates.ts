@@ -1,0 +1,202 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import { maxCandidates } from './payment-transfers.ts'
+import type { OperationState } from './tables.ts'
+
+/** A row that is COMPLETED and names no payout, and what our database knows about its booking. */
+export interface PayoutCandidate {
+  readonly paymentTransferId: number
+  readonly paymentIntentId: string
+  /** The Connect account, as it was at checkout. */
+  readonly account: string
+  /** The expert's Connect account of today. */
+  readonly currentAccount: string | null
+  readonly expert: string
+  readonly transferId: string | null
+  readonly booking: {
+    readonly status: 'COMPLETED'
+    readonly requiresApproval: boolean | null
+    readonly approvedBy: string | null
+    /** The expert's; null also for an expert who is gone. */
+    readonly country: string | null
+    /** The meeting's end, else its start plus the event's duration, else null. */
+    readonly appointmentEndsAt: Date | null
+    readonly amountCents: number
+    /** In lower case. */
+    readonly currency: string
+  }
+  /** Another row has the same payment. */
+  readonly hasTwin: boolean
+  /** The payout operation that it is in, unless that came to nothing. */
+  readonly operation: CandidatePayout | undefined
+  /** The latest payout operation that failed, else the latest that was rejected. */
+  readonly earlier: CandidatePayout | undefined
+  readonly createdAt: Date
+}
+
+export interface CandidatePayout {
+  readonly id: string
+  readonly state: OperationState
+  readonly reason: string | null
+  readonly wakeAt: Date | null
+  readonly stripeId: string | null
+}
+
+export interface PayoutCandidates {
+  /** Oldest appointments first. */
+  readonly rows: readonly PayoutCandidate[]
+  /** How many more there are than were read. */
+  readonly left: number
+}
+
+/** Rows whose money may have to go to the bank, in one query; at most `limit`. */
+export async function listPayoutCandidates(db: Db, limit: number = maxCandidates): Promise<PayoutCandidates> {
+  const { rows } = await sql<CandidateRow>`
+    with candidates as materialized (
+      select p.*, count(*) over () as total from payment_transfers p
+      where p.status = 'COMPLETED' and p.payout_id is null
+      order by p.session_start_time, p.id limit ${limit}
+    ), twins as (
+      select payment_intent_id from payment_transfers group by payment_intent_id having count(*) > 1
+    )
+    select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
+      c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.total,
+      u.country, u.stripe_connect_account_id as current_account, t.payment_intent_id is not null as has_twin,
+      coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
+      live.operation, earlier.operation as earlier
+    from candidates c
+    left join users u on u."clerkUserId" = c.expert_clerk_user_id
+    left join twins t on t.payment_intent_id = c.payment_intent_id
+    left join events e on e.id::text = lower(c.event_id)
+    left join lateral (select max(m."endTime") as ends_at from meetings m
+      where m."stripePaymentIntentId" = c.payment_intent_id) m on true
+    left join lateral (${operationOf(sql`i.live`, sql`o.created_at desc`)}) live on true
+    left join lateral (${operationOf(sql`o.state in ('failed', 'rejected')`, sql`o.state, o.created_at desc`)}) earlier
+      on true
+    order by c.session_start_time, c.id`.execute(db)
+  return { rows: rows.map(toCandidate), left: Number(rows[0]?.total ?? 0) - rows.length }
+}
+
+/** A payout that was begun and is not through, or may still come back. */
+export interface OpenPayoutOperation extends CandidatePayout {
+  readonly account: string
+  readonly currency: string
+  readonly amountCents: number
+  /** What Stripe last said about it. */
+  readonly vendorStatus: string | null
+  readonly createdAt: Date
+}
+
+export interface OpenPayoutOperations {
+  /** Oldest first. */
+  readonly operations: readonly OpenPayoutOperation[]
+  readonly left: number
+}
+
+/**
+ * Payouts that are not through, with those that arrived after `paidSince`: a payout that is paid can still come back for
+ * some days (reference/stripe.md section 3.4). At most `limit`; those that money hangs on come first.
+ */
+export async function listOpenPayouts(
+  db: Db,
+  paidSince: Date,
+  limit: number = maxCandidates,
+): Promise<OpenPayoutOperations> {
+  const { rows } = await sql<OperationRow>`
+    select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
+      o.vendor_status, o.created_at, count(*) over () as total
+    from jobs.money_operations o
+    where o.kind = 'payout' and (o.state in ('planned', 'held', 'sending', 'unknown', 'blocked', 'created')
+      or (o.state = 'paid' and o.finished_at > ${paidSince}))
+    order by o.state = 'paid', o.created_at, o.id limit ${limit}`.execute(db)
+  return { operations: rows.map(toOperation), left: Number(rows[0]?.total ?? 0) - rows.length }
+}
+
+function operationOf(condition: ReturnType<typeof sql>, order: ReturnType<typeof sql>) {
+  return sql`select jsonb_build_object('id', o.id, 'state', o.state, 'reason', o.reason, 'wakeAt', o.wake_at,
+      'stripeId', o.stripe_id) as operation
+    from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
+    where i.payment_transfer_id = c.id and i.kind = 'payout' and ${condition}
+    order by ${order}, o.id desc limit 1`
+}
+
+interface CandidateRow {
+  readonly id: number
+  readonly payment_intent_id: string
+  readonly account: string
+  readonly expert: string
+  readonly transfer_id: string | null
+  readonly requires_approval: boolean | null
+  readonly admin_user_id: string | null
+  readonly amount: number
+  readonly currency: string
+  readonly created: Date
+  readonly total: string
+  readonly country: string | null
+  readonly current_account: string | null
+  readonly has_twin: boolean
+  readonly appointment_ends_at: Date | null
+  readonly operation: OperationJson | null
+  readonly earlier: OperationJson | null
+}
+
+interface OperationJson extends Omit<CandidatePayout, 'wakeAt'> {
+  readonly wakeAt: string | null
+}
+
+interface OperationRow {
+  readonly id: string
+  readonly state: OperationState
+  readonly reason: string | null
+  readonly wake_at: Date | null
+  readonly stripe_id: string | null
+  readonly account: string
+  readonly currency: string
+  readonly amount: number
+  readonly vendor_status: string | null
+  readonly created_at: Date
+  readonly total: string
+}
+
+function toCandidate(row: CandidateRow): PayoutCandidate {
+  return {
+    paymentTransferId: row.id,
+    paymentIntentId: row.payment_intent_id,
+    account: row.account,
+    currentAccount: row.current_account,
+    expert: row.expert,
+    transferId: row.transfer_id,
+    booking: {
+      status: 'COMPLETED',
+      requiresApproval: row.requires_approval,
+      approvedBy: row.admin_user_id,
+      country: row.country,
+      appointmentEndsAt: row.appointment_ends_at,
+      amountCents: row.amount,
+      currency: row.currency,
+    },
+    hasTwin: row.has_twin,
+    operation: toCandidatePayout(row.operation),
+    earlier: toCandidatePayout(row.earlier),
+    createdAt: row.created,
+  }
+}
+
+function toCandidatePayout(json: OperationJson | null): CandidatePayout | undefined {
+  return json === null ? undefined : { ...json, wakeAt: json.wakeAt === null ? null : new Date(json.wakeAt) }
+}
+
+function toOperation(row: OperationRow): OpenPayoutOperation {
+  return {
+    id: row.id,
+    state: row.state,
+    reason: row.reason,
+    wakeAt: row.wake_at,
+    stripeId: row.stripe_id,
+    account: row.account,
+    currency: row.currency,
+    amountCents: row.amount,
+    vendorStatus: row.vendor_status,
+    createdAt: row.created_at,
+  }
+}

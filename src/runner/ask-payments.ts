@@ -1,0 +1,69 @@
+import type { Payment, PaymentReads, Transfer } from '../providers/payments.ts'
+import { type Asked, askEach, type AskOptions } from './ask-each.ts'
+
+/** A row whose payment is asked about. */
+export interface AskedRow {
+  readonly paymentIntentId: string
+  /** The Connect account. */
+  readonly account: string
+  readonly createdAt: Date
+}
+
+/** A payment, and the transfers to its row's account, which matter only where the charge has none of its own. */
+export interface AskedPayment {
+  readonly payment: Payment
+  readonly transfers: readonly Transfer[]
+}
+
+const dayMs = 24 * 60 * 60_000
+
+/** What Stripe says about each row's payment, in the rows' order; transfers are listed once per account. */
+export async function askPayments(
+  rows: readonly AskedRow[],
+  payments: PaymentReads,
+  options: AskOptions,
+): Promise<readonly Asked<AskedPayment>[]> {
+  const asked = await askEach(
+    rows,
+    async row => await payments.readPayment(row.paymentIntentId, options.signal),
+    options,
+  )
+  const lists = await listTransfersTo(findAccounts(rows, asked), payments, options)
+  return rows.map((row, index) => join(asked[index] ?? { kind: 'left' }, lists.get(row.account)))
+}
+
+/** The accounts of charges without a transfer of their own, each with the day before its oldest row was made. */
+function findAccounts(rows: readonly AskedRow[], asked: readonly Asked<Payment>[]): ReadonlyMap<string, Date> {
+  const accounts = new Map<string, Date>()
+  for (const [index, { account, createdAt }] of rows.entries()) {
+    if (!lacksTransfer(asked[index])) continue
+    const from = new Date(createdAt.getTime() - dayMs)
+    const known = accounts.get(account)
+    if (known === undefined || from < known) accounts.set(account, from)
+  }
+  return accounts
+}
+
+async function listTransfersTo(
+  accounts: ReadonlyMap<string, Date>,
+  payments: PaymentReads,
+  options: AskOptions,
+): Promise<ReadonlyMap<string, Asked<readonly Transfer[]>>> {
+  const asked = await askEach(
+    [...accounts],
+    async ([destination, from]) => await payments.listTransfers({ destination, from }, options.signal),
+    options,
+  )
+  return new Map([...accounts.keys()].map((account, index) => [account, asked[index] ?? { kind: 'left' }]))
+}
+
+function join(asked: Asked<Payment>, listed: Asked<readonly Transfer[]> | undefined): Asked<AskedPayment> {
+  if (asked.kind !== 'known') return asked
+  if (!lacksTransfer(asked)) return { kind: 'known', value: { payment: asked.value, transfers: [] } }
+  if (listed === undefined) return { kind: 'left' }
+  return listed.kind === 'known' ? { kind: 'known', value: { payment: asked.value, transfers: listed.value } } : listed
+}
+
+function lacksTransfer(asked: Asked<Payment> | undefined): boolean {
+  return asked?.kind === 'known' && asked.value.charge !== undefined && asked.value.charge.transfer === undefined
+}
