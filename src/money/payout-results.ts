@@ -4,22 +4,21 @@ export type PayoutResult = 'paid' | 'failed' | 'canceled' | 'unsettled'
 interface PayoutReading {
   /** The vendor's word: pending, in_transit, paid, failed or canceled. */
   readonly status: string
-  /** The money of a payout that failed is in the balance again. */
+  /** The money of a payout that failed or was canceled is in the balance again. */
   readonly moneyIsBack: boolean
 }
 
 /**
- * What a payout's state at the vendor means. A failed one counts as failed only once its money is back: its rows would
+ * What a payout's state at the vendor means. One that came back counts only once its money is there: its rows would
  * otherwise be paid out of somebody else's (reference/stripe.md section 4.5). A word that is not known means nothing yet.
  */
 export function judgePayout({ moneyIsBack, status }: PayoutReading): PayoutResult {
   switch (status) {
     case 'paid':
       return 'paid'
-    case 'canceled':
-      return 'canceled'
     case 'failed':
-      return moneyIsBack ? 'failed' : 'unsettled'
+    case 'canceled':
+      return moneyIsBack ? status : 'unsettled'
     default:
       return 'unsettled'
   }

@@ -1,0 +1,138 @@
+import { sql } from 'kysely'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import { createDatabase, type Db } from '../../src/database/connection.ts'
+import type { HeldLease } from '../../src/database/leases.ts'
+import type { PaymentTransferStatus } from '../../src/database/tables.ts'
+import { createLedger } from '../../src/ledger/create-ledger.ts'
+import type { Ledger, LedgerRun, MoneyLimits, PayoutOrder, TransferOrder } from '../../src/ledger/ledger.ts'
+import type { LedgerParts } from '../../src/ledger/parts.ts'
+import { testDatabase } from '../support/database.ts'
+import { stoppedClock, type StoppedClock } from '../support/runner.ts'
+import { scripted, type Booked, type Vendor } from './vendors.ts'
+
+export const netCents = 6000
+const start = '2026-03-10T06:00:00.000Z'
+
+export interface World {
+  readonly db: Db
+  readonly url: string
+  readonly clock: StoppedClock
+  readonly vendor: Vendor
+  /** A ledger of a process of its own, on a pool of its own when asked for. */
+  readonly ledger: (overrides?: Partial<LedgerParts>) => Ledger
+  /** A run that holds the lease of its job. */
+  readonly run: (job?: string, overrides?: Partial<LedgerRun>) => Promise<LedgerRun>
+  readonly pool: () => Db
+  readonly addRow: (status: PaymentTransferStatus, booked: Booked, overrides?: RowOverrides) => Promise<number>
+  readonly operations: () => Promise<Operations>
+  readonly row: (id: number) => Promise<Row>
+}
+
+type Operations = Awaited<ReturnType<typeof readOperations>>
+type Row = Awaited<ReturnType<typeof readRow>>
+
+interface RowOverrides {
+  readonly transferId?: string | null
+  readonly amountCents?: number
+  readonly expert?: string
+}
+
+/** A database, a vendor and a clock that stands still. */
+export async function moneyWorld(
+  t: Test,
+  makeVendor: (t: Test, clock: () => Date) => Promise<Vendor> | Vendor = scripted,
+  limits: Partial<MoneyLimits> = {},
+): Promise<World> {
+  const { db, url } = await testDatabase(t)
+  const clock = stoppedClock(start)
+  const vendor = await makeVendor(t, clock)
+  const { payments, writes } = vendor
+  const parts = {
+    db,
+    payments,
+    writes,
+    limits: { maxSingleCents: 100_000, maxTotalCents: 1_000_000, since: undefined, ...limits },
+    newId: () => uuidv7(),
+  }
+  return {
+    db,
+    url,
+    clock,
+    vendor,
+    ledger: overrides => createLedger({ ...parts, ...overrides }),
+    run: async (job = 'process-pending-payouts', overrides = {}) => {
+      const lease = await takeLease(db, job)
+      const log = pino({ level: 'silent' })
+      return { runId: uuidv7(), job, clock, signal: new AbortController().signal, log, lease, ...overrides }
+    },
+    pool: () => {
+      const other = createDatabase({ connectionString: url, maxConnections: 2, onError: () => {} })
+      t.teardown(async () => await other.destroy())
+      return other
+    },
+    addRow: async (status, booked, overrides) => await addRow(db, vendor.account, status, booked, overrides),
+    operations: async () => await readOperations(db),
+    row: async id => await readRow(db, id),
+  }
+}
+
+/** Takes the lease over, whoever had it, as a run would whose predecessor's has expired. */
+async function takeLease(db: Db, job: string): Promise<HeldLease> {
+  const owner = uuidv7()
+  const { rows } = await sql<{ term: string }>`
+    insert into jobs.leases as l (job, lane, owner, term, run_id, expires_at)
+    values (${job}, '', ${owner}, 1, ${uuidv7()}, clock_timestamp() + interval '10 minutes')
+    on conflict (job, lane) do update set owner = excluded.owner, term = l.term + 1, run_id = excluded.run_id,
+      expires_at = excluded.expires_at
+    returning term`.execute(db)
+  return { job, owner, term: rows[0]?.term ?? '', isHeld: () => true }
+}
+
+let last = 0
+
+async function addRow(
+  db: Db,
+  account: string,
+  status: PaymentTransferStatus,
+  { paymentIntentId, transferId }: Booked,
+  overrides: RowOverrides = {},
+): Promise<number> {
+  last += 1
+  const { amountCents = netCents, expert = 'user_expert' } = overrides
+  const recorded = overrides.transferId === undefined && status === 'COMPLETED' ? transferId : overrides.transferId
+  const { rows } = await sql<{ id: number }>`
+    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
+      expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
+      transfer_id, service_name)
+    values (${paymentIntentId}, ${`cs_${last}`}, 'event_1', ${account}, ${expert}, ${amountCents}, 'EUR', 1000,
+      '2026-03-01 10:00', '2026-03-08 04:00', ${status}, ${recorded ?? null}, 'Consultation')
+    returning id`.execute(db)
+  return rows[0]?.id ?? 0
+}
+
+async function readOperations(db: Db) {
+  return await db.selectFrom('jobs.money_operations').selectAll().orderBy('id').execute()
+}
+
+async function readRow(db: Db, id: number) {
+  const columns = ['status', 'transfer_id', 'payout_id', 'stripe_error_code', 'updated'] as const
+  return await db.selectFrom('payment_transfers').select(columns).where('id', '=', id).executeTakeFirstOrThrow()
+}
+
+export function payoutOrder(account: string, ids: readonly number[], more: Partial<PayoutOrder> = {}): PayoutOrder {
+  const rows = ids.map(paymentTransferId => ({ paymentTransferId, amountCents: netCents }))
+  return { account, currency: 'eur', amountCents: netCents * ids.length, rows, ...more }
+}
+
+export function transferOrder(account: string, id: number, { chargeId }: Booked): TransferOrder {
+  return {
+    paymentTransferId: id,
+    expectedStatus: 'PENDING',
+    amountCents: netCents,
+    currency: 'eur',
+    account,
+    chargeId,
+  }
+}
