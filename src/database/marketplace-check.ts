@@ -39,6 +39,7 @@ const families: Readonly<Record<TypeFamily, readonly string[]>> = {
   integer: ['integer', 'smallint'],
   text: ['text', 'character varying', 'character'],
   timestamp: ['timestamp without time zone'],
+  transfer_status: ['payment_transfer_status_enum'],
   uuid: ['uuid'],
 }
 

@@ -1,5 +1,5 @@
 /** Types that a job cannot tell apart: what the driver reads and writes alike. */
-export type TypeFamily = 'boolean' | 'date' | 'integer' | 'text' | 'timestamp' | 'uuid'
+export type TypeFamily = 'boolean' | 'date' | 'integer' | 'text' | 'timestamp' | 'transfer_status' | 'uuid'
 
 /** What one job needs of one table of the marketplace. */
 export interface MarketplaceNeed {
@@ -10,6 +10,54 @@ export interface MarketplaceNeed {
   readonly uniques?: readonly (readonly string[])[]
   /** What the job does without when the need is not met. Absent: the job cannot run at all. */
   readonly lost?: string
+}
+
+/** What every decision about a row's money reads. */
+const moneyColumns = {
+  id: 'integer',
+  payment_intent_id: 'text',
+  event_id: 'text',
+  expert_connect_account_id: 'text',
+  expert_clerk_user_id: 'text',
+  amount: 'integer',
+  currency: 'text',
+  session_start_time: 'timestamp',
+  status: 'transfer_status',
+  transfer_id: 'text',
+  payout_id: 'text',
+  requires_approval: 'boolean',
+  admin_user_id: 'text',
+  created: 'timestamp',
+  updated: 'timestamp',
+} as const
+
+/** The needs of a job that decides about rows of payment_transfers, beside those rows' own columns. */
+function moneyNeeds(job: string, columns: MarketplaceNeed['columns']): MarketplaceNeed[] {
+  return [
+    { job, table: 'payment_transfers', columns: { ...moneyColumns, ...columns }, uniques: [['id']] },
+    {
+      job,
+      table: 'payment_transfers',
+      columns: {},
+      uniques: [['payment_intent_id']],
+      lost: 'the site may write two rows for one payment, which are findings and are not paid',
+    },
+    {
+      job,
+      table: 'payment_transfers',
+      columns: { service_name: 'text' },
+      lost: 'the notices to experts do not name the service',
+    },
+    {
+      job,
+      table: 'users',
+      columns: { clerkUserId: 'text', country: 'text', stripe_connect_account_id: 'text' },
+      // A second user of that id would be a second row of the same money.
+      uniques: [['clerkUserId']],
+    },
+    { job, table: 'events', columns: { id: 'uuid', durationInMinutes: 'integer' }, uniques: [['id']] },
+    { job, table: 'meetings', columns: { stripePaymentIntentId: 'text', endTime: 'timestamp' } },
+  ]
 }
 
 /** The needs of the jobs that exist: each column here is read or written by a query of this folder. */
@@ -33,4 +81,12 @@ export const marketplaceNeeds: readonly MarketplaceNeed[] = [
     columns: { clerkUserId: 'text' },
     lost: 'the refresh records of experts who are gone are kept',
   },
+  ...moneyNeeds('process-expert-transfers', {
+    stripe_error_code: 'text',
+    retry_count: 'integer',
+    notified_at: 'timestamp',
+  }),
+  ...moneyNeeds('process-pending-payouts', { stripe_error_code: 'text' }),
+  ...moneyNeeds('check-upcoming-payouts', { notified_at: 'timestamp' }),
+  { job: 'check-upcoming-payouts', table: 'events', columns: { name: 'text' } },
 ]

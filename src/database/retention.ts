@@ -11,6 +11,9 @@ export type Purged =
   | 'jobs.dead_letters'
   | 'jobs.audit_entries'
   | 'jobs.token_refreshes'
+  | 'jobs.outbox'
+  | 'jobs.money_operation_items'
+  | 'jobs.money_operations'
 
 export interface PurgeRule {
   readonly subject: Purged
@@ -54,6 +57,9 @@ const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 
 
 function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
   const isMoney = sql`job = any(${moneyJobs}::text[])`
+  // What may still move money, or come back, is never old; a transfer is through when it is made.
+  const isThrough = sql`o.updated_at < ${before} and (o.state in ('paid', 'failed', 'canceled', 'rejected')
+    or (o.state = 'created' and o.kind = 'transfer'))`
   switch (subject) {
     case 'jobs.runs':
       return { table: subject, key: 'id', condition: sql`finished_at < ${before} and ${uneventful} and not ${isMoney}` }
@@ -79,6 +85,23 @@ function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
         key: 'clerk_user_id',
         condition: sql`refreshed_at < ${before}
           and not exists (select from profiles p where p."clerkUserId" = token_refreshes.clerk_user_id)`,
+      }
+    case 'jobs.outbox':
+      return { table: subject, key: 'id', condition: sql`created_at < ${before} and state in ('sent', 'dropped')` }
+    case 'jobs.money_operation_items':
+      return {
+        table: subject,
+        key: 'operation_id',
+        condition: sql`operation_id in (select o.id from jobs.money_operations o where ${isThrough})`,
+      }
+    case 'jobs.money_operations':
+      // Its rows have gone before it, and so has whatever replaced it.
+      return {
+        table: subject,
+        key: 'id',
+        condition: sql`id in (select o.id from jobs.money_operations o where ${isThrough}
+          and not exists (select from jobs.money_operation_items i where i.operation_id = o.id)
+          and not exists (select from jobs.money_operations n where n.replaces = o.id))`,
       }
   }
 }

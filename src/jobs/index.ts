@@ -1,7 +1,17 @@
 import type { Job } from '../runner/define-job.ts'
+import { checkUpcomingPayouts } from './check-upcoming-payouts.ts'
 import { cleanupBlockedDates } from './cleanup-blocked-dates.ts'
 import { keepAlive } from './keep-alive.ts'
+import { processExpertTransfers } from './process-expert-transfers.ts'
+import { processPendingPayouts } from './process-pending-payouts.ts'
 import { processTasks } from './process-tasks.ts'
 
 /** Every job there is, in the order in which people see them. What is not listed here does not exist. */
-export const jobs: readonly Job[] = [processTasks, cleanupBlockedDates, keepAlive]
+export const jobs: readonly Job[] = [
+  processExpertTransfers,
+  processPendingPayouts,
+  checkUpcomingPayouts,
+  processTasks,
+  cleanupBlockedDates,
+  keepAlive,
+]

@@ -1,9 +1,9 @@
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
-import type { TransferAnswer, TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
+import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
 import { mustAsk, planTransfers } from '../money/transfer-plan.ts'
-import type { Payment, PaymentReads, Transfer } from '../providers/payments.ts'
-import { type Asked, askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
+import { type Asked, isHalfOver } from '../runner/ask-each.ts'
+import { type AskedPayment, askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob } from '../runner/define-job.ts'
 
@@ -12,8 +12,7 @@ export const questionsAtOnce = 8
 /** The old job gave a row up at its third failure (reference/domain.md section 3.5). */
 export const givenUpAfter = 3
 const givenUpShown = 1_000
-const dayMs = 24 * 60 * 60_000
-/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.6). */
+/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
 export const timeoutMs = 13 * 60_000
 
 export const processExpertTransfers = defineJob({
@@ -35,70 +34,23 @@ export const processExpertTransfers = defineJob({
   apply: applyTransfer,
 })
 
+/** Our own rows first, then Stripe, about those that nothing of ours decides. */
 async function gatherFacts(context: JobContext): Promise<TransferFacts> {
-  const { db, ledger, now } = context
+  const { clock, db, ledger, now, providers, signal } = context
   await ledger.checkAccount(context)
   const { limits } = ledger
   const cutOver = await findCutOver(db, limits.since)
   const { left, rows } = await listTransferCandidates(db)
   const begun = await listOpenTransfers(db)
   const givenUp = await listGivenUpRows(db, givenUpAfter, givenUpShown)
-  const answers = await askAboutPayments(
-    rows.filter(row => mustAsk(row, { cutOver, limits }, now)),
-    context,
-  )
-  return { rows, answers, begun, givenUp, limits, cutOver, left }
-}
-
-/** What Stripe says about each row's payment, and the transfers to its account where the charge has none of its own. */
-async function askAboutPayments(
-  rows: readonly TransferCandidate[],
-  { clock, now, providers: { payments }, signal }: JobContext,
-): Promise<ReadonlyMap<number, TransferAnswer>> {
+  const asked = rows.filter(row => mustAsk(row, { cutOver, limits }, now))
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal }
-  const asked = await askEach(rows, async row => await payments.readPayment(row.paymentIntentId, signal), options)
-  const lists = await listTransfersTo(findAccounts(rows, asked), payments, options)
-  return new Map(
-    rows.map((row, index) => [row.paymentTransferId, join(asked[index] ?? { kind: 'left' }, lists.get(row.account))]),
-  )
+  const answers = await askPayments(asked, providers.payments, options)
+  return { rows, answers: pair(asked, answers), begun, givenUp, limits, cutOver, left }
 }
 
-/** The accounts of charges without a transfer of their own, each with the day before its oldest row was made. */
-function findAccounts(rows: readonly TransferCandidate[], asked: readonly Asked<Payment>[]): ReadonlyMap<string, Date> {
-  const accounts = new Map<string, Date>()
-  for (const [index, { account, createdAt }] of rows.entries()) {
-    if (!lacksTransfer(asked[index])) continue
-    const from = new Date(createdAt.getTime() - dayMs)
-    const known = accounts.get(account)
-    if (known === undefined || from < known) accounts.set(account, from)
-  }
-  return accounts
-}
-
-async function listTransfersTo(
-  accounts: ReadonlyMap<string, Date>,
-  payments: PaymentReads,
-  options: AskOptions,
-): Promise<ReadonlyMap<string, Asked<readonly Transfer[]>>> {
-  const asked = await askEach(
-    [...accounts],
-    async ([destination, from]) => await payments.listTransfers({ destination, from }, options.signal),
-    options,
-  )
-  return new Map([...accounts.keys()].map((account, index) => [account, asked[index] ?? { kind: 'left' }]))
-}
-
-function join(asked: Asked<Payment>, listed: Asked<readonly Transfer[]> | undefined): TransferAnswer {
-  if (asked.kind === 'refused') return { ...asked, what: 'payment' }
-  if (asked.kind !== 'known') return asked
-  if (!lacksTransfer(asked)) return { kind: 'known', value: { payment: asked.value, transfers: [] } }
-  if (listed === undefined) return { kind: 'left' }
-  if (listed.kind === 'refused') return { ...listed, what: 'account' }
-  return listed.kind === 'known' ? { kind: 'known', value: { payment: asked.value, transfers: listed.value } } : listed
-}
-
-function lacksTransfer(asked: Asked<Payment> | undefined): boolean {
-  return asked?.kind === 'known' && asked.value.charge !== undefined && asked.value.charge.transfer === undefined
+function pair(rows: readonly TransferCandidate[], answers: readonly Asked<AskedPayment>[]) {
+  return new Map(rows.map((row, index) => [row.paymentTransferId, answers[index] ?? { kind: 'left' as const }]))
 }
 
 async function applyTransfer(effect: TransferEffect, context: JobContext): Promise<Applied> {

@@ -8,7 +8,7 @@ export const recordsPerDelete = 5_000
 /** A ping that is younger is still on its ordinary way. */
 export const owedAfterMs = 10 * 60_000
 /** Jobs whose runs are kept for 13 months even where they succeeded; a test compares it with the job files. */
-export const moneyJobs: readonly string[] = []
+export const moneyJobs: readonly string[] = ['process-expert-transfers', 'process-pending-payouts']
 
 export interface TasksFacts {
   readonly owedPings: number
@@ -54,6 +54,10 @@ export function planTasks(facts: TasksFacts, now: Date): Plan<Purge | SendOwedPi
     'jobs.dead_letters': subtractMonths(now, 13),
     'jobs.audit_entries': subtractMonths(now, 7 * 12),
     'jobs.token_refreshes': now,
+    'jobs.outbox': daysAgo(90),
+    // Rows before the operations that they belong to; both as long as the audit tells about them.
+    'jobs.money_operation_items': subtractMonths(now, 7 * 12),
+    'jobs.money_operations': subtractMonths(now, 7 * 12),
   }
   const subjects = (Object.keys(purges) as Purged[]).filter(
     subject => subject !== 'jobs.token_refreshes' || facts.hasProfiles,

@@ -8,8 +8,8 @@ import type { TransferHold } from './transfer-reasons.ts'
 export type TransferAnswer =
   | { readonly kind: 'known'; readonly value: PaymentAnswer }
   | { readonly kind: 'failed'; readonly code: string }
-  /** Stripe knows no such payment, or no such account. */
-  | { readonly kind: 'refused'; readonly code: string; readonly what: 'payment' | 'account' }
+  /** Stripe does not know it, and never will. */
+  | { readonly kind: 'refused'; readonly code: string }
   /** The run had no time left to ask. */
   | { readonly kind: 'left' }
 

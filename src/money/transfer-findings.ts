@@ -19,12 +19,11 @@ export function findOdd(row: TransferRow, { details, oddities }: TransferDecisio
 }
 
 /** A row that names what Stripe does not know. */
-export function findMissing(row: TransferRow, what: 'payment' | 'account', code: string): TransferFinding {
+export function findMissing(row: TransferRow, code: string): TransferFinding {
   const message =
-    what === 'payment'
-      ? 'Stripe does not know the payment of this row: correct payment_intent_id, or close the booking'
-      : 'Stripe does not know the account of this row, and its charge has no transfer: correct expert_connect_account_id'
-  return { kind: `${what}-missing`, subject: subjectOf(row), message, details: { ...factsOf(row), code } }
+    'Stripe does not know the payment of this row, or not the account that it is for: correct payment_intent_id or ' +
+    'expert_connect_account_id, or close the booking'
+  return { kind: 'payment-missing', subject: subjectOf(row), message, details: { ...factsOf(row), code } }
 }
 
 /** A row whose transfer is stuck. */

@@ -56,7 +56,7 @@ function addRow(plan: TransferPlan, row: TransferRow, facts: TransferFacts, now:
     return
   }
   if (answer?.kind === 'refused') {
-    plan.findings.push(findMissing(row, answer.what, answer.code))
+    plan.findings.push(findMissing(row, answer.code))
     return
   }
   const known = answer?.kind === 'known' ? answer.value : undefined
