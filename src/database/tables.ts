@@ -109,6 +109,11 @@ export interface HeartbeatPingsTable {
 
 export type FindingState = 'open' | 'acknowledged' | 'resolved'
 
+/** What one can ask for when listing findings: `open` is all that nobody has resolved, acknowledged or not. */
+export const findingChoices = ['open', 'acknowledged', 'resolved', 'all'] as const
+
+export type FindingChoice = (typeof findingChoices)[number]
+
 export interface FindingsTable {
   id: Generated<string>
   kind: string

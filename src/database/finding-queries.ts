@@ -1,0 +1,101 @@
+import { sql } from 'kysely'
+import { recordAudit } from './audit.ts'
+import type { Db } from './connection.ts'
+import type { FindingChoice } from './tables.ts'
+
+export interface FindingFilter {
+  /** `open` unless said. */
+  readonly state?: FindingChoice | undefined
+  readonly kind?: string | undefined
+  readonly job?: string | undefined
+  /** Only findings older than this one. */
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
+export type ListedFinding = Awaited<ReturnType<typeof listFindings>>[number]
+
+/** Findings with who has acknowledged them, newest first; at most `limit`. */
+export async function listFindings(db: Db, { before, job, kind, limit, state = 'open' }: FindingFilter) {
+  let query = selectFindings(db).orderBy('f.id', 'desc').limit(limit)
+  if (state === 'open') query = query.where('f.state', '<>', 'resolved')
+  else if (state !== 'all') query = query.where('f.state', '=', state)
+  if (kind !== undefined) query = query.where('f.kind', '=', kind)
+  if (job !== undefined) query = query.where('f.job', '=', job)
+  if (before !== undefined) query = query.where('f.id', '<', before)
+  return await query.execute()
+}
+
+export interface FindingChange {
+  readonly id: string
+  readonly operator: string
+  readonly note: string
+  readonly now: Date
+}
+
+export interface ChangedFinding {
+  /** False when it was not in a state to be changed; then nothing has changed. */
+  readonly changed: boolean
+  readonly finding: ListedFinding
+}
+
+/** Notes that a person has seen an open finding, and audits it in one transaction. Undefined when there is no such finding. */
+export async function acknowledgeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
+  return await db.transaction().execute(async trx => {
+    const row = await trx
+      .updateTable('jobs.findings')
+      .set({ state: 'acknowledged', note: change.note })
+      .where('id', '=', change.id)
+      .where('state', '=', 'open')
+      .returning(['kind', 'subject'])
+      .executeTakeFirst()
+    return await concludeChange(trx, 'finding.acknowledge', change, row)
+  })
+}
+
+/** Closes a finding for good, and audits it in one transaction. Undefined when there is no such finding. */
+export async function closeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
+  return await db.transaction().execute(async trx => {
+    const row = await trx
+      .updateTable('jobs.findings')
+      .set({ state: 'resolved', closed_at: change.now, closed_by: change.operator, note: change.note })
+      .where('id', '=', change.id)
+      .where('state', '<>', 'resolved')
+      .returning(['kind', 'subject'])
+      .executeTakeFirst()
+    return await concludeChange(trx, 'finding.resolve', change, row)
+  })
+}
+
+async function concludeChange(
+  trx: Db,
+  action: string,
+  { id, note, now, operator }: FindingChange,
+  row: { readonly kind: string; readonly subject: string } | undefined,
+): Promise<ChangedFinding | undefined> {
+  if (row !== undefined) {
+    const details = { ...row, note }
+    await recordAudit(trx, { at: now, actor: operator, action, subject: `findings ${id}`, details })
+  }
+  const finding = await selectFindings(trx).where('f.id', '=', id).executeTakeFirst()
+  return finding === undefined ? undefined : { changed: row !== undefined, finding }
+}
+
+function selectFindings(db: Db) {
+  return db
+    .selectFrom('jobs.findings as f')
+    .leftJoinLateral(
+      eb =>
+        eb
+          .selectFrom('jobs.audit_entries')
+          .select(['actor', 'at'])
+          .where('subject', '=', sql<string>`'findings ' || f.id`)
+          .where('action', '=', 'finding.acknowledge')
+          .orderBy('id', 'desc')
+          .limit(1)
+          .as('seen'),
+      join => join.onTrue(),
+    )
+    .selectAll('f')
+    .select(['seen.actor as acknowledged_by', 'seen.at as acknowledged_at'])
+}
