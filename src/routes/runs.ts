@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
+import { listOperationsWithItems } from '../database/operation-queries.ts'
 import { findRun, listRuns } from '../database/run-history.ts'
 import { runStates } from '../database/tables.ts'
+import operatorRoutes from '../plugins/operator-routes.ts'
 import type { Job } from '../runner/define-job.ts'
 import { drainRetrySeconds, retryAfter } from '../runner/outcomes.ts'
 import type { OperatorActions } from '../runner/operator-actions.ts'
+import { limit, name, remark, toLimit, toPage, uuid } from './operator-schemas.ts'
 
 export interface RunRoutesOptions {
   readonly jobs: ReadonlyMap<string, Job>
@@ -14,43 +17,35 @@ export interface RunRoutesOptions {
   readonly isBooted: () => boolean
 }
 
-const uuid = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' })
 const listQuery = Type.Object(
   {
-    job: Type.Optional(Type.String({ pattern: '^[\\w-]{1,100}$' })),
+    job: Type.Optional(name),
     state: Type.Optional(Type.String({ enum: runStates })),
     before: Type.Optional(uuid),
-    limit: Type.Optional(
-      Type.String({ pattern: '^(?:[1-9]\\d?|1\\d\\d|200)$', description: '1 to 200, 50 unless said' }),
-    ),
+    limit: Type.Optional(limit),
   },
   { additionalProperties: false },
 )
 const startBody = Type.Object(
   {
-    job: Type.String({ pattern: '^[\\w-]{1,100}$' }),
-    dryRun: Type.Optional(Type.Boolean()),
-    planHash: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+    job: name,
+    dryRun: Type.Optional(Type.Boolean({ description: 'true or false' })),
+    planHash: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{64}$', description: '64 hexadecimal digits; a dry run answers with it' }),
+    ),
     input: Type.Optional(Type.Unknown()),
-    ping: Type.Optional(Type.Boolean()),
+    ping: Type.Optional(Type.Boolean({ description: 'true or false' })),
   },
   { additionalProperties: false },
 )
-const switchBody = Type.Object(
-  { reason: Type.String({ minLength: 1, maxLength: 500, pattern: '^(?=.*\\S)[^\\x00-\\x08\\x0b-\\x1f]*$' }) },
-  { additionalProperties: false },
-)
-const usualLimit = 50
+// The rest of a very large run is at GET /operations?run=<id>&before=<the last of these>.
+const operationsShown = 1000
+const switchBody = Type.Object({ reason: remark }, { additionalProperties: false })
 
 /** What an operator can ask of runs and jobs. Every route asks for the operator's token, and every change is audited. */
 const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, options) => {
   const { actions, db, jobs } = options
-  app.addHook('onRequest', app.requireOperator)
-  app.addHook('onRequest', async (_request, reply) => {
-    if (options.isBooted()) return
-    reply.headers(retryAfter(drainRetrySeconds))
-    throw app.httpErrors.serviceUnavailable('the database has not been reached yet: call again')
-  })
+  await app.register(operatorRoutes, { isBooted: options.isBooted })
   const config = { limited: true }
   const getJob = (name: string): Job => {
     const job = jobs.get(name)
@@ -60,17 +55,16 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
   }
 
   app.get('/runs', { config, schema: { querystring: listQuery } }, async request => {
-    const { before, job, limit, state } = request.query
-    const wanted = limit === undefined ? usualLimit : Number(limit)
-    const runs = await listRuns(db, { job, state, before, limit: wanted + 1 })
-    const page = runs.slice(0, wanted)
-    return { runs: page, next: runs.length > wanted ? (page.at(-1)?.id ?? null) : null }
+    const { limit: given, ...filter } = request.query
+    const wanted = toLimit(given)
+    const { next, page } = toPage(await listRuns(db, { ...filter, limit: wanted + 1 }), wanted)
+    return { runs: page, next }
   })
 
   app.get('/runs/:id', { config, schema: { params: Type.Object({ id: uuid }) } }, async request => {
     const run = await findRun(db, request.params.id)
-    if (run === undefined) throw app.httpErrors.notFound(`there is no run ${request.params.id}`)
-    return run
+    if (run === undefined) throw app.httpErrors.notFound(`there is no run ${request.params.id}: GET /runs lists them`)
+    return { ...run, operations: await listOperationsWithItems(db, { run: run.id, limit: operationsShown }) }
   })
 
   app.post('/runs', { config, schema: { body: startBody } }, async (request, reply) => {

@@ -1,7 +1,10 @@
 import type { Db } from '../database/connection.ts'
 import { recordAudit } from '../database/audit.ts'
+import { acknowledgeFinding, type ChangedFinding, closeFinding } from '../database/finding-queries.ts'
+import { approveOperation } from '../database/money-approvals.ts'
 import { pauseJob, resumeJob } from '../database/job-settings.ts'
 import type { Job } from './define-job.ts'
+import { redact } from './redact.ts'
 import type { RunResult, Runner } from './run-job.ts'
 
 /** A run that a person asks for. */
@@ -25,6 +28,12 @@ export interface OperatorActions {
   pause(job: Job, operator: string, reason: string): Promise<boolean>
   /** False when the job was not paused; then nothing changes. */
   resume(job: Job, operator: string, reason: string): Promise<boolean>
+  /** Says that somebody is looking after it. Undefined when there is no such finding. */
+  acknowledgeFinding(id: string, operator: string, note: string): Promise<ChangedFinding | undefined>
+  /** Closes it; what a job did not do because of it, it will do. Undefined when there is no such finding. */
+  resolveFinding(id: string, operator: string, note: string): Promise<ChangedFinding | undefined>
+  /** Lets a held operation go; any other state is given back. Throws PermanentError while another one is in its way. */
+  approveOperation(id: string, operator: string, note: string | undefined): ReturnType<typeof approveOperation>
 }
 
 export interface OperatorActionsParts {
@@ -57,5 +66,16 @@ export function createOperatorActions({ clock, db, newId, runner }: OperatorActi
     },
     pause: async (job, operator, reason) => await pauseJob(db, { job: job.name, operator, reason, now: clock() }),
     resume: async (job, operator, reason) => await resumeJob(db, { job: job.name, operator, reason, now: clock() }),
+    acknowledgeFinding: async (id, operator, note) =>
+      await acknowledgeFinding(db, { id, operator, note, now: clock() }),
+    resolveFinding: async (id, operator, note) => await closeFinding(db, { id, operator, note, now: clock() }),
+    approveOperation: async (id, operator, note) => await approveOperation(db, { id, operator, note, now: clock() }),
   }
+}
+
+/** Why a finding was not changed, in words for the operator who asked. */
+export function describeUnchanged({ finding }: ChangedFinding): string {
+  const { acknowledged_by: seenBy, closed_at: closedAt, closed_by: closedBy, id, note, state } = finding
+  const who = state === 'resolved' ? `${closedBy} at ${closedAt?.toISOString()}` : seenBy
+  return `finding ${id} is ${state} already, by ${who}: ${redact(note ?? 'without a note')}`
 }

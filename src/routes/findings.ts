@@ -1,0 +1,65 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Db } from '../database/connection.ts'
+import { type ChangedFinding, listFindings, type ListedFinding } from '../database/finding-queries.ts'
+import { type FindingChoice, findingChoices } from '../database/tables.ts'
+import operatorRoutes from '../plugins/operator-routes.ts'
+import { describeUnchanged, type OperatorActions } from '../runner/operator-actions.ts'
+import { redactDetails } from '../runner/redact-details.ts'
+import { limit, name, remark, toLimit, toPage } from './operator-schemas.ts'
+
+export interface FindingRoutesOptions {
+  readonly actions: OperatorActions
+  readonly db: Db
+  readonly isBooted: () => boolean
+}
+
+const findingId = Type.String({
+  pattern: '^[1-9]\\d{0,17}$',
+  description: "a finding's number, as GET /findings shows it",
+})
+const listQuery = Type.Object(
+  {
+    state: Type.Optional(Type.String({ enum: findingChoices })),
+    kind: Type.Optional(name),
+    job: Type.Optional(name),
+    before: Type.Optional(findingId),
+    limit: Type.Optional(limit),
+  },
+  { additionalProperties: false },
+)
+const params = Type.Object({ id: findingId })
+const body = Type.Object({ note: remark }, { additionalProperties: false })
+
+/** What a person must look at, and what they say of it. */
+const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (app, { actions, db, isBooted }) => {
+  await app.register(operatorRoutes, { isBooted })
+  const config = { limited: true }
+
+  app.get('/findings', { config, schema: { querystring: listQuery } }, async request => {
+    const { limit: given, state, ...filter } = request.query
+    const wanted = toLimit(given)
+    const choice = state as FindingChoice | undefined
+    const { next, page } = toPage(await listFindings(db, { ...filter, state: choice, limit: wanted + 1 }), wanted)
+    return { findings: page.map(redactDetails), next }
+  })
+
+  app.post('/findings/:id/acknowledge', { config, schema: { params, body } }, async request => {
+    const { id } = request.params
+    return conclude(id, await actions.acknowledgeFinding(id, request.operator ?? '', request.body.note))
+  })
+
+  app.post('/findings/:id/resolve', { config, schema: { params, body } }, async request => {
+    const { id } = request.params
+    return conclude(id, await actions.resolveFinding(id, request.operator ?? '', request.body.note))
+  })
+
+  function conclude(id: string, change: ChangedFinding | undefined): ListedFinding {
+    if (change === undefined)
+      throw app.httpErrors.notFound(`there is no finding ${id}: GET /findings?state=all lists them`)
+    if (!change.changed) throw app.httpErrors.conflict(describeUnchanged(change))
+    return redactDetails(change.finding)
+  }
+}
+
+export default findingRoutes

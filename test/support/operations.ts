@@ -1,0 +1,78 @@
+import type { Insertable } from 'kysely'
+import { sql } from 'kysely'
+import { v7 as uuidv7 } from 'uuid'
+import type { Db } from '../../src/database/connection.ts'
+import type { MoneyOperationsTable, OperationState } from '../../src/database/tables.ts'
+
+const at = new Date('2026-03-10T06:00:00Z')
+
+export interface WantedOperation extends Partial<Omit<Insertable<MoneyOperationsTable>, 'amount' | 'state'>> {
+  readonly state?: OperationState
+  /** Rows of the marketplace that it pays, by id, with their cents; one of 6000 that is made for it unless given. */
+  readonly rows?: Readonly<Record<number, number>>
+}
+
+/** A payout in the given state, held unless said, with all that its state requires; returns its id. */
+export async function addOperation(db: Db, wanted: WantedOperation = {}): Promise<string> {
+  const { rows: given, state = 'held', ...overrides } = wanted
+  const rows = given ?? { [await addSettledRow(db)]: 6000 }
+  const id = uuidv7()
+  const kind = overrides.kind ?? 'payout'
+  const amount = Object.values(rows).reduce((sum, cents) => sum + cents, 0)
+  const account = overrides.account ?? `acct_${id.slice(-12)}`
+  const ended = ['paid', 'failed', 'canceled', 'rejected'].includes(state)
+  const sent = !['planned', 'held', 'canceled'].includes(state)
+  const row = {
+    id,
+    kind,
+    subject: kind === 'transfer' ? (Object.keys(rows)[0] ?? '') : `${account} eur ${id}`,
+    state,
+    origin: 'sent' as const,
+    idempotency_key: `${kind}:${id}:g1`,
+    amount,
+    currency: 'eur',
+    account,
+    stripe_id: ['created', 'paid', 'failed'].includes(state) ? `po_${id.slice(-12)}` : null,
+    request: JSON.stringify({ account, amountCents: amount, currency: 'eur', operationId: id }),
+    request_hash: 'a'.repeat(64),
+    reason: state === 'held' ? 'above_single_limit' : state === 'blocked' ? 'insufficient_funds' : null,
+    wake_at: state === 'blocked' ? at : null,
+    first_sent_at: sent ? at : null,
+    last_sent_at: sent ? at : null,
+    sends: sent ? 1 : 0,
+    run_id: uuidv7(),
+    created_at: at,
+    updated_at: at,
+    finished_at: ended ? at : null,
+    ...overrides,
+  }
+  const live = !['failed', 'canceled', 'rejected'].includes(state)
+  await db.transaction().execute(async trx => {
+    await trx.insertInto('jobs.money_operations').values(row).execute()
+    const items = Object.entries(rows).map(([rowId, cents]) => ({
+      operation_id: id,
+      kind,
+      payment_transfer_id: Number(rowId),
+      amount: cents,
+      live,
+    }))
+    await trx.insertInto('jobs.money_operation_items').values(items).execute()
+  })
+  return id
+}
+
+let last = 0
+
+/** A booking whose money waits for its payout, with a guest whose data must never be shown; returns its id. */
+export async function addSettledRow(db: Db, expert = 'user_expert_1'): Promise<number> {
+  last += 1
+  const { rows } = await sql<{ id: number }>`
+    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
+      expert_clerk_user_id, amount, platform_fee, session_start_time, scheduled_transfer_time, status, guest_name,
+      guest_email, guest_phone, service_name, admin_notes)
+    values (${`pi_${last}`}, ${`cs_${last}`}, 'event_1', 'acct_1', ${expert}, 6000, 900, '2026-03-01 10:00',
+      '2026-03-08 04:00', 'COMPLETED', 'Planted Guest', 'planted@guest.example', '+351 912 345 678', 'planted advice',
+      'planted note')
+    returning id`.execute(db)
+  return rows[0]?.id ?? 0
+}
