@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { runStates } from '../database/tables.ts'
 import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
+import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole } from './command.ts'
+import { addMoneyCommands } from './money-commands.ts'
 import type { SwitchOptions } from './pause.ts'
 import { printJson, printNote } from './print.ts'
 import type { RunOptions } from './run.ts'
@@ -38,11 +40,14 @@ function createProgram(): Command {
     .description('Runs, watches and mends the scheduled jobs of Eleva Care.')
     .version(packageJson.version)
     .exitOverride()
+    // An option belongs to the command that it follows, not to one above it.
+    .enablePositionalOptions()
     .showHelpAfterError('`npm run cli -- --help` lists commands, `npm run cli -- help <command>` explains one')
     .addHelpText('after', helpText())
   addReading(program)
   addRunning(program)
   addSwitches(program)
+  addMoneyCommands(program)
   addUpkeep(program)
   return program
 }
@@ -91,7 +96,7 @@ function addSwitches(program: Command): void {
   for (const [name, description] of switches) {
     addCommand(program, name, description)
       .argument('<job>')
-      .requiredOption('--reason <text>', 'why, for the audit', parseReason)
+      .requiredOption('--reason <text>', 'why, for the audit', parseRemark)
       .option('--as <name>', 'who does it, for the audit; your user name unless given')
       .action(
         async (job: string, options: SwitchOptions) => await finish((await import('./pause.ts'))[name](job, options)),
@@ -111,14 +116,6 @@ function addUpkeep(program: Command): void {
   )
 }
 
-function addCommand(program: Command, name: string, description: string): Command {
-  return program.command(name).description(description).option('--json', 'one JSON document on stdout')
-}
-
-async function finish(command: Promise<number>): Promise<void> {
-  process.exitCode = await command
-}
-
 /** One clear message and no stack. Redacted, because a driver may put anything into its errors. */
 function reportFailure(err: Error): number {
   const message = redact(err.message === '' ? nameOf(err) : err.message)
@@ -132,42 +129,20 @@ function nameOf(err: Error): string {
   return 'code' in err ? `something failed (${String(err.code)})` : err.name
 }
 
-function parseRunId(value: string): string {
-  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return value
-  throw new InvalidArgumentError('A run id looks like 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b.')
-}
-
-function parsePlanHash(value: string): string {
-  if (/^[0-9a-f]{64}$/.test(value)) return value
-  throw new InvalidArgumentError('A plan hash has 64 hexadecimal digits; a dry run prints it.')
-}
-
-function parseReason(value: string): string {
-  if (/\S/.test(value) && value.length <= 500) return value
-  throw new InvalidArgumentError('Give 1 to 500 characters.')
-}
-
-function parseWhole(min: number, max: number): (value: string) => number {
-  return value => {
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-    if (number >= min && number <= max) return number
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-  }
-}
-
 function helpText(): string {
   return `
 Every command takes --json and then writes one JSON document to stdout; what is wrong with the
 command line itself is said on stderr. Times are UTC.
 
 Environment:
-  DATABASE_URL  all that runs, slots, pause, resume and migrate need
+  DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve and migrate need
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
 Exit codes:
   0  fine
-  1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, a wrong command
+  1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, something that
+     could not be changed or was not approved, a wrong command
   2  changes pending (migrate --dry-run)
 
 Examples:
@@ -177,5 +152,8 @@ Examples:
   eleva-jobs runs 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b
   eleva-jobs slots --days 7
   eleva-jobs pause keep-alive --reason 'the site is being moved'
+  eleva-jobs findings resolve 12 --note 'reversed at Stripe, tr_1032D82eZvKYlo2C'
+  eleva-jobs operations --state held
+  eleva-jobs approve 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'agreed with finance'
   eleva-jobs migrate --dry-run`
 }

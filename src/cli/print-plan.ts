@@ -1,6 +1,6 @@
-import { type Cell, printFacts, printLine, printTable, toUtc } from './print.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import { alignRight, toMoney } from './print-money.ts'
+import { printFacts, printLine, printTable, toUtc } from './print.ts'
+import { type Json, list, printSome, toCell, toDetails } from './print-values.ts'
 
 /** Shows a report: its counts, its sums by currency, and the first failures. */
 export function printReport(report: Json | null): void {
@@ -11,19 +11,23 @@ export function printReport(report: Json | null): void {
     ...totals.map(name => [name, toCell(report[name])] as const),
     ...Object.entries((counts ?? {}) as Json).map(([name, value]) => [`count ${name}`, toCell(value)] as const),
     ...Object.entries((sums ?? {}) as Record<string, number>).map(
-      ([currency, cents]) => [`sum ${currency}`, toAmount(cents, currency)] as const,
+      ([currency, cents]) => [`sum ${currency}`, toMoney(cents, currency)] as const,
     ),
   ])
   printItems('failures', ['subject', 'code', 'message'], failures)
 }
 
-/** Shows a plan: what it would do, what it leaves and why, and what a person must look at. */
+/**
+ * Shows a plan as a statement: what it would do to whom and why, what that adds up to, what it leaves and until when, and
+ * what a person must look at and do. Long lists are cut.
+ */
 export function printPlan(plan: Json | null | undefined): void {
   if (plan === null || plan === undefined) return
   const effects = list(plan['effects'])
   printLine({ text: `plan: ${effects.length} effect${effects.length === 1 ? '' : 's'}`, style: 'bold' })
   if (effects.length > 0) printEffects(effects)
-  printItems('waits', ['subject', 'until', 'reason'], plan['waits'])
+  printTotals(effects.filter(hasMoney))
+  printWaits(list(plan['waits']))
   printItems('findings', ['kind', 'subject', 'message'], plan['findings'])
   printItems('failures', ['subject', 'code', 'message'], plan['failures'])
   if (typeof plan['left'] === 'number' && plan['left'] > 0) printLine(`left for the next run: ${plan['left']}`)
@@ -46,53 +50,93 @@ export function printDifference(difference: Json | null): void {
 // Postgres does not keep the order of a document's keys.
 const totals = ['planned', 'applied', 'failed', 'left', 'waiting', 'findings']
 const effectFields = ['kind', 'subject', 'amountCents', 'currency', 'destination']
+const effectsShown = 50
+const waitsShown = 10
+const itemsShown = 20
+
+interface Money extends Json {
+  readonly amountCents: number
+  readonly currency: string
+}
+
+function hasMoney(effect: Json): effect is Money {
+  return typeof effect['amountCents'] === 'number' && typeof effect['currency'] === 'string'
+}
 
 function printEffects(effects: readonly Json[]): void {
-  const withMoney = effects.some(effect => typeof effect['amountCents'] === 'number')
+  const withMoney = effects.some(hasMoney)
+  printSome(effects, effectsShown, shown => {
+    const amounts = alignRight(
+      shown.map(effect => (hasMoney(effect) ? toMoney(effect.amountCents, effect.currency) : '-')),
+    )
+    printTable(
+      ['kind', 'subject', ...(withMoney ? ['amount', 'destination'] : []), 'details'],
+      shown.map((effect, index) => [
+        toCell(effect['kind']),
+        toCell(effect['subject']),
+        ...(withMoney ? [amounts[index], toCell(effect['destination'])] : []),
+        toDetails(effect, effectFields),
+      ]),
+    )
+  })
+}
+
+/** By currency and by what is done: currencies are never added together, and what is held is not what is paid. */
+function printTotals(effects: readonly Money[]): void {
+  if (effects.length === 0) return
+  const groups = Map.groupBy(effects, ({ currency, kind }) => `${currency.toUpperCase()} ${String(kind)}`)
+  const sums = [...groups]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, group]) => ({ group, cents: group.reduce((sum, { amountCents }) => sum + amountCents, 0) }))
+  const amounts = alignRight(sums.map(({ cents, group }) => toMoney(cents, group[0]?.currency ?? '')))
+  printLine({ text: 'total by currency', style: 'bold' })
   printTable(
-    ['kind', 'subject', ...(withMoney ? ['amount', 'destination'] : []), 'details'],
-    effects.map(effect => [
-      toCell(effect['kind']),
-      toCell(effect['subject']),
-      ...(withMoney ? [toAmount(effect['amountCents'], effect['currency']), toCell(effect['destination'])] : []),
-      toDetails(effect),
+    ['currency', 'kind', 'effects', 'amount'],
+    sums.map(({ group }, index) => [
+      group[0]?.currency.toUpperCase(),
+      toCell(group[0]?.['kind']),
+      group.length,
+      amounts[index],
     ]),
   )
 }
 
-function toDetails(effect: Json): string {
-  const others = Object.entries(effect).filter(([name]) => !effectFields.includes(name))
-  return others.map(([name, value]) => `${name} ${toCell(value)}`).join(', ')
+function printWaits(waits: readonly Json[]): void {
+  if (waits.length === 0) return
+  printLine({ text: `waits: ${waits.length}`, style: 'bold' })
+  const groups = [...Map.groupBy(waits, wait => String(wait['reason']))]
+  for (const [reason, group] of groups.toSorted(([, a], [, b]) => b.length - a.length)) {
+    const sorted = group.toSorted((a, b) => (untilOf(a) < untilOf(b) ? -1 : 1))
+    const earliest = sorted[0]?.['until'] as string | undefined
+    printLine(
+      `${reason}: ${group.length}${earliest === undefined ? '' : `, the earliest until ${toUtc(earliest)} UTC`}`,
+    )
+    printSome(sorted, waitsShown, shown => {
+      printTable(
+        ['subject', 'until (UTC)', 'details'],
+        shown.map(wait => [
+          toCell(wait['subject']),
+          toUtc(wait['until'] as string | undefined),
+          toDetails(wait, ['subject', 'until', 'reason']),
+        ]),
+      )
+    })
+  }
+}
+
+/** Sortable as text; what has no moment comes last. */
+function untilOf({ until }: Json): string {
+  return until === undefined || until === null ? '~' : new Date(until as string | Date).toISOString()
 }
 
 function printItems(title: string, fields: readonly string[], items: unknown): void {
-  const rows = list(items)
-  if (rows.length === 0) return
-  printLine({ text: title, style: 'bold' })
-  printTable(
-    fields.map(field => (field === 'until' ? 'until (UTC)' : field)),
-    rows.map(row =>
-      fields.map(field => (field === 'until' ? toUtc(row[field] as string | undefined) : toCell(row[field]))),
-    ),
-  )
-}
-
-function list(value: unknown): readonly Json[] {
-  return Array.isArray(value) ? (value as Json[]) : []
-}
-
-function toCell(value: unknown): Exclude<Cell, object> {
-  if (value === null || value === undefined) return null
-  if (value instanceof Date || isIsoTime(value)) return `${toUtc(value)} UTC`
-  return typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value)
-}
-
-/** Cents as they are: what a currency's minor unit is worth is not decided here. */
-function toAmount(cents: unknown, currency: unknown): string {
-  return typeof cents === 'number' ? `${cents} ${typeof currency === 'string' ? currency : ''} (minor units)` : '-'
-}
-
-/** A plan that was stored has its times as text. */
-function isIsoTime(value: unknown): value is string {
-  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value)
+  const all = list(items)
+  if (all.length === 0) return
+  printLine({ text: `${title}: ${all.length}`, style: 'bold' })
+  printSome(all, itemsShown, shown => {
+    printTable(
+      fields,
+      shown.map(item => fields.map(field => toCell(item[field]))),
+    )
+  })
 }

@@ -1,8 +1,11 @@
 import type { RunState } from '../database/tables.ts'
+import { listOperationsWithItems, type OperationSummary } from '../database/operation-queries.ts'
 import { findRun, listRuns, type RunSummary } from '../database/run-history.ts'
 import { jobs } from '../jobs/index.ts'
 import { withLedger } from './connect.ts'
 import { getJob } from './jobs.ts'
+import { printOperations } from './operations.ts'
+import { printSome } from './print-values.ts'
 import { type Cell, printFacts, printJson, printLine, printTable, type Style, toDuration, toUtc } from './print.ts'
 import { printPlan, printReport } from './print-plan.ts'
 
@@ -33,11 +36,17 @@ export async function showRun(id: string, { json = false }: { readonly json?: bo
   return await withLedger(async db => {
     const run = await findRun(db, id)
     if (run === undefined) throw new Error(`there is no run ${id}`)
-    if (json) printJson(run)
-    else printRun(run)
+    const operations = await listOperationsWithItems(db, { run: run.id, limit: operationsShown })
+    if (json) printJson({ ...run, operations })
+    else {
+      printRun(run)
+      printMoney(operations)
+    }
     return 0
   })
 }
+
+const operationsShown = 1000
 
 type Run = NonNullable<Awaited<ReturnType<typeof findRun>>>
 
@@ -117,6 +126,14 @@ function printRun(run: Run): void {
   printPlan(run.plan)
   printHistory(run)
 }
+
+function printMoney(operations: readonly OperationSummary[]): void {
+  if (operations.length === 0) return
+  printLine({ text: 'operations that it began', style: 'bold' })
+  printSome(operations, operationsListed, printOperations)
+}
+
+const operationsListed = 50
 
 function printHistory({ attempts, pings }: Run): void {
   if (attempts.length > 0) {

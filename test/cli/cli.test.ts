@@ -12,7 +12,20 @@ t.setTimeout(240_000)
 t.test('help names every command, the environment, the exit codes and examples', async t => {
   const [help, run, none] = await Promise.all([cli(t, ['--help']), cli(t, ['help', 'run']), cli(t, [])])
   t.match(help, { code: 0, stderr: '' })
-  for (const name of ['jobs', 'runs', 'slots', 'run', 'pause', 'resume', 'migrate', 'check']) {
+  const listed = [
+    'jobs',
+    'runs',
+    'slots',
+    'run',
+    'pause',
+    'resume',
+    'findings',
+    'operations',
+    'approve',
+    'migrate',
+    'check',
+  ]
+  for (const name of listed) {
     t.match(help.stdout, new RegExp(`^ {2}${name} `, 'm'))
   }
   t.match(help.stdout, /Environment:[^]*DATABASE_URL[^]*NO_COLOR[^]*Exit codes:[^]*Examples:/)

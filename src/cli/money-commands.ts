@@ -1,0 +1,69 @@
+import { type Command, Option } from 'commander'
+import { findingChoices, operationStates } from '../database/tables.ts'
+import type { ApproveOptions } from './approve.ts'
+import { addCommand, finish, parseFindingId, parseOperationId, parseRemark, parseRunId, parseWhole } from './command.ts'
+import type { FindingChangeOptions, FindingsOptions } from './findings.ts'
+import type { OperationsOptions } from './operations.ts'
+
+const asDescription = 'who does it, for the audit; your user name unless given'
+
+/** What people look at and decide about money: findings, operations and approvals. */
+export function addMoneyCommands(program: Command): void {
+  addFindings(program)
+  addOperations(program)
+  addCommand(program, 'approve', 'let a held money operation go; shows it first, and asks')
+    .argument('<operation>', 'its id, as `operations --state held` shows it', parseOperationId)
+    .option('--note <text>', 'why, for the audit', parseRemark)
+    .option('--yes', 'do not ask')
+    .option('--as <name>', asDescription)
+    .action(
+      async (id: string, options: ApproveOptions) => await finish((await import('./approve.ts')).approve(id, options)),
+    )
+}
+
+function addFindings(program: Command): void {
+  const findings = addCommand(program, 'findings', 'list what a person must look at, newest first, or settle it')
+    .enablePositionalOptions()
+    .addOption(
+      new Option('--state <state>', 'open is also what is acknowledged').choices(findingChoices).default('open'),
+    )
+    .option('--kind <kind>', 'only findings of this kind')
+    .option('--job <name>', 'only findings of this job')
+    .option('--before <finding>', 'only findings older than this one', parseFindingId)
+    .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
+    .action(async (options: FindingsOptions) => await finish((await import('./findings.ts')).showFindings(options)))
+  const changes = [
+    ['acknowledge', 'say that somebody is looking after it; it stays open'],
+    ['resolve', 'close it; what was not done because of it will be done'],
+  ] as const
+  for (const [name, description] of changes) {
+    addCommand(findings, name, description)
+      .argument('<finding>', 'its number', parseFindingId)
+      .requiredOption('--note <text>', 'what was found or done, for the audit', parseRemark)
+      .option('--as <name>', asDescription)
+      .action(
+        async (id: string, options: FindingChangeOptions) =>
+          await finish((await import('./findings.ts'))[name](id, options)),
+      )
+  }
+}
+
+function addOperations(program: Command): void {
+  const operations = addCommand(program, 'operations', 'list movements of money, newest first, or show one')
+    .enablePositionalOptions()
+    .addOption(new Option('--state <state>', 'only operations in this state').choices(operationStates))
+    .addOption(new Option('--kind <kind>', 'only transfers or only payouts').choices(['transfer', 'payout']))
+    .option('--account <account>', 'only operations of this Connect account')
+    .option('--run <run>', 'only operations that this run began', parseRunId)
+    .option('--before <operation>', 'only operations older than this one', parseOperationId)
+    .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
+    .action(
+      async (options: OperationsOptions) => await finish((await import('./operations.ts')).showOperations(options)),
+    )
+  addCommand(operations, 'show', 'show one with the rows it pays, its request and who did what')
+    .argument('<operation>', 'its id', parseOperationId)
+    .action(
+      async (id: string, options: { json?: boolean }) =>
+        await finish((await import('./operations.ts')).showOperation(id, options)),
+    )
+}
