@@ -19,8 +19,10 @@ import operatorAuth from './plugins/operator-auth.ts'
 import rateLimit from './plugins/rate-limit.ts'
 import { createHeartbeatSender } from './providers/heartbeat.ts'
 import { createHttp } from './providers/http.ts'
+import findingRoutes from './routes/findings.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
+import operationRoutes from './routes/operations.ts'
 import runRoutes from './routes/runs.ts'
 import type { OwedPings } from './runner/context.ts'
 import { announceRecoveries, raiseAbandoned } from './runner/alerts.ts'
@@ -136,6 +138,8 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
     },
   })
   await server.register(runRoutes, { jobs, actions, db, isBooted })
+  await server.register(findingRoutes, { actions, db, isBooted })
+  await server.register(operationRoutes, { actions, db, isBooted })
 }
 
 /** How it begins and ends: booting waits for the database, closing for the jobs. */
