@@ -1,16 +1,16 @@
+import { createReader, type Environment, type Operator, parseOperators } from './config-readers.ts'
+
 /** The variables that hold a heartbeat's address, one per job; a test compares them with the job files. */
 export const heartbeatVariables = [
   'BETTERSTACK_BLOCKED_DATES_HEARTBEAT',
+  'BETTERSTACK_EXPERT_TRANSFERS_HEARTBEAT',
   'BETTERSTACK_KEEP_ALIVE_HEARTBEAT',
+  'BETTERSTACK_PENDING_PAYOUTS_HEARTBEAT',
   'BETTERSTACK_TASKS_HEARTBEAT',
+  'BETTERSTACK_UPCOMING_PAYOUTS_HEARTBEAT',
 ] as const
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
-export interface Operator {
-  readonly name: string
-  readonly token: string
-}
+export type { Environment, Operator }
 
 /** Everything the process takes from outside, checked. Holds secrets: never log it. */
 export interface Config {
@@ -37,6 +37,16 @@ export interface Config {
   }
   readonly cronSecret: string | undefined
   readonly operators: readonly Operator[]
+  /** `url` is set for a stand-in only. */
+  readonly stripe: { readonly secretKey: string; readonly live: boolean; readonly url: string | undefined }
+  readonly money: {
+    /** A larger movement waits for an operator, in minor units of its currency. */
+    readonly maxSingleCents: number
+    /** What may move in 24 hours before the next movement waits for an operator, per currency. */
+    readonly maxTotalCents: number
+    /** What was paid before may have been paid out by the old jobs. Undefined: the first boot counts. */
+    readonly since: Date | undefined
+  }
   readonly clerk: { readonly url: string; readonly secretKey: string } | undefined
   /** Heartbeat addresses by variable; those that are not set are absent. */
   readonly heartbeats: ReadonlyMap<string, string>
@@ -56,21 +66,9 @@ export class ConfigError extends Error {
   }
 }
 
-// The local development server's keys are printed in its public documentation: anybody can sign with them.
-const publicSigningKeys = new Set([
-  'sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r',
-  'sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs',
-  'sig_7GVPjvuwsfqF65iC8fSrs1dfYruM',
-  'sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua',
-  'sig_6jWGaWRxHsw4vMSPJprXadyvrybF',
-  'sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx',
-  'sig_5T8FcSsynBjn9mMLBsXhpacRovJf',
-  'sig_7GFR4YaDshFcqsxWRZpRB161jguD',
-])
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-const heartbeatBase = 'https://uptime.betterstack.com/api/v1/heartbeat/'
-const minOperatorTokenLength = 24
 const minCronSecretLength = 16
+const maxCents = 1_000_000_000
 
 /**
  * Reads and checks the whole environment at once. Throws one ConfigError with every problem; no message shows a value.
@@ -88,6 +86,11 @@ export function loadConfig(env: Environment = process.env): Config {
   }
   const clerkSecretKey = read.optional('CLERK_SECRET_KEY')
   const clerkUrl = read.vendorUrl('CLERK_API_URL', 'https://api.clerk.com')
+  const stripeKey = read.stripeKey('STRIPE_SECRET_KEY', production)
+  const stripe = { ...stripeKey, url: read.originUrl('STRIPE_API_BASE_URL') }
+  if (stripe.live && stripe.url !== undefined) {
+    problems.push('STRIPE_API_BASE_URL is set while STRIPE_SECRET_KEY is a live key: a live key talks to Stripe alone')
+  }
   const config: Config = {
     mode,
     preview: read.optional('IS_PULL_REQUEST') === 'true',
@@ -107,6 +110,12 @@ export function loadConfig(env: Environment = process.env): Config {
     },
     cronSecret: read.secret('CRON_SECRET', minCronSecretLength, production),
     operators: parseOperators(read.required('OPERATOR_TOKEN', 'openssl rand -hex 32 makes one'), production, problems),
+    stripe,
+    money: {
+      maxSingleCents: read.integer('MONEY_MAX_SINGLE', 200_000, 0, maxCents),
+      maxTotalCents: read.integer('MONEY_MAX_TOTAL', 2_000_000, 0, maxCents),
+      since: read.instant('MONEY_SINCE'),
+    },
     clerk: clerkSecretKey === undefined ? undefined : { url: clerkUrl, secretKey: clerkSecretKey },
     heartbeats: new Map(
       heartbeatVariables.flatMap(name => {
@@ -131,119 +140,4 @@ export function loadDatabaseUrl(env: Environment = process.env): string {
 
 function parseMode(value: string | undefined): Config['mode'] {
   return value === 'development' || value === 'test' ? value : 'production'
-}
-
-/** Readers of one variable each: they note what is wrong and return something of the right type, so that reading goes on. */
-function createReader(env: Environment, problems: string[]) {
-  const optional = (name: string): string | undefined => {
-    const value = env[name]?.trim()
-    return value === undefined || value === '' ? undefined : value
-  }
-  const required = (name: string, hint: string): string => {
-    const value = optional(name)
-    if (value === undefined) problems.push(`${name} is missing: ${hint}`)
-    return value ?? ''
-  }
-  const url = (name: string, value: string): string => {
-    const problem = findUrlProblem(value)
-    if (problem !== undefined) problems.push(`${name} ${problem}`)
-    return value.replace(/\/+$/, '')
-  }
-  return {
-    optional,
-    required,
-    vendorUrl: (name: string, preset: string) => url(name, optional(name) ?? preset),
-    ownUrl: (name: string, preset: string | undefined, hint: string) => {
-      const value = optional(name) ?? preset
-      if (value !== undefined) return url(name, value)
-      return required(name, hint)
-    },
-    databaseUrl: (name: string) => {
-      const value = required(name, 'a postgres:// connection string')
-      const protocol = URL.canParse(value) ? new URL(value).protocol : ''
-      if (value !== '' && !['postgres:', 'postgresql:'].includes(protocol)) {
-        problems.push(`${name} is no postgres:// connection string`)
-      }
-      return value
-    },
-    integer: (name: string, preset: number, min: number, max: number) => {
-      const text = optional(name)
-      const value = text === undefined ? preset : Number(text)
-      if (Number.isInteger(value) && value >= min && value <= max) return value
-      problems.push(`${name} must be a whole number from ${min} to ${max}`)
-      return preset
-    },
-    oneOf: (name: string, preset: string, allowed: readonly string[]) => {
-      const value = optional(name) ?? preset
-      if (!allowed.includes(value)) problems.push(`${name} must be one of ${allowed.join(', ')}`)
-      return value
-    },
-    signingKey: (name: string, production: boolean) => {
-      const value = required(name, 'the QStash console shows it under Signing Keys')
-      if (production && publicSigningKeys.has(value)) {
-        problems.push(`${name} is a key of the public QStash development server: anybody can sign with it`)
-      }
-      return value
-    },
-    secret: (name: string, minLength: number, production: boolean) => {
-      const value = optional(name)
-      if (value !== undefined && production) noteWeakness(name, value, minLength, problems)
-      return value
-    },
-    heartbeat: (name: string) => {
-      const value = optional(name)
-      if (value === undefined) return undefined
-      if (/^[\w-]{8,}$/.test(value)) return `${heartbeatBase}${value}`
-      return url(name, value)
-    },
-  }
-}
-
-/** What is wrong with the address, or undefined. Plain http is for loopback only: keys travel with every call. */
-function findUrlProblem(value: string): string | undefined {
-  if (!URL.canParse(value)) return 'is no absolute address (https://…)'
-  const { hash, hostname, password, protocol, search, username } = new URL(value)
-  if (protocol !== 'https:' && protocol !== 'http:') return 'must begin with https://'
-  if (protocol === 'http:' && !isLoopback(hostname)) return 'must be https:// (plain http is accepted on loopback only)'
-  if (search !== '' || hash !== '') return 'must have no query and no fragment'
-  if (username !== '' || password !== '') return 'must not carry a user name or a password'
-  return undefined
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)
-}
-
-/** One token, or `name:token` pairs separated by commas; the name is what approvals and the audit record. */
-function parseOperators(value: string, production: boolean, problems: string[]): Operator[] {
-  if (value === '') return []
-  const operators = value.split(',').map(entry => {
-    const colon = entry.indexOf(':')
-    if (colon === -1) return { name: 'operator', token: entry.trim() }
-    return { name: entry.slice(0, colon).trim(), token: entry.slice(colon + 1).trim() }
-  })
-  const names = operators.map(operator => operator.name)
-  const tokens = operators.map(operator => operator.token)
-  if (names.some(name => !/^[\w.@-]{1,64}$/.test(name))) {
-    problems.push('OPERATOR_TOKEN has an operator whose name is not 1 to 64 letters, digits or . _ @ -')
-  }
-  if (new Set(names).size < names.length)
-    problems.push('OPERATOR_TOKEN names an operator twice: write name:token for each')
-  if (new Set(tokens).size < tokens.length) problems.push('OPERATOR_TOKEN gives two operators the same token')
-  for (const [index, { token }] of operators.entries()) {
-    // By place and not by name: where the two were swapped, the name is the secret.
-    const entry = operators.length === 1 ? 'OPERATOR_TOKEN' : `OPERATOR_TOKEN, entry ${index + 1},`
-    if (token === '') problems.push(`${entry} has an empty token`)
-    else if (production) noteWeakness(entry, token, minOperatorTokenLength, problems)
-  }
-  return operators
-}
-
-function noteWeakness(name: string, secret: string, minLength: number, problems: string[]): void {
-  const repeats = /^(.{1,12})\1+.{0,12}$/.test(secret)
-  if (secret.length < minLength || new Set(secret).size < 8 || repeats || /change-?me|password/i.test(secret)) {
-    problems.push(
-      `${name} is too easy to guess: at least ${minLength} varied characters; openssl rand -hex 32 makes one`,
-    )
-  }
 }

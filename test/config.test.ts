@@ -12,8 +12,9 @@ const sound = {
   QSTASH_CURRENT_SIGNING_KEY: 'sig_FAKEcurrentKeyOfThisTest0001',
   QSTASH_NEXT_SIGNING_KEY: 'sig_FAKEnextKeyOfThisTestAAA0002',
   OPERATOR_TOKEN: strongToken,
+  STRIPE_SECRET_KEY: 'sk_test_ofThisTest',
 } satisfies Environment
-const addresses = ['QSTASH_URL', 'CLERK_API_URL', 'PUBLIC_URL', 'APP_URL', ...heartbeatVariables]
+const addresses = ['QSTASH_URL', 'CLERK_API_URL', 'STRIPE_API_BASE_URL', 'PUBLIC_URL', 'APP_URL', ...heartbeatVariables]
 
 function load(changes: Environment = {}): Config {
   return loadConfig({ ...sound, ...changes })
@@ -45,6 +46,8 @@ t.test('an environment with the required variables alone is enough, and the rest
     cronSecret: undefined,
     operators: [{ name: 'operator', token: strongToken }],
     clerk: undefined,
+    stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: undefined },
+    money: { maxSingleCents: 200_000, maxTotalCents: 2_000_000, since: undefined },
     leaseMs: 30_000,
     drainMs: 90_000,
   })
@@ -60,6 +63,10 @@ t.test('everything that is set is taken', async t => {
     QSTASH_TOKEN: 'qstash-token',
     CRON_SECRET: '0123456789abcdef',
     CLERK_SECRET_KEY: 'sk_test_clerk',
+    STRIPE_API_BASE_URL: 'http://127.0.0.1:8081/',
+    MONEY_MAX_SINGLE: '0',
+    MONEY_MAX_TOTAL: '500',
+    MONEY_SINCE: '2026-03-01',
     LEASE_SECONDS: '2',
     DRAIN_SECONDS: '0',
     IS_PULL_REQUEST: 'true',
@@ -77,6 +84,8 @@ t.test('everything that is set is taken', async t => {
     qstash: { url: 'http://127.0.0.1:8080', token: 'qstash-token' },
     cronSecret: '0123456789abcdef',
     clerk: { url: 'https://api.clerk.com', secretKey: 'sk_test_clerk' },
+    stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: 'http://127.0.0.1:8081' },
+    money: { maxSingleCents: 0, maxTotalCents: 500, since: new Date('2026-03-01T00:00:00Z') },
     leaseMs: 2_000,
     drainMs: 0,
   })
@@ -90,6 +99,10 @@ t.test('every problem is reported at once, a missing variable with what to do ab
     QSTASH_CURRENT_SIGNING_KEY: undefined,
     QSTASH_NEXT_SIGNING_KEY: undefined,
     OPERATOR_TOKEN: undefined,
+    STRIPE_SECRET_KEY: undefined,
+    MONEY_SINCE: 'yesterday',
+    MONEY_MAX_SINGLE: '-1',
+    MONEY_MAX_TOTAL: '10.5',
     PORT: 'eighty',
     LOG_LEVEL: 'loud',
     LEASE_SECONDS: '1',
@@ -103,6 +116,7 @@ t.test('every problem is reported at once, a missing variable with what to do ab
     [
       'QSTASH_DEV',
       'CLERK_API_URL',
+      'STRIPE_SECRET_KEY',
       'PORT',
       'LOG_LEVEL',
       'DATABASE_URL',
@@ -111,12 +125,15 @@ t.test('every problem is reported at once, a missing variable with what to do ab
       'QSTASH_CURRENT_SIGNING_KEY',
       'QSTASH_NEXT_SIGNING_KEY',
       'OPERATOR_TOKEN',
+      'MONEY_MAX_SINGLE',
+      'MONEY_MAX_TOTAL',
+      'MONEY_SINCE',
       'LEASE_SECONDS',
       'DRAIN_SECONDS',
     ],
   )
   for (const problem of problems.filter(text => text.includes('is missing'))) t.match(problem, /is missing: .{10,}/)
-  t.match(new ConfigError(problems).message, /12 problems:\n {2}- QSTASH_DEV/, 'and the message lists them')
+  t.match(new ConfigError(problems).message, /16 problems:\n {2}- QSTASH_DEV/, 'and the message lists them')
 })
 
 t.test('anything that is not development or test is production', async t => {
@@ -161,12 +178,16 @@ t.test('every address must be https, or plain http on loopback, and nothing but 
     'https://vendor.example.com/#part',
     'vendor.example.com/path',
   ]
-  const accepted = ['https://vendor.example.com/path', 'http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]']
+  const accepted = ['https://vendor.example.com', 'http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]']
+  const withPath = 'https://vendor.example.com/path'
 
   for (const name of addresses) {
     for (const value of refused) t.match(problemsOf({ [name]: value }), [new RegExp(`^${name} `)], `${name}=${value}`)
     for (const value of accepted) t.strictSame(problemsOf({ [name]: value }), [], `${name}=${value}`)
+    if (name !== 'STRIPE_API_BASE_URL') t.strictSame(problemsOf({ [name]: withPath }), [], `${name}=${withPath}`)
   }
+  // The SDK takes scheme, host and port: a path would be dropped without a word.
+  t.match(problemsOf({ STRIPE_API_BASE_URL: withPath }), [/^STRIPE_API_BASE_URL must have no path/])
   t.match(problemsOf({ DATABASE_URL: 'mysql://db.example.com/eleva' }), [/^DATABASE_URL is no postgres/])
 })
 
@@ -224,9 +245,57 @@ t.test('a heartbeat is a whole address or its bare token', async t => {
   })
 })
 
+t.test('the key of Stripe is a secret or restricted one, and a live one talks to Stripe alone', async t => {
+  const url = 'http://127.0.0.1:8081'
+  for (const [prefix, live] of Object.entries({ sk_test: false, rk_test: false, sk_live: true, rk_live: true })) {
+    const STRIPE_SECRET_KEY = `${prefix}_51Hx`
+    t.match(load({ STRIPE_SECRET_KEY }).stripe, { secretKey: STRIPE_SECRET_KEY, live, url: undefined })
+    for (const NODE_ENV of ['production', 'development', 'test']) {
+      const problems = problemsOf({ STRIPE_SECRET_KEY, STRIPE_API_BASE_URL: url, NODE_ENV })
+      t.match(problems, live ? [/^STRIPE_API_BASE_URL is set while STRIPE_SECRET_KEY is a live key/] : [])
+      t.equal(problems.length, live ? 1 : 0, `${prefix} in ${NODE_ENV}`)
+    }
+  }
+  for (const STRIPE_SECRET_KEY of [
+    'pk_live_51Hx',
+    'whsec_51Hx',
+    'sk_51Hx',
+    'sk_live_',
+    'sk_test_51 Hx',
+    ' x sk_test_1',
+  ]) {
+    t.match(problemsOf({ STRIPE_SECRET_KEY }), [/^STRIPE_SECRET_KEY is no secret or restricted key/], STRIPE_SECRET_KEY)
+  }
+  t.match(problemsOf({ STRIPE_SECRET_KEY: 'sk_test_changeMe' }), [/^STRIPE_SECRET_KEY is the one of .env.example/])
+})
+
+t.test('MONEY_SINCE means one moment, wherever it is read', async t => {
+  const moments = {
+    '2026-03-01': '2026-03-01T00:00:00.000Z',
+    '2026-03-01T09:30Z': '2026-03-01T09:30:00.000Z',
+    '2026-03-01T09:30:15+01:00': '2026-03-01T08:30:15.000Z',
+    '2028-02-29T00:00:00.123Z': '2028-02-29T00:00:00.123Z',
+  }
+  for (const [MONEY_SINCE, moment] of Object.entries(moments)) {
+    t.equal(load({ MONEY_SINCE }).money.since?.toISOString(), moment)
+  }
+  const none = [
+    '2026-02-29',
+    '2026-02-31T00:00:00Z',
+    '2026-13-01',
+    '2026-03-01T25:00Z',
+    '2026-03-01T09:30',
+    '1772000000',
+  ]
+  for (const MONEY_SINCE of [...none, '01.03.2026', '2026-03-01 09:30Z']) {
+    t.match(problemsOf({ MONEY_SINCE }), [/^MONEY_SINCE must be a date/], MONEY_SINCE)
+  }
+})
+
 t.test('no message shows a value, whatever is planted and wherever', async t => {
-  const others = 'RENDER_EXTERNAL_URL QSTASH_DEV QSTASH_TOKEN CRON_SECRET CLERK_SECRET_KEY HOST PORT LOG_LEVEL'
-  const numbers = 'LEASE_SECONDS DRAIN_SECONDS'
+  const others =
+    'RENDER_EXTERNAL_URL QSTASH_DEV QSTASH_TOKEN CRON_SECRET CLERK_SECRET_KEY HOST PORT LOG_LEVEL MONEY_SINCE'
+  const numbers = 'LEASE_SECONDS DRAIN_SECONDS MONEY_MAX_SINGLE MONEY_MAX_TOTAL'
   const required = Object.keys(sound).filter(name => name !== 'NODE_ENV')
   const names = [...required, ...addresses, ...others.split(' '), ...numbers.split(' ')]
   const secret = fc.bigInt({ min: 2n ** 60n, max: 2n ** 160n }).map(value => value.toString(16))

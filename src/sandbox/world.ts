@@ -16,6 +16,7 @@ import { findFreePort, type PostgresServer, startPostgres } from './postgres.ts'
 import { type QstashStandIn, startQstash } from './qstash.ts'
 import { createSigningKey } from './qstash-token.ts'
 import { type SiteStandIn, startSite } from './site.ts'
+import { startStripe, type StripeStandIn } from './stripe.ts'
 
 export interface WorldOptions {
   /** A free port unless given. */
@@ -40,6 +41,7 @@ export interface World {
   readonly betterStack: BetterStackStandIn
   readonly clerk: ClerkStandIn
   readonly site: SiteStandIn
+  readonly stripe: StripeStandIn
   readonly clock: () => Date
   close(): Promise<void>
 }
@@ -68,13 +70,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const db = await createMarketplace(postgres, clock())
     keep({ close: async () => await db.destroy() })
 
-    onProgress('stand-ins of QStash, Better Stack, Clerk and the site')
+    onProgress('stand-ins of QStash, Stripe, Better Stack, Clerk and the site')
     const keys = { current: createSigningKey(), next: createSigningKey() }
     const qstashPort = options.qstashPort ?? 0
     const qstash = keep(await startQstash({ keys, clock, speed, port: qstashPort }))
     const betterStack = keep(await startBetterStack({ clock }))
     const clerk = keep(await startClerk({ clock }))
     const site = keep(await startSite({ clock }))
+    const stripe = keep(await startStripe({ clock }))
     for (const [index, expert] of demoExperts.entries()) {
       clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
     }
@@ -82,7 +85,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     onProgress('the service')
     const port = options.port ?? (await findFreePort())
     const operatorToken = `sandbox-${randomBytes(16).toString('hex')}`
-    const parts = { betterStack, clerk, databaseUrl: postgres.url, operatorToken, port, qstash, site }
+    const parts = { betterStack, clerk, databaseUrl: postgres.url, operatorToken, port, qstash, site, stripe }
     const config = createConfig(parts)
     const log = pino({ level: options.logLevel ?? 'error' }, pino.destination(2))
     const app = keep(await createApp(config, log, { clock }))
@@ -101,6 +104,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       betterStack,
       clerk,
       site,
+      stripe,
       clock,
       close,
     }
@@ -126,11 +130,12 @@ interface ConfigParts {
   readonly port: number
   readonly qstash: QstashStandIn
   readonly site: SiteStandIn
+  readonly stripe: StripeStandIn
 }
 
 /** The configuration as production reads it, with every vendor's address pointed at its stand-in. */
 function createConfig(parts: ConfigParts): Config {
-  const { betterStack, clerk, databaseUrl, operatorToken, port, qstash, site } = parts
+  const { betterStack, clerk, databaseUrl, operatorToken, port, qstash, site, stripe } = parts
   return loadConfig({
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -143,6 +148,8 @@ function createConfig(parts: ConfigParts): Config {
     QSTASH_CURRENT_SIGNING_KEY: qstash.keys.current,
     QSTASH_NEXT_SIGNING_KEY: qstash.keys.next,
     OPERATOR_TOKEN: operatorToken,
+    STRIPE_SECRET_KEY: stripe.secretKey,
+    STRIPE_API_BASE_URL: stripe.url,
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
     ...Object.fromEntries(allJobs.map(job => [job.heartbeat, betterStack.register(job.name)])),

@@ -83,6 +83,8 @@ function serviceEnv(databaseUrl: string) {
     QSTASH_CURRENT_SIGNING_KEY: keys.current,
     QSTASH_NEXT_SIGNING_KEY: keys.next,
     OPERATOR_TOKEN: 'operator-token-of-the-bench-0123456789',
+    STRIPE_SECRET_KEY: 'sk_test_ofTheBench',
+    STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
   }
 }
 

@@ -71,6 +71,8 @@ export async function testApp(t: Test, options: TestAppOptions = {}): Promise<Te
     QSTASH_NEXT_SIGNING_KEY: signingKeys.next,
     OPERATOR_TOKEN: operatorToken,
     CRON_SECRET: cronSecret,
+    STRIPE_SECRET_KEY: 'sk_test_ofTheTests',
+    STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
     LEASE_SECONDS: '10',
     DRAIN_SECONDS: '1',
     ...env,

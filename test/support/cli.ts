@@ -54,6 +54,8 @@ export function serviceEnv(url: string, overrides: Env = {}): Env {
     QSTASH_CURRENT_SIGNING_KEY: 'sig_planted_current',
     QSTASH_NEXT_SIGNING_KEY: 'sig_planted_next',
     OPERATOR_TOKEN: 'ana:planted-operator-token',
+    STRIPE_SECRET_KEY: 'sk_test_planted_key',
+    STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
     BETTERSTACK_TASKS_HEARTBEAT: 'http://127.0.0.1:9/planted-heartbeat',
     ...overrides,
   }
