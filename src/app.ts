@@ -5,7 +5,7 @@ import sensible from '@fastify/sensible'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { v7 as uuidv7 } from 'uuid'
 import packageJson from '../package.json' with { type: 'json' }
-import { waitForDatabase } from './boot.ts'
+import { type AccountError, compareAccount, waitForDatabase } from './boot.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Db } from './database/connection.ts'
 import { createRunBatches } from './database/run-batches.ts'
@@ -33,13 +33,15 @@ import { createOperatorActions, type OperatorActions } from './runner/operator-a
 import type { RunnerParts } from './runner/parts.ts'
 import { createPings } from './runner/pings.ts'
 import { createRunner, type Runner } from './runner/run-job.ts'
-import { createProbes, createProviders, listHeartbeats, noteMissingHeartbeats } from './wiring.ts'
+import { type MoneyOptions, wireMoney } from './wire-money.ts'
+import { createProbes, createProviders, listHeartbeats, noteFutureMoney, noteMissingHeartbeats } from './wiring.ts'
 
 /** What a test or the sandbox may put in place of the real thing. */
 export interface Outside {
   readonly clock?: () => Date
   readonly jobs?: readonly Job[]
   readonly onStep?: RunnerParts['onStep']
+  readonly onLedgerStep?: MoneyOptions['onStep']
   readonly requestsPerMinute?: number
 }
 
@@ -49,8 +51,10 @@ export interface App {
   readonly actions: OperatorActions
   readonly jobs: ReadonlyMap<string, Job>
   readonly db: Db
-  /** Resolves once the database was usable for the first time; rejects with SchemaError when it never will be. */
+  /** Resolves once the database was usable for the first time; rejects with SchemaError or AccountError when it never is. */
   boot(): Promise<void>
+  /** Resolves only if Stripe says, after booting, that our key is not of this database's account: end the process. */
+  readonly misplaced: Promise<AccountError>
   /** Drains within the budget, then gives everything back. Safe to call twice. */
   close(): Promise<void>
   /** Ends as a process under load has to: drains, goes on answering 503 for a moment, then closes. */
@@ -86,7 +90,8 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   }
   const db = createDatabase({ connectionString: config.databaseUrl, onError })
   const http = createHttp()
-  const providers = createProviders(config, http.fetch)
+  const { ledger, payments } = wireMoney({ config, db, fetch: http.fetch, newId, onStep: outside.onLedgerStep })
+  const providers = createProviders(config, http.fetch, payments)
   const heartbeats = listHeartbeats(config, jobs)
   const sender = createHeartbeatSender({ fetch: http.fetch })
   const pings = createPings({ db, sender, heartbeats, clock, owner, log })
@@ -94,6 +99,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
     db,
     runBatches: createRunBatches(db),
     providers,
+    ledger,
     log,
     clock,
     newId,
@@ -143,21 +149,30 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
 }
 
 /** How it begins and ends: booting waits for the database, closing for the jobs. */
-function createLife(config: Config, core: Core, server: FastifyInstance): Pick<App, 'boot' | 'close' | 'end'> {
-  const { clock, db, heartbeats, http, jobs, log, pings, runner, state } = core
+function createLife(
+  config: Config,
+  core: Core,
+  server: FastifyInstance,
+): Pick<App, 'boot' | 'close' | 'end' | 'misplaced'> {
+  const { clock, db, heartbeats, http, jobs, log, pings, providers, runner, state } = core
   const ending = new AbortController()
   let everyMinute: ReturnType<typeof startEveryMinute> | undefined
+  const misplaced = Promise.withResolvers<AccountError>()
+  let comparing: Promise<void> | undefined
   let closing: Promise<void> | undefined
 
   const boot = async (): Promise<void> => {
     noteMissingHeartbeats(config, jobs, heartbeats, log)
+    noteFutureMoney(config, clock(), log)
     try {
-      await waitForDatabase({ db, jobs: [...jobs.keys()], clock, log, signal: ending.signal })
+      const names = [...jobs.keys()]
+      await waitForDatabase({ db, jobs: names, live: config.stripe.live, clock, log, signal: ending.signal })
     } catch (thrown) {
       state.fatal = 'schema'
       throw thrown
     }
     state.booted = true
+    comparing = compareKey()
     const closeAbandoned = async (): Promise<void> => {
       await raiseAbandoned(await closeAbandonedRuns(db, clock()), jobs, core)
     }
@@ -165,8 +180,15 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
     const recoveries = async (): Promise<void> => await announceRecoveries(core)
     everyMinute = startEveryMinute({ log, steps: [closeAbandoned, recoveries, sendOwedPings] })
   }
+  const compareKey = async (): Promise<void> => {
+    const err = await compareAccount({ db, payments: providers.payments, log, signal: ending.signal })
+    if (err === undefined) return
+    state.fatal = 'stripe account'
+    misplaced.resolve(err)
+  }
   const closeAll = async (): Promise<void> => {
     ending.abort()
+    await comparing
     await runner.drain(config.drainMs)
     await server.close()
     // Together: the minute's pass may be waiting for a ping that only the closing of pings cuts off.
@@ -181,5 +203,5 @@ function createLife(config: Config, core: Core, server: FastifyInstance): Pick<A
     await sleep(lingerMs)
     await close()
   }
-  return { boot, close, end }
+  return { boot, close, end, misplaced: misplaced.promise }
 }

@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
+import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
-import { createApp } from './app.ts'
+import { type App, createApp } from './app.ts'
 import { ConfigError, loadConfig } from './config.ts'
 
 const oldestNode = 24
@@ -48,12 +49,20 @@ async function main(): Promise<void> {
   try {
     await app.boot()
     log.info({ jobs: [...app.jobs.keys()] }, 'ready')
+    void endIfMisplaced(app, log)
   } catch (err) {
     if (app.runner.draining) return
     log.fatal({ err }, 'cannot boot')
     await app.close()
     process.exitCode = 1
   }
+}
+
+async function endIfMisplaced(app: App, log: FastifyBaseLogger): Promise<void> {
+  const err = await app.misplaced
+  log.fatal({ err }, 'cannot go on')
+  process.exitCode = 1
+  await app.end()
 }
 
 function readConfigOrExit() {

@@ -6,6 +6,7 @@ import { createJobsProbe } from './health/jobs-probe.ts'
 import { createReachabilityProbe } from './health/reachability-probe.ts'
 import { createClerk } from './providers/clerk.ts'
 import type { Fetch } from './providers/http.ts'
+import type { PaymentReads } from './providers/payments.ts'
 import { createQstash } from './providers/qstash.ts'
 import { createSite } from './providers/site.ts'
 import type { Providers } from './runner/context.ts'
@@ -13,11 +14,12 @@ import type { Job } from './runner/define-job.ts'
 import { graceSeconds, lastDueAt, listDueBetween } from './runner/slots.ts'
 
 /** The vendors, as the configuration points at them. */
-export function createProviders(config: Config, fetch: Fetch): Providers {
+export function createProviders(config: Config, fetch: Fetch, payments: PaymentReads): Providers {
   const { token, url } = config.qstash
   return {
     site: createSite({ url: config.appUrl, fetch }),
     qstash: token === undefined ? undefined : createQstash({ url, token, fetch }),
+    payments,
     calendarTokens: config.clerk === undefined ? undefined : createClerk({ ...config.clerk, fetch }),
   }
 }
@@ -44,6 +46,12 @@ export function noteMissingHeartbeats(
   const missing = [...jobs.values()].filter(job => !heartbeats.has(job.name)).map(job => job.heartbeat)
   if (preview) log.info('heartbeats are silent in a preview')
   else if (missing.length > 0) log.warn({ missing }, 'heartbeats are not configured: these jobs can die unseen')
+}
+
+/** One line at boot where MONEY_SINCE is more than a day ahead, as a slip of the year is: nothing would be paid out. */
+export function noteFutureMoney({ money: { since } }: Config, now: Date, log: FastifyBaseLogger): void {
+  if (since === undefined || since.getTime() <= now.getTime() + 24 * 60 * 60 * 1000) return
+  log.warn({ since }, 'MONEY_SINCE is in the future: each payout waits for an approval')
 }
 
 /** The probes behind the health routes. */

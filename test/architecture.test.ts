@@ -12,6 +12,7 @@ import {
   readAll,
   readTable,
 } from './support/sources.ts'
+import { listStripeBreaches } from './support/stripe-writes.ts'
 
 interface Layer {
   /** What its files may import; a name that ends in a slash is a folder of src/. Its own folder is always allowed. */
@@ -26,10 +27,22 @@ const edge = ['app.ts', 'config.ts', 'database/', 'errors.ts', 'health/', 'jobs/
 /** Who may import whom. Imports go one way, so that each folder can be read, tested and changed without those above it. */
 const layers: Readonly<Record<string, Layer>> = {
   'server.ts': { may: ['app.ts', 'config.ts'], because: 'an edge decides the outside world, and nothing imports it' },
-  'cli/': { may: [...edge, 'package.json'], because: 'an edge builds the app and does not listen; it adds no rule' },
+  'cli/': {
+    may: [...edge, 'package.json'],
+    asTypes: ['ledger/'],
+    because: 'an edge builds the app and does not listen; it adds no rule',
+  },
   'sandbox/': { may: edge, because: 'an edge for demonstrations and tests; it stays outside of production' },
   'app.ts': {
-    may: ['boot.ts', 'wiring.ts', 'package.json', 'plugins/', 'routes/', ...edge.filter(part => part !== 'app.ts')],
+    may: [
+      'boot.ts',
+      'wire-money.ts',
+      'wiring.ts',
+      'package.json',
+      'plugins/',
+      'routes/',
+      ...edge.filter(part => part !== 'app.ts'),
+    ],
     because: 'the one place where parts meet knows all parts and no edge',
   },
   'wiring.ts': {
@@ -37,7 +50,16 @@ const layers: Readonly<Record<string, Layer>> = {
     asTypes: ['config.ts', 'database/'],
     because: 'the second page of app.ts: it makes parts from a configuration, and decides nothing',
   },
-  'boot.ts': { may: ['database/', 'errors.ts'], because: 'being ready is a question to the database alone' },
+  'wire-money.ts': {
+    may: ['ledger/', 'providers/'],
+    asTypes: ['config.ts', 'database/'],
+    because: 'the one place that holds what writes to Stripe; it gives it to the ledger and to nobody else',
+  },
+  'boot.ts': {
+    may: ['database/', 'errors.ts'],
+    asTypes: ['providers/'],
+    because: 'being ready is a question to the database alone',
+  },
   'routes/': {
     may: ['database/', 'errors.ts', 'health/', 'plugins/', 'runner/'],
     because: 'a route translates HTTP; it knows no provider and no job',
@@ -53,17 +75,24 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   'runner/': {
     may: ['database/', 'errors.ts'],
-    asTypes: ['providers/'],
+    asTypes: ['ledger/', 'providers/'],
     because: 'it gets jobs as data and vendors as arguments: no import of jobs/, no cycle',
   },
   'jobs/': {
-    may: ['database/', 'errors.ts', 'runner/'],
-    asTypes: ['providers/'],
+    may: ['database/', 'errors.ts', 'money/', 'runner/'],
+    asTypes: ['ledger/', 'providers/'],
     because: 'a job says what it does; the runner decides when, and what an outcome means',
   },
+  'ledger/': {
+    may: ['database/', 'errors.ts', 'money/'],
+    asTypes: ['providers/'],
+    because: 'the only code that moves money gets the vendor as an argument, and knows no job',
+  },
+  'money/': { may: [], because: 'rules that can be read and tested alone: facts go in, decisions come out' },
   'providers/': { may: ['errors.ts'], because: 'a provider knows its vendor, not the database' },
   'database/': { may: ['errors.ts'], because: 'queries know SQL, not the reason' },
-  'config.ts': { may: [], because: 'it is read first, by everybody at the top' },
+  'config.ts': { may: ['config-readers.ts'], because: 'it is read first, by everybody at the top' },
+  'config-readers.ts': { may: [], because: 'the second page of config.ts: how one variable is read and checked' },
   'errors.ts': { may: [], because: 'everybody may import it' },
 }
 
@@ -159,12 +188,51 @@ t.test('a migration imports nothing of src, because it must mean the same in thr
 })
 
 t.test('vendor SDKs stay in providers: they are slow to load and their types must not spread', async t => {
-  const sdks = ['@upstash/qstash']
+  const sdks = ['@upstash/qstash', 'stripe']
   const outside = sources.filter(({ file }) => !['providers/', 'cli/', 'sandbox/'].includes(layerOf(file)))
   t.strictSame(
     findFiles(outside, source => listImports(source).some(({ target }) => sdks.includes(target))),
     [],
   )
+})
+
+t.test('nothing writes to Stripe, or could, past the ledger', async t => {
+  t.strictSame(listStripeBreaches(sources), [])
+})
+
+t.test('each way around the ledger is found', async t => {
+  const ways: readonly (readonly [file: string, text: string])[] = [
+    ['src/jobs/x.ts', "import Stripe from 'stripe'"],
+    ['src/jobs/x.ts', "import type { Stripe } from 'stripe'"],
+    ['src/cli/x.ts', "const { Stripe } = await import('stripe')"],
+    ['src/sandbox/demo.ts', "import { Stripe } from 'stripe'"],
+    ['src/providers/stripe-client.ts', "import { Stripe } from 'stripe'"],
+    ['src/providers/other.ts', "export * from './stripe-writes.ts'"],
+    ['src/app.ts', "import { createStripe as make } from './providers/stripe.ts'"],
+    ['src/routes/x.ts', "import { sendOperation } from '../ledger/send.ts'"],
+    ['src/cli/x.ts', "import { createLedger } from '../ledger/create-ledger.ts'"],
+    ['src/jobs/x.ts', 'import Stripe from "stripe"'],
+    ['src/jobs/x.ts', 'const { Stripe } = await import(`stri${"pe"}`)'],
+    ['src/cli/x.ts', 'const require = createRequire(import.meta.url)'],
+    ['src/runner/x.ts', 'export interface More { readonly writes: PaymentWrites }'],
+    ['src/wire-money.ts', '  return { payments, ledger, writes }'],
+    ['src/wire-money.ts', '  const both = createStripe({ ...config.stripe, fetch })'],
+    ['src/wire-money.ts', '  keep(writes)'],
+    ['src/jobs/x.ts', '  await payments.createPayout(request, key, signal)'],
+    ['src/jobs/x.ts', "  await fetch('https://api.stripe.com/', { method: 'POST' })"],
+    ['src/jobs/x.ts', '  await fetch(`${url}/v1/transfers`, init)'],
+    ['src/app.ts', '  const key = config.stripe.secretKey'],
+    ['src/app.ts', "  const key = config['stripe'].secretKey"],
+    ['src/wiring.ts', '  const { stripe } = config'],
+  ]
+  for (const [file, text] of ways)
+    t.not(listStripeBreaches([{ file, text: `${text}\n` }]).length, 0, `${file}: ${text}`)
+  const fine = [
+    '  apply: async (effect, { ledger }) => await ledger.createPayout(effect, run),',
+    '  // stripe takes a day, see https://api.stripe.com',
+    '  await waitForDatabase({ live: config.stripe.live })',
+  ]
+  for (const text of fine) t.strictSame(listStripeBreaches([{ file: 'src/jobs/x.ts', text: `${text}\n` }]), [])
 })
 
 t.test('the environment is read in config.ts, where every problem is found at once', async t => {

@@ -1,14 +1,19 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import t from 'tap'
-import { SchemaError, waitForDatabase } from '../src/boot.ts'
+import { AccountError, compareAccount, SchemaError, waitForDatabase } from '../src/boot.ts'
+import type { Db } from '../src/database/connection.ts'
+import { pinAccount } from '../src/database/stripe-account.ts'
+import { testApp } from './support/app.ts'
 import { testDatabase } from './support/database.ts'
 
 function bootOptions(onLine: (message: string) => void) {
   const ending = new AbortController()
   const log = pino({ level: 'info' }, { write: line => onLine((JSON.parse(line) as { msg: string }).msg) })
   const clock = () => new Date('2026-03-10T12:00:00Z')
-  return { ending, options: { jobs: ['keep-alive'], clock, log, signal: ending.signal, retryMs: 10 } }
+  return { ending, options: { jobs: ['keep-alive'], live: false, clock, log, signal: ending.signal, retryMs: 10 } }
 }
 
 t.test('a database that is one migration behind is waited for', async t => {
@@ -51,3 +56,84 @@ t.test('a process that has to end stops waiting', async t => {
   })
   await t.rejects(waitForDatabase({ ...options, db }), { name: 'AbortError' })
 })
+
+t.test('a key of the other mode ends the wait, whichever of the two is live', async t => {
+  for (const live of [true, false]) {
+    const { db } = await testDatabase(t)
+    const { options } = bootOptions(() => {})
+    await waitForDatabase({ ...options, db, live })
+    t.equal(await countPins(db), 0, 'booting alone pins nothing')
+    await pinAccount(db, { account: 'acct_1ours', live }, options.clock())
+    await waitForDatabase({ ...options, db, live })
+    const err = await waitForDatabase({ ...options, db, live: !live }).catch((thrown: unknown) => thrown)
+    t.ok(err instanceof AccountError)
+    t.match(String(err), live ? /live mode, and the key to test mode/ : /test mode, and the key to live mode/)
+    t.match(String(err), /STRIPE_SECRET_KEY/, 'and it says what to do')
+  }
+})
+
+t.test('a key of another account is told from one that could not be asked about', async t => {
+  const { db } = await testDatabase(t)
+  const lines: string[] = []
+  const { ending, options } = bootOptions(message => lines.push(message))
+  const compare = async (readPlatform: () => Promise<{ account: string; live: boolean }>, signal = ending.signal) =>
+    await compareAccount({ db, log: options.log, signal, budgetMs: 50, payments: { readPlatform } })
+  const notAsked = async () => await Promise.reject(new Error('it was asked'))
+
+  t.equal(await compare(notAsked), undefined)
+  t.strictSame(lines, [], 'before anything is pinned there is nothing to ask')
+  await pinAccount(db, { account: 'acct_1ours', live: false }, options.clock())
+  t.equal(await compare(async () => ({ account: 'acct_1ours', live: false })), undefined)
+  t.strictSame(lines, [])
+  const err = await compare(async () => ({ account: 'acct_1theirs', live: false }))
+  t.ok(err instanceof AccountError)
+  t.match(err?.message, /belongs to the Stripe account acct_1ours, and the key to acct_1theirs/)
+  t.equal(await compare(async () => await Promise.reject(new Error('no answer'))), undefined)
+  t.strictSame(lines, ['could not ask stripe whose key this is'])
+
+  const silent = async (signal: AbortSignal): Promise<never> => {
+    signal.throwIfAborted()
+    return await new Promise((_resolve, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason as Error)),
+    )
+  }
+  const payments = { readPlatform: silent }
+  t.equal(await compareAccount({ db, log: options.log, signal: ending.signal, budgetMs: 20, payments }), undefined)
+  t.equal(lines.length, 2, 'an answer is not waited for without end')
+  ending.abort()
+  t.equal(await compareAccount({ db, log: options.log, signal: ending.signal, payments }), undefined)
+  t.equal(lines.length, 2, 'and a process that ends has nothing to warn of')
+})
+
+t.test('the running service says that it must end when Stripe names another account', async t => {
+  const stripe = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"id":"acct_1theirs","object":"account"}')
+  })
+  await new Promise<void>(resolve => stripe.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    stripe.close()
+    stripe.closeAllConnections()
+  })
+  const url = `http://127.0.0.1:${(stripe.address() as AddressInfo).port}`
+  const { app, call, db, logs } = await testApp(t, { boot: false, env: { STRIPE_API_BASE_URL: url } })
+  await pinAccount(db, { account: 'acct_1ours', live: false }, new Date('2026-03-10T12:00:00Z'))
+  await app.boot()
+
+  const err = await app.misplaced
+  t.ok(err instanceof AccountError)
+  t.equal((await call('GET', '/healthz')).statusCode, 503, 'and it wants to be replaced')
+  t.notMatch(`${err.stack} ${JSON.stringify(logs())}`, /sk_test_/)
+})
+
+t.test('a MONEY_SINCE more than a day ahead is told at boot', async t => {
+  const messages = async (MONEY_SINCE: string) => {
+    const { logs } = await testApp(t, { env: { MONEY_SINCE } })
+    return logs().filter(({ msg }) => String(msg).startsWith('MONEY_SINCE'))
+  }
+  t.equal((await messages('2026-03-11T12:00:30.000Z')).length, 0, 'a day ahead of the clock')
+  t.match(await messages('2026-03-11T12:00:30.001Z'), [{ level: 40, since: '2026-03-11T12:00:30.001Z' }])
+})
+
+async function countPins(db: Db): Promise<number> {
+  return (await db.selectFrom('jobs.stripe_account').selectAll().execute()).length
+}

@@ -32,7 +32,7 @@ export function createStripe(options: StripeOptions): { readonly reads: PaymentR
   }
 }
 
-/** Whether the key moves real money: its prefix says so. */
-export function isLiveKey(secretKey: string): boolean {
+/** The key moves real money: its prefix says so. */
+function isLiveKey(secretKey: string): boolean {
   return /^[sr]k_live_/.test(secretKey)
 }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from '../database/connection.ts'
 import type { RunBatches } from '../database/run-batches.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import type { Step } from './attempt.ts'
 import type { OwedPings, Providers } from './context.ts'
 
@@ -10,6 +11,7 @@ export interface RunnerParts {
   /** What opens and closes runs in `db`. */
   readonly runBatches: RunBatches
   readonly providers: Providers
+  readonly ledger: Ledger
   readonly log: FastifyBaseLogger
   readonly clock: () => Date
   /** A new, time-ordered run id. */

@@ -10,6 +10,8 @@ export interface Source {
 
 export interface Import {
   readonly target: string
+  /** As it is written. */
+  readonly text: string
   readonly typesOnly: boolean
 }
 
@@ -30,11 +32,20 @@ export function layerOf(file: string): string {
 /** Every import of the file: fixed, for effect, and inline. */
 export function listImports({ text }: Source): Import[] {
   const fixed = [...text.matchAll(/^(?:import|export)\s+(type\s+)?([\w$*{},\s]*?)\s*from\s+'([^']+)'/gm)].map(
-    ([, type, names = '', target = '']) => ({ target, typesOnly: type !== undefined || isTypesOnly(names) }),
+    ([whole, type, names = '', target = '']) => ({
+      target,
+      text: whole,
+      typesOnly: type !== undefined || isTypesOnly(names),
+    }),
   )
-  const bare = [...text.matchAll(/^import\s+'([^']+)'/gm)].map(([, target = '']) => ({ target, typesOnly: false }))
-  const inline = [...text.matchAll(/(typeof\s+)?\bimport\('([^']+)'\)/g)].map(([, type, target = '']) => ({
+  const bare = [...text.matchAll(/^import\s+'([^']+)'/gm)].map(([whole, target = '']) => ({
     target,
+    text: whole,
+    typesOnly: false,
+  }))
+  const inline = [...text.matchAll(/(typeof\s+)?\bimport\('([^']+)'\)/g)].map(([whole, type, target = '']) => ({
+    target,
+    text: whole,
     typesOnly: type !== undefined,
   }))
   return [...fixed, ...bare, ...inline]

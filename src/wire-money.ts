@@ -1,0 +1,25 @@
+import type { Config } from './config.ts'
+import type { Db } from './database/connection.ts'
+import { createLedger } from './ledger/create-ledger.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import type { LedgerParts } from './ledger/parts.ts'
+import type { Fetch } from './providers/http.ts'
+import type { PaymentReads } from './providers/payments.ts'
+import { createStripe } from './providers/stripe.ts'
+
+export interface MoneyOptions {
+  readonly config: Pick<Config, 'money' | 'stripe'>
+  readonly db: Db
+  readonly fetch: Fetch
+  readonly newId: () => string
+  readonly onStep?: LedgerParts['onStep'] | undefined
+}
+
+/** Stripe, and the ledger on top of it. What can write to Stripe exists in this function alone, and goes to the ledger. */
+export function wireMoney(options: MoneyOptions): { readonly payments: PaymentReads; readonly ledger: Ledger } {
+  const { config, db, fetch, newId, onStep } = options
+  const { reads: payments, writes } = createStripe({ ...config.stripe, fetch })
+  const hooks = onStep === undefined ? {} : { onStep }
+  const ledger = createLedger({ db, payments, writes, limits: config.money, newId, ...hooks })
+  return { payments, ledger }
+}
