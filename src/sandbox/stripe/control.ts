@@ -1,25 +1,24 @@
 import { type FaultOrder, injectFault, type Standing } from './door/faults.ts'
-import type { Payout, PayoutStatus } from './records.ts'
+import { type OldPayout, type OldTransfer, payOutAsOldCode, transferAsOldCode } from './old-code.ts'
+import type { Charge, PayoutStatus } from './records.ts'
 import { getBook, nowMs, type State } from './state.ts'
 import { type AccountSettings, addAccount, type NewAccount, replaceBank, setAccount } from './world/accounts.ts'
-import { availableCents, move } from './world/money.ts'
+import { closeDispute, type DisputeOrder, openDispute } from './world/disputes.ts'
+import { move } from './world/money.ts'
 import { addCharge, addIntent, type Booking, collect, type Paid } from './world/payments.ts'
-import { cancelPayout, failPayout, makePayout, returnMoney, setPayoutStatus } from './world/payouts.ts'
+import { getPayout, type PayoutFailure, returnMoney, takePayout } from './world/payouts.ts'
+import { failRefund, feeShare, makeRefund } from './world/refunds.ts'
 import { runDue } from './world/timers.ts'
+import { makeReversal } from './world/transfers.ts'
 import { createVouchers, idsOf, type PaymentIds, type VoucherControl } from './world/vouchers.ts'
 
-export interface OldPayout {
-  readonly account: string
-  readonly amountCents: number
-  /** `eur` unless given. */
-  readonly currency?: string
-  /** The row that it was for; without one it is the old sweep of a whole balance. */
-  readonly paymentTransferId?: number
-  readonly at?: Date
-  /** In place of what the old code wrote. */
-  readonly metadata?: Readonly<Record<string, string>>
-  /** Made by the account's own schedule. */
-  readonly isAutomatic?: boolean
+export interface RefundOrder {
+  readonly chargeId: string
+  /** What is left of the charge unless given. */
+  readonly amountCents?: number
+  /** The expert gives it back; false, as the site has it, unless given. */
+  readonly reverseTransfer?: boolean
+  readonly refundFee?: boolean
 }
 
 /** How a test sets the world up and breaks it. Everything happens at once, without a request. */
@@ -31,14 +30,25 @@ export interface StripeControl extends VoucherControl {
   replaceBank(account: string, currency?: string): string
   /** A payment that succeeded: a destination charge with a destination, else money that stays on the platform. */
   pay(booking: Booking & Paid): PaymentIds
+  /** Gives its id. Throws for more than is left. */
+  refund(order: RefundOrder): string
+  /** The refund did not arrive: the charge is as it was before. */
+  failRefund(refundId: string): void
+  /** Gives its id. */
+  dispute(chargeId: string, order?: DisputeOrder): string
+  closeDispute(disputeId: string, status: 'won' | 'lost'): void
+  /** Takes a transfer back, or a part of it, without a refund; into the negative where it must. */
+  reverse(transferId: string, amountCents?: number): void
   /** Takes a payout to where it is told; `failed` returns the money unless told otherwise, also after `paid`. */
   setPayout(payoutId: string, status: PayoutStatus, failure?: PayoutFailure): void
   /** The money of a payout that failed without giving it back. */
   returnPayout(payoutId: string): void
-  /** A payout as the job before this service made it; gives its id. Throws when the balance does not cover it. */
   payOutAsOldCode(payout: OldPayout): string
+  transferAsOldCode(transfer: OldTransfer): string
   /** Money that nothing explains, or with a negative amount money that is missing. */
   credit(account: string, cents: number, currency?: string, availableAt?: Date): void
+  /** An event counts as delivered until told otherwise. */
+  setDelivered(eventId: string, isDelivered: boolean): void
   inject(fault: FaultOrder): Standing
   clearFaults(): void
   /** Moves the stand-in's own time forward, on top of its clock. */
@@ -46,38 +56,20 @@ export interface StripeControl extends VoucherControl {
   now(): Date
 }
 
-export interface PayoutFailure {
-  /** `could_not_process` unless given. */
-  readonly code?: string
-  /** False: the money comes back later, with `returnPayout`. */
-  readonly isMoneyBack?: boolean
-}
-
 export function createControl(state: State): StripeControl {
   return {
     ...createVouchers(state),
+    ...createMoneyControl(state),
     addAccount: account => addAccount(state, account ?? {}).id,
     setAccount: (account, settings) => {
       setAccount(state, account, settings)
     },
     replaceBank: (account, currency = 'eur') => replaceBank(state, account, currency),
-    pay: booking => pay(state, booking),
-    setPayout: (payoutId, status, failure) => {
-      setPayout(state, payoutId, status, failure)
-    },
-    returnPayout: payoutId => {
-      returnMoney(state, getPayout(state, payoutId), 'payout_failure')
-    },
-    payOutAsOldCode: payout => payOutAsOldCode(state, payout),
-    credit: (account, cents, currency = 'eur', availableAt?: Date) => {
-      const leg = {
-        account,
-        type: 'adjustment' as const,
-        amount: cents,
-        source: null,
-        availableMs: availableAt?.getTime(),
+    setDelivered: (eventId, isDelivered) => {
+      for (const { events } of state.books.values()) {
+        const event = events.byId.get(eventId)
+        if (event !== undefined) event.isDelivered = isDelivered
       }
-      move(state, { currency, atMs: nowMs(state), legs: [leg], outside: { unexplained: -cents } })
     },
     inject: fault => injectFault(state, fault),
     clearFaults: () => {
@@ -91,6 +83,52 @@ export function createControl(state: State): StripeControl {
   }
 }
 
+type MoneyControl = Omit<
+  StripeControl,
+  | keyof VoucherControl
+  | 'addAccount'
+  | 'setAccount'
+  | 'replaceBank'
+  | 'setDelivered'
+  | 'inject'
+  | 'clearFaults'
+  | 'advance'
+  | 'now'
+>
+
+function createMoneyControl(state: State): MoneyControl {
+  return {
+    pay: booking => pay(state, booking),
+    refund: order => refund(state, order),
+    failRefund: refundId => {
+      failRefund(state, getFrom(state.refunds.byId, refundId), nowMs(state))
+    },
+    dispute: (chargeId, order) => openDispute(state, chargeId, order),
+    closeDispute: (disputeId, status) => {
+      closeDispute(state, disputeId, status)
+    },
+    reverse: (transferId, amountCents) => {
+      const transfer = getFrom(state.transfers.byId, transferId)
+      const amount = amountCents ?? transfer.amount - transfer.amountReversed
+      makeReversal(state, { transfer, amount, feeBackCents: 0, atMs: nowMs(state) })
+    },
+    setPayout: (payoutId, status, failure) => {
+      runDue(state)
+      takePayout(state, getPayout(state, payoutId), status, failure)
+    },
+    returnPayout: payoutId => {
+      returnMoney(state, getPayout(state, payoutId), 'payout_failure')
+    },
+    payOutAsOldCode: payout => payOutAsOldCode(state, payout),
+    transferAsOldCode: transfer => transferAsOldCode(state, transfer),
+    credit: (account, cents, currency = 'eur', availableAt) => {
+      const availableMs = availableAt?.getTime()
+      const leg = { account, type: 'adjustment' as const, amount: cents, source: null, availableMs }
+      move(state, { currency, atMs: nowMs(state), legs: [leg], outside: { unexplained: -cents } })
+    },
+  }
+}
+
 function pay(state: State, booking: Booking & Paid): PaymentIds {
   const createdAt = booking.createdAt ?? booking.paidAt
   const intent = addIntent(state, { ...booking, ...(createdAt && { createdAt }) }, 'processing')
@@ -99,44 +137,21 @@ function pay(state: State, booking: Booking & Paid): PaymentIds {
   return idsOf(intent, charge)
 }
 
-function setPayout(state: State, id: string, status: PayoutStatus, failure: PayoutFailure = {}): void {
-  runDue(state)
-  const payout = getPayout(state, id)
-  if (status === 'failed') failPayout(state, payout, failure.code ?? 'could_not_process', failure.isMoneyBack ?? true)
-  else if (status === 'canceled') cancelPayout(state, payout)
-  else setPayoutStatus(state, payout, status)
-}
-
-function payOutAsOldCode(state: State, order: OldPayout): string {
-  const { account, amountCents, at, currency = 'eur', isAutomatic = false, paymentTransferId } = order
-  const bank = getBook(state, account).account.banks.find(each => each.currency === currency)
-  if (bank === undefined) throw new Error(`the account ${account} has no bank account in ${currency}`)
-  const available = availableCents(state, account, currency)
-  if (available < amountCents) throw new Error(`${account} has ${available} of ${amountCents} ${currency} to pay out`)
-  const atMs = at?.getTime() ?? nowMs(state)
-  const processedAt = new Date(atMs).toISOString()
-  const metadata =
-    paymentTransferId === undefined
-      ? {
-          source: 'stripe_fallback',
-          reason: 'legal_compliance_verification',
-          processedAt,
-          automaticComplianceCheck: 'true',
-        }
-      : {
-          paymentTransferId: String(paymentTransferId),
-          originalTransferAmount: String(amountCents),
-          source: 'database',
-          processedAt,
-        }
-  const made = { ...(isAutomatic ? {} : metadata), ...order.metadata }
-  return makePayout(state, { account, amount: amountCents, currency, bank, atMs, isAutomatic, metadata: made }).id
-}
-
-function getPayout(state: State, id: string): Payout {
-  for (const { payouts } of state.books.values()) {
-    const payout = payouts.byId.get(id)
-    if (payout !== undefined) return payout
+function refund(state: State, order: RefundOrder): string {
+  const { chargeId, refundFee = false, reverseTransfer = false } = order
+  const charge: Charge = getFrom(getBook(state, state.platform.id).charges.byId, chargeId)
+  const left = charge.amount - charge.amountRefunded
+  const amount = order.amountCents ?? left
+  if (charge.status !== 'succeeded' || amount <= 0 || amount > left) {
+    throw new Error(`${amount} of the ${charge.status} charge ${chargeId} cannot be refunded: ${left} are left`)
   }
-  throw new Error(`the Stripe stand-in has no payout ${id}`)
+  const transfer = reverseTransfer ? getFrom(state.transfers.byId, charge.transferId ?? '') : undefined
+  const feeBackCents = refundFee ? feeShare(charge, amount) : 0
+  return makeRefund(state, { charge, amount, atMs: nowMs(state), transfer, feeBackCents }).id
+}
+
+function getFrom<T>(records: ReadonlyMap<string, T>, id: string): T {
+  const record = records.get(id)
+  if (record === undefined) throw new Error(`the Stripe stand-in has no ${id}`)
+  return record
 }

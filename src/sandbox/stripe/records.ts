@@ -61,6 +61,7 @@ export type EntryType =
   | 'payout_cancel'
   | 'payout_failure'
   | 'refund'
+  | 'refund_failure'
   | 'topup'
   | 'transfer'
   | 'transfer_refund'

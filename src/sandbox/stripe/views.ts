@@ -1,4 +1,4 @@
-import type { Payout, Transfer } from './records.ts'
+import type { Happening, Payout, Transfer } from './records.ts'
 import { type Asked, getBook, type State } from './state.ts'
 import { pendingCents, purseOf } from './world/money.ts'
 import { runDue } from './world/timers.ts'
@@ -33,6 +33,8 @@ export interface StripeViews {
   payouts(account?: string): ReadonlyArray<Readonly<Payout>>
   /** Every transfer, oldest first. */
   transfers(): ReadonlyArray<Readonly<Transfer>>
+  /** Every event, oldest first, of one account where given; `thing` is the object as it was then. */
+  events(account?: string): ReadonlyArray<Readonly<Happening>>
   /** Everything as plain data that a read does not change: equal before and after means that nothing happened. */
   snapshot(): object
 }
@@ -48,6 +50,10 @@ export function createViews(state: State): StripeViews {
     account === undefined
       ? [...state.books.values()].flatMap(book => book.payouts.sorted)
       : [...getBook(state, account).payouts.sorted]
+  const events = (account?: string): Happening[] =>
+    account === undefined
+      ? [...state.books.values()].flatMap(book => book.events.sorted).toSorted((a, b) => a.seq - b.seq)
+      : [...getBook(state, account).events.sorted]
   return {
     calls: () => [...state.asked],
     notModelled: () => [...state.notModelled],
@@ -57,6 +63,7 @@ export function createViews(state: State): StripeViews {
     outside: look(() => Object.fromEntries(state.outside)),
     payouts: account => look(() => payouts(account))(),
     transfers: look(() => [...state.transfers.sorted]),
+    events: account => look(() => events(account))(),
     snapshot: look(() => snapshotOf(state)),
   }
 }
@@ -88,6 +95,7 @@ function snapshotOf(state: State): object {
     refunds: refunds.sorted,
     disputes: disputes.sorted,
     outside: Object.fromEntries(outside),
+    keys: Object.fromEntries(state.keys),
   })
 }
 

@@ -1,3 +1,4 @@
+import { NotModelled } from './not-modelled.ts'
 import { invalid } from './refusal.ts'
 
 /** What a parameter is; a list of words is an enum. */
@@ -11,6 +12,8 @@ export type Kind =
   | 'currency'
   | 'metadata'
   | 'range'
+  /** Stripe knows it, and the stand-in does not. */
+  | 'not modelled'
   | readonly string[]
 
 export type Params = Readonly<Record<string, Kind>>
@@ -32,7 +35,7 @@ export function readForm(pairs: Iterable<readonly [string, string]>): Record<str
 
 /**
  * The parameters as the endpoint wants them. Throws a Refusal for one that is unknown, empty, missing or of another
- * kind. Source: docs.stripe.com/error-codes.
+ * kind, and NotModelled for one that only Stripe knows. Source: docs.stripe.com/error-codes.
  */
 export function checkParams(raw: Readonly<Record<string, Raw>>, params: Params, required: readonly string[]): object {
   const known: Params = { ...params, expand: 'texts' }
@@ -40,6 +43,7 @@ export function checkParams(raw: Readonly<Record<string, Raw>>, params: Params, 
   for (const [name, value] of Object.entries(raw)) {
     const kind = Object.hasOwn(known, name) ? known[name] : undefined
     if (kind === undefined) throw invalid('parameter_unknown', `Received unknown parameter: ${name}`, name)
+    if (kind === 'not modelled') throw new NotModelled(`the parameter ${name}`)
     if (value === '' && kind !== 'metadata') throw empty(name)
     checked[name] = convert(name, value, kind)
   }
@@ -60,7 +64,7 @@ function dig(form: Record<string, Raw>, steps: readonly string[]): Record<string
   return at
 }
 
-function convert(name: string, value: Raw, kind: Kind): unknown {
+function convert(name: string, value: Raw, kind: Exclude<Kind, 'not modelled'>): unknown {
   if (kind === 'metadata') return value === '' ? {} : toMetadata(name, value)
   if (kind === 'range' && typeof value === 'object') return toRange(name, value)
   if (kind === 'texts') return toTexts(name, value)
@@ -72,7 +76,7 @@ function convert(name: string, value: Raw, kind: Kind): unknown {
   return convertText(name, value, kind)
 }
 
-function convertText(name: string, value: string, kind: Exclude<Kind, readonly string[]>): unknown {
+function convertText(name: string, value: string, kind: Exclude<Kind, readonly string[] | 'not modelled'>): unknown {
   switch (kind) {
     case 'integer':
     case 'range':

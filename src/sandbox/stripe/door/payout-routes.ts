@@ -35,6 +35,7 @@ export const payoutRoutes: readonly Route[] = [
       currency: 'currency',
       destination: 'text',
       method: ['instant', 'standard'],
+      payout_method: 'not modelled',
       source_type: ['bank_account', 'card', 'fpx'],
       description: 'text',
       statement_descriptor: 'text',

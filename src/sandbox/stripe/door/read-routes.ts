@@ -14,13 +14,18 @@ export const readRoutes: readonly Route[] = [
   route('GET', '/v1/account', {}, ({ book }) => renderAccount(book.account)),
   route('GET', '/v1/accounts/:id', {}, showAccount),
   route('GET', '/v1/balance', {}, ({ book, state }) => renderBalance(state, book.account.id)),
-  route('GET', '/v1/payment_intents/:id', {}, show('payment_intent', 'payment_intent')),
-  route<PageQuery>('GET', '/v1/payment_intents', { ...pageParams, created: 'range' }, listIntents),
+  route('GET', '/v1/payment_intents/:id', { client_secret: 'not modelled' }, show('payment_intent', 'payment_intent')),
+  route<PageQuery>(
+    'GET',
+    '/v1/payment_intents',
+    { ...pageParams, created: 'range', customer: 'not modelled', customer_account: 'not modelled' },
+    listIntents,
+  ),
   route('GET', '/v1/charges/:id', {}, show('charge', 'charge')),
   route<ChargeQuery>(
     'GET',
     '/v1/charges',
-    { ...pageParams, created: 'range', payment_intent: 'text', transfer_group: 'text' },
+    { ...pageParams, created: 'range', customer: 'not modelled', payment_intent: 'text', transfer_group: 'text' },
     listCharges,
   ),
 ]

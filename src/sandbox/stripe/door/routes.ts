@@ -1,9 +1,11 @@
 import type { Route } from './call.ts'
 import { payoutRoutes } from './payout-routes.ts'
+import { historyRoutes } from './history-routes.ts'
 import { readRoutes } from './read-routes.ts'
+import { refundRoutes } from './refund-routes.ts'
 import { transferRoutes } from './transfer-routes.ts'
 
-const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes].map(route => ({
+const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes, ...refundRoutes, ...historyRoutes].map(route => ({
   route,
   steps: route.path.split('/'),
 }))

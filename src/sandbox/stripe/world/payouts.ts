@@ -55,19 +55,45 @@ export function makePayout(state: State, order: PayoutOrder): Payout {
   return payout
 }
 
-/** Takes a payout one step on, without money. */
-export function setPayoutStatus(state: State, payout: Payout, status: PayoutStatus, atMs = nowMs(state)): void {
+export interface PayoutFailure {
+  /** `could_not_process` unless given. */
+  readonly code?: string
+  /** False: the money comes back later. */
+  readonly isMoneyBack?: boolean
+}
+
+/** Takes a payout to where it is told, with its money where that moves. */
+export function takePayout(state: State, payout: Payout, status: PayoutStatus, failure: PayoutFailure = {}): void {
+  if (status === 'failed') failPayout(state, payout, failure)
+  else if (status === 'canceled') cancelPayout(state, payout)
+  else setPayoutStatus(state, payout, status)
+}
+
+/** Throws for an id that is none of ours. */
+export function getPayout({ books }: State, id: string): Payout {
+  for (const { payouts } of books.values()) {
+    const payout = payouts.byId.get(id)
+    if (payout !== undefined) return payout
+  }
+  throw new Error(`the Stripe stand-in has no payout ${id}`)
+}
+
+function setPayoutStatus(state: State, payout: Payout, status: PayoutStatus, atMs = nowMs(state)): void {
   payout.status = status
   const type = status === 'in_transit' || status === 'pending' ? 'updated' : status
   announce(state, payout.account, `payout.${type}`, { kind: 'payout', record: payout }, atMs)
 }
 
 /** The bank sends it back, also after it was paid: the bank account takes no more until it is replaced. */
-export function failPayout(state: State, payout: Payout, failureCode: string, isMoneyBack: boolean): void {
+function failPayout(
+  state: State,
+  payout: Payout,
+  { code = 'could_not_process', isMoneyBack = true }: PayoutFailure,
+): void {
   if (payout.status === 'failed' || payout.status === 'canceled') {
     throw new Error(`payout ${payout.id} is ${payout.status} and cannot fail`)
   }
-  payout.failureCode = failureCode
+  payout.failureCode = code
   if (isMoneyBack) returnMoney(state, payout, 'payout_failure')
   const { account } = getBook(state, payout.account)
   for (const bank of account.banks) if (bank.id === payout.bankId) bank.status = 'errored'

@@ -1,0 +1,30 @@
+import { toError } from '../../errors.ts'
+import { type Answer, notModelled, type Request } from '../stand-in.ts'
+import type { StripeControl } from './control.ts'
+import type { StripeViews } from './views.ts'
+
+/** What every control and view hangs under for another process. */
+export const controlPath = '/_control/'
+
+/**
+ * Calls the control or view that the path names, with the body's JSON: a list of arguments, or the only one. Texts that
+ * are times in ISO form become dates. A mistake of the caller is 400 with what was wrong.
+ */
+export function answerControl(controls: StripeControl & StripeViews, request: Request): Answer {
+  const name = request.path.slice(controlPath.length)
+  const control: unknown = Object.hasOwn(controls, name) ? controls[name as keyof typeof controls] : undefined
+  if (typeof control !== 'function') return notModelled('Stripe', `${request.method} ${request.path}`)
+  try {
+    const text = request.body.toString()
+    const given: unknown = text === '' ? [] : JSON.parse(text, reviveTime)
+    const result: unknown = Reflect.apply(control, controls, Array.isArray(given) ? given : [given])
+    return { status: 200, body: { result } }
+  } catch (thrown) {
+    return { status: 400, body: { error: toError(thrown).message } }
+  }
+}
+
+function reviveTime(_name: string, value: unknown): unknown {
+  const isTime = typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(value)
+  return isTime ? new Date(value) : value
+}
