@@ -1,0 +1,417 @@
+import t from 'tap'
+import type { PaymentAnswer, RowOperation, TransferRow } from '../../src/money/transfer-decisions.ts'
+import type { BegunTransfer, TransferAnswer, TransferFacts } from '../../src/money/transfer-facts.ts'
+import { mustAsk, planTransfers } from '../../src/money/transfer-plan.ts'
+import { holdSentences, kindOf, oddSentences, transferWaitSentences } from '../../src/money/transfer-reasons.ts'
+
+const now = new Date('2026-03-10T12:00:00Z')
+const hours = (count: number): Date => new Date(now.getTime() + count * 3_600_000)
+
+/** A row that is due, in every respect as it should be. */
+const row = (overrides: Partial<TransferRow> = {}): TransferRow => ({
+  paymentTransferId: 7,
+  status: 'READY',
+  account: 'acct_1',
+  currentAccount: 'acct_1',
+  accountShared: false,
+  amountCents: 8_500,
+  currency: 'eur',
+  country: 'PT',
+  requiresApproval: null,
+  approvedBy: null,
+  appointmentEndsAt: new Date('2026-03-02T10:00:00Z'),
+  transferId: null,
+  payoutId: null,
+  hasTwin: false,
+  hasPayout: false,
+  operation: undefined,
+  ...overrides,
+})
+
+type AnsweredCharge = NonNullable<PaymentAnswer['payment']['charge']>
+
+/** The transfer that Stripe made itself: of the gross amount. */
+const ownTransfer = {
+  id: 'tr_1',
+  destination: 'acct_1',
+  amountCents: 10_000,
+  currency: 'eur',
+  reversedCents: 0,
+  chargeId: 'ch_1',
+  paymentTransferId: null,
+}
+
+const paid = (overrides: Partial<AnsweredCharge> = {}, transfers: PaymentAnswer['transfers'] = []): TransferAnswer => ({
+  kind: 'known',
+  value: {
+    payment: {
+      status: 'paid',
+      charge: {
+        id: 'ch_1',
+        paidAt: new Date('2026-03-01T10:00:00Z'),
+        amountCents: 10_000,
+        currency: 'eur',
+        settlementCurrency: 'eur',
+        refundedCents: 0,
+        disputed: false,
+        feeCents: 1_500,
+        transfer: ownTransfer,
+        ...overrides,
+      },
+    },
+    transfers,
+  },
+})
+
+const withoutTransfer = { feeCents: null, transfer: undefined }
+const unpaid = (status: 'unpaid' | 'settling' | 'canceled'): TransferAnswer => ({
+  kind: 'known',
+  value: { payment: { status, charge: undefined }, transfers: [] },
+})
+
+const operation = (overrides: Partial<RowOperation> = {}): RowOperation => ({
+  id: 'op_1',
+  state: 'sending',
+  reason: null,
+  wakeAt: null,
+  createdAt: hours(-1),
+  ...overrides,
+})
+
+const begun = (overrides: Partial<BegunTransfer> = {}): BegunTransfer => ({
+  id: 'op_1',
+  state: 'sending',
+  reason: null,
+  wakeAt: null,
+  createdAt: hours(-1),
+  amountCents: 8_500,
+  currency: 'eur',
+  account: 'acct_1',
+  paymentTransferIds: [7],
+  ...overrides,
+})
+
+interface Given extends Partial<Omit<TransferFacts, 'answers' | 'rows'>> {
+  readonly row?: Partial<TransferRow>
+  readonly answer?: TransferAnswer | undefined
+}
+
+/** The plan for one row. */
+const planOne = ({ answer, row: overrides, ...facts }: Given) =>
+  planTransfers(
+    {
+      rows: [row(overrides)],
+      answers: new Map(answer === undefined ? [] : [[7, answer]]),
+      begun: [],
+      givenUp: [],
+      limits: { maxSingleCents: 200_000, maxTotalCents: 2_000_000 },
+      cutOver: new Date('2026-01-01T00:00:00Z'),
+      left: 0,
+      ...facts,
+    },
+    now,
+  )
+
+t.test('a due row with the transfer that Stripe made is recorded, and reads like a statement', async t => {
+  const plan = planOne({ answer: paid() })
+  t.strictSame(plan, {
+    effects: [
+      {
+        kind: 'record-transfer',
+        subject: 'payment_transfers 7',
+        amountCents: 8_500,
+        currency: 'eur',
+        destination: 'acct_1',
+        paidAt: new Date('2026-03-01T10:00:00Z'),
+        appointmentEndedAt: new Date('2026-03-02T10:00:00Z'),
+        eligibleSince: new Date('2026-03-08T10:00:00Z'),
+        paymentTransferId: 7,
+        expectedStatus: 'READY',
+        chargeId: 'ch_1',
+        why: 'it is due, and Stripe made its transfer when the client paid',
+        transferId: 'tr_1',
+      },
+    ],
+    waits: [],
+    findings: [],
+    failures: [],
+    counts: { candidates: 1, asked: 1 },
+    left: 0,
+  })
+})
+
+t.test('PENDING, READY and APPROVED are all candidates (H-1)', async t => {
+  for (const status of ['PENDING', 'READY', 'APPROVED'] as const) {
+    t.match(planOne({ row: { status }, answer: paid() }).effects, [{ kind: 'record-transfer', expectedStatus: status }])
+  }
+})
+
+t.test('an approval skips neither the complaint window, nor the delay, nor a refund, nor a dispute (H-9)', async t => {
+  const approved = { status: 'APPROVED', requiresApproval: true, approvedBy: 'user_admin' } as const
+  const tomorrow = { ...approved, appointmentEndsAt: hours(24) }
+  t.match(planOne({ row: tomorrow }), { effects: [], waits: [{ reason: 'complaint_window', until: hours(48) }] })
+  const young = paid({ paidAt: hours(-24) })
+  t.match(planOne({ row: approved, answer: young }), {
+    effects: [],
+    waits: [{ reason: 'payment_age', until: hours(144) }],
+  })
+  t.match(planOne({ row: approved, answer: paid({ refundedCents: 1 }) }), { effects: [], findings: [{}] })
+  t.match(planOne({ row: approved, answer: paid({ disputed: true }) }), {
+    effects: [],
+    waits: [{ reason: 'disputed' }],
+  })
+  t.match(planOne({ row: approved, answer: paid() }).effects, [{ kind: 'record-transfer' }])
+})
+
+t.test('a row that needs an approval waits for it, and is told of when it has waited for two days (H-21)', async t => {
+  const needy = { requiresApproval: true }
+  const since = (paidAt: Date) => planOne({ row: needy, answer: paid({ paidAt }) })
+  t.match(since(hours(-7 * 24 - 48)), { effects: [], waits: [{ reason: 'approval' }], findings: [] })
+  const late = since(new Date(hours(-7 * 24 - 48).getTime() - 1))
+  t.match(late.waits, [{ reason: 'approval', why: transferWaitSentences.approval }])
+  t.match(late.findings, [{ kind: 'transfer-overdue', subject: 'payment_transfers 7', message: /more than 48 hours/ }])
+  t.match(planOne({ row: needy, answer: unpaid('unpaid') }), { waits: [{ reason: 'unpaid' }], findings: [] })
+})
+
+t.test('a payment that has not arrived waits silently and is never a failure (H-4)', async t => {
+  for (const [status, reason] of [
+    ['unpaid', 'unpaid'],
+    ['settling', 'settling'],
+    ['canceled', 'payment_canceled'],
+  ] as const) {
+    const plan = planOne({ answer: unpaid(status) })
+    t.same([plan.effects, plan.findings, plan.failures], [[], [], []])
+    t.match(plan.waits, [{ reason, amountCents: 8_500, currency: 'eur', destination: 'acct_1' }])
+    t.same(planOne({ row: { appointmentEndsAt: null }, answer: unpaid(status) }).findings, [], 'even without an end')
+  }
+})
+
+t.test('a voucher is aged from its payment, whenever its row was made (H-10)', async t => {
+  t.match(planOne({ answer: paid({ paidAt: new Date(hours(-7 * 24).getTime() + 1) }) }), {
+    effects: [],
+    waits: [{ reason: 'payment_age', until: new Date(now.getTime() + 1) }],
+  })
+  t.equal(planOne({ answer: paid({ paidAt: hours(-7 * 24) }) }).effects.length, 1, 'to the millisecond')
+})
+
+t.test('what is not over by our own rows is not asked about', async t => {
+  const ask = (overrides: Partial<TransferRow>): boolean =>
+    mustAsk(row(overrides), { cutOver: undefined, limits: { maxSingleCents: 0, maxTotalCents: 0 } }, now)
+  t.equal(ask({ appointmentEndsAt: new Date(hours(-24).getTime() + 1) }), false)
+  t.equal(ask({ appointmentEndsAt: hours(-24) }), true)
+  t.equal(ask({ appointmentEndsAt: null }), true, 'only Stripe can say that it is unpaid')
+  t.equal(ask({ requiresApproval: true }), true, 'so that the statement tells what is paid')
+  const decided = [
+    { transferId: 'tr_1' },
+    { payoutId: 'po_1' },
+    { hasPayout: true },
+    { hasTwin: true },
+    { amountCents: 0 },
+  ]
+  for (const overrides of [...decided, { operation: operation() }]) t.equal(ask(overrides), false)
+  for (const state of ['failed', 'canceled', 'rejected'] as const) {
+    t.equal(ask({ operation: operation({ state }) }), true, `${state} is over`)
+  }
+})
+
+t.test('a row that contradicts itself is a finding with its evidence, and nothing is done (H-27)', async t => {
+  const cases: readonly (readonly [Partial<TransferRow>, object])[] = [
+    [{ payoutId: 'po_1' }, { payoutId: 'po_1' }],
+    [
+      { payoutId: 'po_1', transferId: 'tr_1' },
+      { payoutId: 'po_1', transferId: 'tr_1' },
+    ],
+    [{ transferId: 'tr_1' }, { transferId: 'tr_1' }],
+    [{ hasPayout: true }, { status: 'READY' }],
+    [{ operation: operation({ state: 'created' }) }, { operationId: 'op_1' }],
+    [{ operation: operation({ state: 'paid' }) }, { operationId: 'op_1' }],
+  ]
+  for (const [overrides, details] of cases) {
+    const plan = planOne({ row: overrides, answer: paid() })
+    t.same(plan.effects, [])
+    t.match(plan.findings, [{ kind: 'row-contradicts-itself', subject: 'payment_transfers 7', details }])
+  }
+  t.match(planOne({ row: { hasTwin: true }, answer: paid() }), { effects: [], findings: [{ kind: 'payment-shared' }] })
+})
+
+t.test(
+  'a wrong transfer is never adopted: account, amount, currency, charge, reversal, number (H-18, H-23)',
+  async t => {
+    const cases: readonly (readonly [Partial<typeof ownTransfer>, string, object])[] = [
+      [{ destination: 'acct_2' }, 'transfer-mismatch', { kind: 'destination', expected: 'acct_1', actual: 'acct_2' }],
+      [{ amountCents: 8_500 }, 'transfer-mismatch', { kind: 'amount', expectedCents: 8_500, actualCents: 7_000 }],
+      [{ amountCents: 10_001 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_501 }],
+      [{ amountCents: 9_999 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_499 }],
+      [{ currency: 'usd' }, 'transfer-mismatch', { kind: 'currency', actual: 'usd' }],
+      [{ chargeId: 'ch_2' }, 'transfer-mismatch', { kind: 'charge', actual: 'ch_2' }],
+      [{ reversedCents: 1 }, 'transfer-reversed', { kind: 'reversed', reversedCents: 1 }],
+    ]
+    for (const [overrides, kind, mismatch] of cases) {
+      const plan = planOne({ answer: paid({ transfer: { ...ownTransfer, ...overrides } }) })
+      t.same(plan.effects, [])
+      t.match(plan.findings, [{ kind, details: { mismatches: [mismatch], transferIds: ['tr_1'], chargeId: 'ch_1' } }])
+    }
+    const both = planOne({
+      answer: paid({ transfer: { ...ownTransfer, destination: 'acct_2', reversedCents: 10_000 } }),
+    })
+    t.match(both.findings, [{ message: `${oddSentences.destination}; ${oddSentences.reversed}` }], 'all of it is told')
+  },
+)
+
+t.test('a charge without any transfer gets one, and one that the old job made is adopted instead (H-22)', async t => {
+  t.match(planOne({ answer: paid(withoutTransfer) }).effects, [
+    { kind: 'create-transfer', amountCents: 8_500, destination: 'acct_1', chargeId: 'ch_1', why: /no transfer/ },
+  ])
+  const made = { ...ownTransfer, id: 'tr_old', amountCents: 8_500, chargeId: null, paymentTransferId: 7 }
+  t.match(planOne({ answer: paid(withoutTransfer, [made]) }).effects, [
+    { kind: 'record-transfer', transferId: 'tr_old' },
+  ])
+  const twice = [made, { ...made, id: 'tr_older' }]
+  t.match(planOne({ answer: paid(withoutTransfer, twice) }), {
+    effects: [],
+    findings: [{ kind: 'transfer-mismatch', details: { transferIds: ['tr_old', 'tr_older'] } }],
+  })
+  t.match(planOne({ answer: paid({ ...withoutTransfer, settlementCurrency: 'usd' }) }), {
+    effects: [],
+    findings: [{ kind: 'transfer-mismatch', details: { settlementCurrency: 'usd' } }],
+  })
+})
+
+t.test('a transfer that a person must approve first is held, with the reason', async t => {
+  const cutOver = new Date('2026-03-01T10:00:00.000Z')
+  const cases: readonly (readonly [Given, string])[] = [
+    [{ cutOver: new Date(cutOver.getTime() + 1) }, 'before_cut_over'],
+    [{ cutOver: undefined }, 'before_cut_over'],
+    [{ row: { accountShared: true } }, 'account_shared'],
+    [{ row: { currentAccount: 'acct_2' } }, 'account_changed'],
+    [{ row: { currentAccount: null } }, 'account_changed'],
+    [{ row: { operation: operation({ state: 'rejected' }) } }, 'rejected_before'],
+    [{ limits: { maxSingleCents: 8_499, maxTotalCents: 2_000_000 } }, 'above_single_limit'],
+    [{ limits: { maxSingleCents: 8_500, maxTotalCents: 8_499 } }, 'above_daily_limit'],
+  ]
+  for (const [given, hold] of cases) {
+    const { effects } = planOne({ ...given, answer: paid(withoutTransfer) })
+    t.match(effects, [{ kind: 'hold-transfer', hold, why: new RegExp(holdSentences[hold as 'account_shared']) }])
+    t.match(planOne({ ...given, answer: paid() }).effects, [{ kind: 'record-transfer' }], 'recording moves nothing')
+  }
+  t.match(planOne({ cutOver, answer: paid(withoutTransfer) }).effects, [{ kind: 'create-transfer' }], 'inclusive')
+  for (const state of ['failed', 'canceled'] as const) {
+    const again = planOne({ row: { operation: operation({ state }) }, answer: paid(withoutTransfer) })
+    t.match(again.effects, [{ kind: 'create-transfer' }], `${state} moved nothing`)
+  }
+})
+
+t.test(
+  'what a person must put right is a finding that says what to do, with evidence and nothing personal',
+  async t => {
+    const cases: readonly (readonly [Given, string, object])[] = [
+      [{ answer: paid({ refundedCents: 1 }) }, 'row-partly-refunded', { refundedCents: 1, paidCents: 10_000 }],
+      [{ answer: paid({ refundedCents: 10_000 }) }, 'row-refunded', { refundedCents: 10_000 }],
+      [{ answer: paid(), row: { appointmentEndsAt: null } }, 'row-appointment-unknown', { chargeId: 'ch_1' }],
+      [{ answer: paid(), row: { currency: 'usd' } }, 'row-currency-mismatch', { paidCurrency: 'eur', currency: 'usd' }],
+      [{ answer: paid(), row: { amountCents: 10_001 } }, 'row-amount-above-payment', { amountCents: 10_001 }],
+      [{ row: { amountCents: 0 } }, 'row-amount-invalid', { amountCents: 0 }],
+      [{ row: { amountCents: -1 } }, 'row-amount-invalid', { amountCents: -1 }],
+      [{ answer: { kind: 'refused', code: 'resource_missing' } }, 'payment-missing', { code: 'resource_missing' }],
+    ]
+    for (const [given, kind, details] of cases) {
+      const plan = planOne(given)
+      t.same([plan.effects, plan.waits, plan.failures], [[], [], []], kind)
+      t.match(plan.findings, [{ kind, subject: 'payment_transfers 7', details: { account: 'acct_1', ...details } }])
+    }
+  },
+)
+
+t.test('a row whose payment could not be read fails alone, and one that was not asked about is left', async t => {
+  t.match(planOne({ answer: { kind: 'failed', code: 'rate_limit' } }), {
+    effects: [],
+    failures: [{ subject: 'payment_transfers 7', code: 'rate_limit' }],
+    left: 0,
+  })
+  t.match(planOne({ answer: { kind: 'left' }, left: 3 }), { effects: [], waits: [], left: 4, counts: { asked: 0 } })
+  t.match(planOne({}), { effects: [], left: 1 }, 'nothing is decided about a payment that nobody has read')
+})
+
+t.test('what was begun is finished first, whatever its row says, and its row is not begun again', async t => {
+  for (const state of ['planned', 'sending', 'unknown'] as const) {
+    const plan = planOne({
+      row: { operation: operation({ state }) },
+      begun: [begun({ state })],
+      answer: paid(withoutTransfer),
+    })
+    t.match(plan.effects, [
+      { kind: 'resume-transfer', subject: 'op_1', amountCents: 8_500, currency: 'eur', destination: 'acct_1' },
+    ])
+    t.equal(plan.effects.length, 1)
+    t.same(plan.waits, [])
+  }
+  const orphan = planOne({ row: { paymentTransferId: 8 }, begun: [begun()], answer: undefined })
+  t.match(orphan.effects, [{ subject: 'op_1' }], 'its row may have been refunded meanwhile')
+})
+
+t.test('a blocked transfer sleeps until its moment, and a held one until it is approved', async t => {
+  const at = (wakeAt: Date) =>
+    planOne({
+      row: { operation: operation({ state: 'blocked', wakeAt }) },
+      begun: [begun({ state: 'blocked', wakeAt })],
+    })
+  t.match(at(now), { effects: [{ kind: 'resume-transfer' }], waits: [] })
+  const asleep = at(new Date(now.getTime() + 1))
+  t.match(asleep, {
+    effects: [],
+    waits: [{ reason: 'blocked', until: new Date(now.getTime() + 1), operationId: 'op_1' }],
+  })
+  const held = { row: { operation: operation({ state: 'held' }) }, answer: paid(withoutTransfer) }
+  t.match(planOne(held), { effects: [], waits: [{ reason: 'held' }], findings: [] })
+})
+
+t.test('a transfer that is stuck for more than 48 hours is a finding', async t => {
+  for (const state of ['held', 'blocked', 'unknown'] as const) {
+    const stuckSince = (createdAt: Date) =>
+      planOne({ row: { operation: operation({ state, createdAt, wakeAt: hours(1), reason: 'why' }) } }).findings
+    t.same(stuckSince(hours(-48)), [], state)
+    t.match(stuckSince(new Date(hours(-48).getTime() - 1)), [
+      { kind: 'transfer-overdue', details: { operationId: 'op_1', reason: 'why' } },
+    ])
+  }
+})
+
+t.test('rows that an old job gave up are findings (H-26)', async t => {
+  const givenUp = [
+    { paymentTransferId: 3, retryCount: 3, errorCode: 'no_charge', amountCents: 1, currency: 'eur', account: 'acct_3' },
+  ]
+  t.match(planOne({ answer: paid(), givenUp }).findings, [
+    {
+      kind: 'row-given-up',
+      subject: 'payment_transfers 3',
+      message: /set it to READY/,
+      details: { errorCode: 'no_charge' },
+    },
+  ])
+})
+
+t.test('rows keep their order, and each is counted once', async t => {
+  const rows = [1, 2, 3, 4].map(paymentTransferId => row({ paymentTransferId }))
+  const answers = new Map<number, TransferAnswer>([
+    [1, paid()],
+    [2, unpaid('unpaid')],
+    [3, { kind: 'left' }],
+    [4, paid({ transfer: { ...ownTransfer, id: 'tr_4' } })],
+  ])
+  const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
+  const plan = planTransfers({ rows, answers, begun: [], givenUp: [], limits, cutOver: now, left: 5 }, now)
+  t.same(
+    plan.effects.map(effect => effect.subject),
+    ['payment_transfers 1', 'payment_transfers 4'],
+  )
+  t.same(plan.counts, { candidates: 4, asked: 3, waits_unpaid: 1 })
+  t.equal(plan.left, 6)
+})
+
+t.test('each reason has a sentence, and each oddity a kind of finding', async t => {
+  for (const sentences of [transferWaitSentences, oddSentences, holdSentences]) {
+    for (const text of Object.values(sentences)) t.match(text, /^[a-z].{15,}[^.]$/s)
+  }
+  for (const oddity of Object.keys(oddSentences))
+    t.match(kindOf(oddity as 'amount'), /^(?:row|transfer|payment)-[a-z-]+$/)
+})
