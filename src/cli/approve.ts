@@ -2,9 +2,9 @@ import type { Db } from '../database/connection.ts'
 import { approveOperation } from '../database/money-approvals.ts'
 import { findOperation, type OperationDetails } from '../database/operation-queries.ts'
 import type { OperationState } from '../database/tables.ts'
-import type { HoldReason } from '../ledger/ledger.ts'
 import { ask, canAsk } from './ask.ts'
 import { withLedger } from './connect.ts'
+import { explainHold } from './hold-reasons.ts'
 import { printItems } from './operations.ts'
 import { findOperator } from './operator.ts'
 import { toMoney } from './print-money.ts'
@@ -59,22 +59,7 @@ function printStatement(operation: OperationDetails): void {
     ['operation', operation.id],
     ['expert', [...experts].join(', ')],
     ['held since', `${toUtc(createdAt)} UTC`],
-    ['held because', explainHold(operation)],
+    ['held because', explainHold(operation.reason)],
   ])
   printItems(items, currency)
-}
-
-function explainHold({ reason }: OperationDetails): string | undefined {
-  return holdSentences[reason as HoldReason] ?? reason ?? undefined
-}
-
-const holdSentences: Readonly<Record<HoldReason, string>> = {
-  above_single_limit: 'it is larger than MONEY_MAX_SINGLE',
-  above_daily_limit: 'with it, 24 hours would exceed MONEY_MAX_TOTAL in its currency',
-  before_cut_over:
-    'the payment is before MONEY_SINCE: the old jobs may have paid it out; look for its payout at Stripe',
-  account_shared: 'two experts share this account: make sure that the money is for this one',
-  account_changed: "it is not the expert's current account: make sure that this one is still theirs",
-  rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',
-  failed_repeatedly: 'three payouts of these rows have failed: make sure that the bank account works',
 }

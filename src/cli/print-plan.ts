@@ -1,6 +1,8 @@
-import { alignRight, toMoney } from './print-money.ts'
+import { explainHold } from './hold-reasons.ts'
+import { addUp, alignRight, hasMoney, type MoneyItem, toAmount, toMoney } from './print-money.ts'
 import { printFacts, printLine, printTable, toUtc } from './print.ts'
-import { type Json, list, printSome, toCell, toDetails } from './print-values.ts'
+import { type Json, list, printSome, toCell, toDetails, toRows } from './print-values.ts'
+import { printWaits } from './print-waits.ts'
 
 /** Shows a report: its counts, its sums by currency, and the first failures. */
 export function printReport(report: Json | null): void {
@@ -49,45 +51,57 @@ export function printDifference(difference: Json | null): void {
 
 // Postgres does not keep the order of a document's keys.
 const totals = ['planned', 'applied', 'failed', 'left', 'waiting', 'findings']
-const effectFields = ['kind', 'subject', 'amountCents', 'currency', 'destination']
+const statementFields = ['kind', 'subject', 'amountCents', 'currency', 'destination', 'rows', 'eligibleSince']
 const effectsShown = 50
-const waitsShown = 10
 const itemsShown = 20
 
-interface Money extends Json {
-  readonly amountCents: number
-  readonly currency: string
-}
-
-function hasMoney(effect: Json): effect is Money {
-  return typeof effect['amountCents'] === 'number' && typeof effect['currency'] === 'string'
-}
-
 function printEffects(effects: readonly Json[]): void {
-  const withMoney = effects.some(hasMoney)
-  printSome(effects, effectsShown, shown => {
-    const amounts = alignRight(
-      shown.map(effect => (hasMoney(effect) ? toMoney(effect.amountCents, effect.currency) : '-')),
-    )
-    printTable(
-      ['kind', 'subject', ...(withMoney ? ['amount', 'destination'] : []), 'details'],
-      shown.map((effect, index) => [
-        toCell(effect['kind']),
-        toCell(effect['subject']),
-        ...(withMoney ? [amounts[index], toCell(effect['destination'])] : []),
-        toDetails(effect, effectFields),
-      ]),
-    )
+  const print = effects.some(hasMoney) ? printStatement : printDeeds
+  printSome(effects, effectsShown, print)
+}
+
+/** Who gets how much, for which rows, and why now. What else a job says of it is for --json. */
+function printStatement(effects: readonly Json[]): void {
+  const amounts = alignRight(effects.map(toAmount))
+  printTable(
+    ['kind', 'amount', 'to', 'for', 'due since (UTC)', 'why now'],
+    effects.map((effect, index) => [
+      toCell(effect['kind']),
+      amounts[index],
+      toCell(effect['destination']),
+      'rows' in effect ? toRows(list(effect['rows']), effect['currency']) : toCell(effect['subject']),
+      toUtc(dueSince(effect)),
+      toWhy(effect),
+    ]),
+  )
+}
+
+function toWhy(effect: Json): string {
+  const { hold, why } = effect
+  const held = typeof hold === 'string' ? [`held because ${explainHold(hold)}`] : []
+  return [...held, typeof why === 'string' ? why : toDetails(effect, [...statementFields, 'hold'])].join('; ')
+}
+
+/** Of the row that has been due longest. */
+function dueSince(effect: Json): string | undefined {
+  const moments = [effect, ...list(effect['rows'])].flatMap(({ eligibleSince: since }) => {
+    return typeof since === 'string' || since instanceof Date ? [new Date(since).toISOString()] : []
   })
+  return moments.toSorted((a, b) => (a < b ? -1 : 1))[0]
+}
+
+function printDeeds(effects: readonly Json[]): void {
+  printTable(
+    ['kind', 'subject', 'details'],
+    effects.map(effect => [toCell(effect['kind']), toCell(effect['subject']), toDetails(effect, ['kind', 'subject'])]),
+  )
 }
 
 /** By currency and by what is done: currencies are never added together, and what is held is not what is paid. */
-function printTotals(effects: readonly Money[]): void {
+function printTotals(effects: readonly MoneyItem[]): void {
   if (effects.length === 0) return
   const groups = Map.groupBy(effects, ({ currency, kind }) => `${currency.toUpperCase()} ${String(kind)}`)
-  const sums = [...groups]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, group]) => ({ group, cents: group.reduce((sum, { amountCents }) => sum + amountCents, 0) }))
+  const sums = [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => ({ group, cents: addUp(group) }))
   const amounts = alignRight(sums.map(({ cents, group }) => toMoney(cents, group[0]?.currency ?? '')))
   printLine({ text: 'total by currency', style: 'bold' })
   printTable(
@@ -99,34 +113,6 @@ function printTotals(effects: readonly Money[]): void {
       amounts[index],
     ]),
   )
-}
-
-function printWaits(waits: readonly Json[]): void {
-  if (waits.length === 0) return
-  printLine({ text: `waits: ${waits.length}`, style: 'bold' })
-  const groups = [...Map.groupBy(waits, wait => String(wait['reason']))]
-  for (const [reason, group] of groups.toSorted(([, a], [, b]) => b.length - a.length)) {
-    const sorted = group.toSorted((a, b) => (untilOf(a) < untilOf(b) ? -1 : 1))
-    const earliest = sorted[0]?.['until'] as string | undefined
-    printLine(
-      `${reason}: ${group.length}${earliest === undefined ? '' : `, the earliest until ${toUtc(earliest)} UTC`}`,
-    )
-    printSome(sorted, waitsShown, shown => {
-      printTable(
-        ['subject', 'until (UTC)', 'details'],
-        shown.map(wait => [
-          toCell(wait['subject']),
-          toUtc(wait['until'] as string | undefined),
-          toDetails(wait, ['subject', 'until', 'reason']),
-        ]),
-      )
-    })
-  }
-}
-
-/** Sortable as text; what has no moment comes last. */
-function untilOf({ until }: Json): string {
-  return until === undefined || until === null ? '~' : new Date(until as string | Date).toISOString()
 }
 
 function printItems(title: string, fields: readonly string[], items: unknown): void {

@@ -33,16 +33,22 @@ export function toDetails(document: Json, without: readonly string[]): string {
 const partsShown = 8
 
 function toText(name: string, value: unknown, currency: string | undefined): string {
-  if (Array.isArray(value)) return toParts(value, currency)
+  if (Array.isArray(value)) return `${value.length} (${joinParts(value, currency)})`
   if (name.endsWith('Cents') && typeof value === 'number' && currency !== undefined) return toMoney(value, currency)
   return String(toCell(value))
 }
 
-/** The rows that are paid, as `3 (12 EUR 60.00; 14 EUR 40.00; 15 EUR 5.00)`. */
-function toParts(parts: readonly unknown[], currency: string | undefined): string {
+/** The rows that are paid, as `2 rows: 12 EUR 60.00; 14 EUR 40.00`. */
+export function toRows(rows: readonly Json[], currency: unknown): string {
+  const named = rows.map(({ amountCents, paymentTransferId }) => ({ paymentTransferId, amountCents }))
+  const parts = joinParts(named, typeof currency === 'string' ? currency : undefined)
+  return `${rows.length} row${rows.length === 1 ? '' : 's'}: ${parts}`
+}
+
+function joinParts(parts: readonly unknown[], currency: string | undefined): string {
   const shown = parts.slice(0, partsShown).map(part => toPart(part, currency))
   const more = parts.length > partsShown ? [`… and ${parts.length - partsShown} more`] : []
-  return `${parts.length} (${[...shown, ...more].join('; ')})`
+  return [...shown, ...more].join('; ')
 }
 
 function toPart(part: unknown, currency: string | undefined): string {

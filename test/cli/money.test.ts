@@ -210,49 +210,79 @@ t.test('a plan reads like a statement: amounts, totals by currency, and waits by
     currency,
     destination: account,
     rows: [
-      { paymentTransferId: 12, amountCents: amountCents - 10 },
-      { paymentTransferId: 14, amountCents: 10 },
+      { paymentTransferId: 12, amountCents: amountCents - 10, eligibleSince: '2026-03-09T10:00:00.000Z' },
+      { paymentTransferId: 14, amountCents: 10, eligibleSince: '2026-03-08T10:00:00.000Z' },
     ],
-    eligibleSince: '2026-03-08T10:00:00.000Z',
+    why: '2 bookings eligible',
   })
+  const wait = (row: number, reason: string, more: Record<string, unknown> = {}) => {
+    return {
+      subject: `payment_transfers ${row}`,
+      reason,
+      amountCents: 150,
+      currency: 'eur',
+      destination: 'acct_1',
+      ...more,
+    }
+  }
   const plan = {
     effects: [
       pay('acct_1', 1_234_510, 'eur'),
       pay('acct_2', 5000, 'jpy'),
       pay('acct_3', 990, 'EUR'),
-      { ...pay('acct_4', 100, 'eur'), kind: 'hold-payout', reason: 'before_cut_over' },
+      { ...pay('acct_4', 100, 'eur'), kind: 'hold-payout', hold: 'before_cut_over' },
+      {
+        kind: 'record-transfer',
+        subject: 'payment_transfers 9',
+        amountCents: 50,
+        currency: 'eur',
+        destination: 'acct_5',
+      },
+      { kind: 'settle-payout', subject: 'an operation', currency: 'eur', destination: 'acct_6', why: 'it has arrived' },
     ],
     waits: [
-      { subject: 'payment_transfers 3', reason: 'payment_age', until: '2026-03-12T06:00:00.000Z' },
-      { subject: 'payment_transfers 1', reason: 'awaiting_funds' },
-      { subject: 'payment_transfers 2', reason: 'payment_age', until: '2026-03-11T06:00:00.000Z' },
+      wait(3, 'payment_age', { until: '2026-03-12T06:00:00.000Z', why: 'too young' }),
+      wait(1, 'awaiting_funds', { availableCents: 20, why: 'too little' }),
+      wait(2, 'payment_age', { until: '2026-03-11T06:00:00.000Z', why: 'too young' }),
     ],
     findings: [{ kind: 'balance-unexplained', subject: 'acct_9 eur', message: 'find out where it comes from' }],
     failures: [],
     left: 7,
   }
-  const runId = await addRun(db, {
-    dry_run: true,
-    plan: JSON.stringify(plan),
-    report: JSON.stringify({ planned: 4, sums: { eur: 550, jpy: 550 } }),
-  })
+  const report = { planned: 4, sums: { eur: 550, jpy: 550 } }
+  const runId = await addRun(db, { dry_run: true, plan: JSON.stringify(plan), report: JSON.stringify(report) })
   const operation = await addOperation(db, { run_id: runId })
   const { code, stdout } = await cli(t, ['runs', runId], env)
   t.equal(code, 0)
   t.match(stdout, /sum eur +EUR 5\.50\n +sum jpy +JPY 550\n/)
-  t.match(stdout, /^create-payout +acct_1 eur +EUR 12,345\.10 +acct_1 .*rows 2 \(12 EUR 12,345\.00; 14 EUR 0\.10\)/m)
-  t.match(stdout, /^create-payout .* eligible since 2026-03-08 10:00:00 UTC/m)
-  t.match(stdout, /^create-payout +acct_2 jpy + JPY 5,000 /m)
   t.match(
     stdout,
-    /total by currency\n.*\nEUR +create-payout +2 +EUR 12,355\.00\nEUR +hold-payout +1 +EUR 1\.00\nJPY +create-payout +1 +JPY 5,000\n/,
+    /^create-payout +EUR 12,345\.10 +acct_1 +2 rows: 12 EUR 12,345\.00; 14 EUR 0\.10 +2026-03-08 10:00:00 +2 bookings eligible$/m,
+  )
+  t.match(stdout, /^create-payout + JPY 5,000 +acct_2 +2 rows: 12 JPY 4,990; 14 JPY 10 /m)
+  t.match(
+    stdout,
+    /^hold-payout + EUR 1\.00 .* held because the payment is before MONEY_SINCE: .*; 2 bookings eligible$/m,
+  )
+  t.match(stdout, /^record-transfer + EUR 0\.50 +acct_5 +payment_transfers 9 +-$/m)
+  t.match(stdout, /^settle-payout + - +acct_6 +an operation +- +it has arrived$/m)
+  t.match(
+    stdout,
+    new RegExp(
+      [
+        'total by currency',
+        'currency .*',
+        'EUR +create-payout +2 +EUR 12,355\\.00',
+        'EUR +hold-payout +1 +EUR 1\\.00',
+        'EUR +record-transfer +1 +EUR 0\\.50',
+        'JPY +create-payout +1 +JPY 5,000\\n',
+      ].join('\\n'),
+    ),
     'currencies are never added together, nor what is held to what is paid',
   )
-  t.match(
-    stdout,
-    /waits: 3\npayment_age: 2, the earliest until 2026-03-11 06:00:00 UTC\n.*\npayment_transfers 2 +2026-03-11/,
-  )
-  t.match(stdout, /\nawaiting_funds: 1\n.*\npayment_transfers 1 +-/)
+  t.match(stdout, /waits: 3\npayment_age: 2, EUR 3\.00, the earliest until 2026-03-11 06:00:00 UTC; too young\n/)
+  t.match(stdout, /\npayment_transfers 2 +EUR 1\.50 +acct_1 +2026-03-11 06:00:00\npayment_transfers 3 /)
+  t.match(stdout, /\nawaiting_funds: 1, EUR 1\.50; too little\n.*\npayment_transfers 1 .* - +available EUR 0\.20\n/)
   t.match(stdout, /findings: 1\n.*\nbalance-unexplained +acct_9 eur +find out where it comes from\n/)
   t.match(stdout, /left for the next run: 7\n/)
   t.match(stdout, new RegExp(`operations that it began\\n.*\\n.* ${operation} `))
