@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { PaymentAnswer, RowOperation, TransferRow } from '../../src/money/transfer-decisions.ts'
 import type { BegunTransfer, TransferAnswer, TransferFacts } from '../../src/money/transfer-facts.ts'
 import { mustAsk, planTransfers } from '../../src/money/transfer-plan.ts'
@@ -112,6 +112,21 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
     now,
   )
 
+/** Everything that a plan has, in a word each. */
+const outline = ({ effects, failures, findings, waits }: ReturnType<typeof planTransfers>): string[] => [
+  ...effects.map(({ kind }) => kind),
+  ...waits.map(({ reason }) => `waits: ${reason}`),
+  ...findings.map(({ kind }) => `finding: ${kind}`),
+  ...failures.map(({ code }) => `failure: ${code}`),
+]
+
+/** The plan for one row has exactly these parts; `details` only looks closer at some of them. */
+function check(t: Test, given: Given, parts: readonly string[], details: object = {}, name = ''): void {
+  const plan = planOne(given)
+  t.strictSame(outline(plan), parts, name)
+  t.match(plan, details, name)
+}
+
 t.test('a due row with the transfer that Stripe made is recorded, and reads like a statement', async t => {
   const plan = planOne({ answer: paid() })
   t.strictSame(plan, {
@@ -142,35 +157,31 @@ t.test('a due row with the transfer that Stripe made is recorded, and reads like
 
 t.test('PENDING, READY and APPROVED are all candidates (H-1)', async t => {
   for (const status of ['PENDING', 'READY', 'APPROVED'] as const) {
-    t.match(planOne({ row: { status }, answer: paid() }).effects, [{ kind: 'record-transfer', expectedStatus: status }])
+    check(t, { row: { status }, answer: paid() }, ['record-transfer'], { effects: [{ expectedStatus: status }] })
   }
 })
 
 t.test('an approval skips neither the complaint window, nor the delay, nor a refund, nor a dispute (H-9)', async t => {
   const approved = { status: 'APPROVED', requiresApproval: true, approvedBy: 'user_admin' } as const
   const tomorrow = { ...approved, appointmentEndsAt: hours(24) }
-  t.match(planOne({ row: tomorrow }), { effects: [], waits: [{ reason: 'complaint_window', until: hours(48) }] })
-  const young = paid({ paidAt: hours(-24) })
-  t.match(planOne({ row: approved, answer: young }), {
-    effects: [],
-    waits: [{ reason: 'payment_age', until: hours(144) }],
-  })
-  t.match(planOne({ row: approved, answer: paid({ refundedCents: 1 }) }), { effects: [], findings: [{}] })
-  t.match(planOne({ row: approved, answer: paid({ disputed: true }) }), {
-    effects: [],
-    waits: [{ reason: 'disputed' }],
-  })
-  t.match(planOne({ row: approved, answer: paid() }).effects, [{ kind: 'record-transfer' }])
+  check(t, { row: tomorrow }, ['waits: complaint_window'], { waits: [{ until: hours(48) }] })
+  const young = { row: approved, answer: paid({ paidAt: hours(-24) }) }
+  check(t, young, ['waits: payment_age'], { waits: [{ until: hours(144) }] })
+  check(t, { row: approved, answer: paid({ refundedCents: 1 }) }, ['finding: row-partly-refunded'])
+  check(t, { row: approved, answer: paid({ disputed: true }) }, ['waits: disputed'])
+  check(t, { row: approved, answer: paid() }, ['record-transfer'])
 })
 
 t.test('a row that needs an approval waits for it, and is told of when it has waited for two days (H-21)', async t => {
   const needy = { requiresApproval: true }
-  const since = (paidAt: Date) => planOne({ row: needy, answer: paid({ paidAt }) })
-  t.match(since(hours(-7 * 24 - 48)), { effects: [], waits: [{ reason: 'approval' }], findings: [] })
+  const since = (paidAt: Date): Given => ({ row: needy, answer: paid({ paidAt }) })
+  check(t, since(hours(-7 * 24 - 48)), ['waits: approval'])
   const late = since(new Date(hours(-7 * 24 - 48).getTime() - 1))
-  t.match(late.waits, [{ reason: 'approval', why: transferWaitSentences.approval }])
-  t.match(late.findings, [{ kind: 'transfer-overdue', subject: 'payment_transfers 7', message: /more than 48 hours/ }])
-  t.match(planOne({ row: needy, answer: unpaid('unpaid') }), { waits: [{ reason: 'unpaid' }], findings: [] })
+  check(t, late, ['waits: approval', 'finding: transfer-overdue'], {
+    waits: [{ why: transferWaitSentences.approval }],
+    findings: [{ subject: 'payment_transfers 7', message: /more than 48 hours/ }],
+  })
+  check(t, { row: needy, answer: unpaid('unpaid') }, ['waits: unpaid'])
 })
 
 t.test('a payment that has not arrived waits silently and is never a failure (H-4)', async t => {
@@ -179,19 +190,18 @@ t.test('a payment that has not arrived waits silently and is never a failure (H-
     ['settling', 'settling'],
     ['canceled', 'payment_canceled'],
   ] as const) {
-    const plan = planOne({ answer: unpaid(status) })
-    t.same([plan.effects, plan.findings, plan.failures], [[], [], []])
-    t.match(plan.waits, [{ reason, amountCents: 8_500, currency: 'eur', destination: 'acct_1' }])
-    t.same(planOne({ row: { appointmentEndsAt: null }, answer: unpaid(status) }).findings, [], 'even without an end')
+    check(t, { answer: unpaid(status) }, [`waits: ${reason}`], {
+      waits: [{ amountCents: 8_500, currency: 'eur', destination: 'acct_1' }],
+    })
+    check(t, { row: { appointmentEndsAt: null }, answer: unpaid(status) }, [`waits: ${reason}`], {}, 'without an end')
   }
 })
 
 t.test('a voucher is aged from its payment, whenever its row was made (H-10)', async t => {
-  t.match(planOne({ answer: paid({ paidAt: new Date(hours(-7 * 24).getTime() + 1) }) }), {
-    effects: [],
-    waits: [{ reason: 'payment_age', until: new Date(now.getTime() + 1) }],
-  })
-  t.equal(planOne({ answer: paid({ paidAt: hours(-7 * 24) }) }).effects.length, 1, 'to the millisecond')
+  const due = new Date(now.getTime() + 1)
+  const almost = paid({ paidAt: new Date(hours(-7 * 24).getTime() + 1) })
+  check(t, { answer: almost }, ['waits: payment_age'], { waits: [{ until: due }] })
+  check(t, { answer: paid({ paidAt: hours(-7 * 24) }) }, ['record-transfer'], {}, 'to the millisecond')
 })
 
 t.test('what is not over by our own rows is not asked about', async t => {
@@ -227,11 +237,11 @@ t.test('a row that contradicts itself is a finding with its evidence, and nothin
     [{ operation: operation({ state: 'paid' }) }, { operationId: 'op_1' }],
   ]
   for (const [overrides, details] of cases) {
-    const plan = planOne({ row: overrides, answer: paid() })
-    t.same(plan.effects, [])
-    t.match(plan.findings, [{ kind: 'row-contradicts-itself', subject: 'payment_transfers 7', details }])
+    check(t, { row: overrides, answer: paid() }, ['finding: row-contradicts-itself'], {
+      findings: [{ subject: 'payment_transfers 7', details }],
+    })
   }
-  t.match(planOne({ row: { hasTwin: true }, answer: paid() }), { effects: [], findings: [{ kind: 'payment-shared' }] })
+  check(t, { row: { hasTwin: true }, answer: paid() }, ['finding: payment-shared'])
 })
 
 t.test(
@@ -247,33 +257,28 @@ t.test(
       [{ reversedCents: 1 }, 'transfer-reversed', { kind: 'reversed', reversedCents: 1 }],
     ]
     for (const [overrides, kind, mismatch] of cases) {
-      const plan = planOne({ answer: paid({ transfer: { ...ownTransfer, ...overrides } }) })
-      t.same(plan.effects, [])
-      t.match(plan.findings, [{ kind, details: { mismatches: [mismatch], transferIds: ['tr_1'], chargeId: 'ch_1' } }])
+      check(t, { answer: paid({ transfer: { ...ownTransfer, ...overrides } }) }, [`finding: ${kind}`], {
+        findings: [{ details: { mismatches: [mismatch], transferIds: ['tr_1'], chargeId: 'ch_1' } }],
+      })
     }
-    const both = planOne({
-      answer: paid({ transfer: { ...ownTransfer, destination: 'acct_2', reversedCents: 10_000 } }),
-    })
-    t.match(both.findings, [{ message: `${oddSentences.destination}; ${oddSentences.reversed}` }], 'all of it is told')
+    const both = { ...ownTransfer, destination: 'acct_2', reversedCents: 10_000 }
+    const message = `${oddSentences.destination}; ${oddSentences.reversed}`
+    check(t, { answer: paid({ transfer: both }) }, ['finding: transfer-mismatch'], { findings: [{ message }] })
   },
 )
 
 t.test('a charge without any transfer gets one, and one that the old job made is adopted instead (H-22)', async t => {
-  t.match(planOne({ answer: paid(withoutTransfer) }).effects, [
-    { kind: 'create-transfer', amountCents: 8_500, destination: 'acct_1', chargeId: 'ch_1', why: /no transfer/ },
-  ])
-  const made = { ...ownTransfer, id: 'tr_old', amountCents: 8_500, chargeId: null, paymentTransferId: 7 }
-  t.match(planOne({ answer: paid(withoutTransfer, [made]) }).effects, [
-    { kind: 'record-transfer', transferId: 'tr_old' },
-  ])
-  const twice = [made, { ...made, id: 'tr_older' }]
-  t.match(planOne({ answer: paid(withoutTransfer, twice) }), {
-    effects: [],
-    findings: [{ kind: 'transfer-mismatch', details: { transferIds: ['tr_old', 'tr_older'] } }],
+  check(t, { answer: paid(withoutTransfer) }, ['create-transfer'], {
+    effects: [{ amountCents: 8_500, destination: 'acct_1', chargeId: 'ch_1', why: /no transfer/ }],
   })
-  t.match(planOne({ answer: paid({ ...withoutTransfer, settlementCurrency: 'usd' }) }), {
-    effects: [],
-    findings: [{ kind: 'transfer-mismatch', details: { settlementCurrency: 'usd' } }],
+  const made = { ...ownTransfer, id: 'tr_old', amountCents: 8_500, chargeId: null, paymentTransferId: 7 }
+  check(t, { answer: paid(withoutTransfer, [made]) }, ['record-transfer'], { effects: [{ transferId: 'tr_old' }] })
+  const twice = [made, { ...made, id: 'tr_older' }]
+  check(t, { answer: paid(withoutTransfer, twice) }, ['finding: transfer-mismatch'], {
+    findings: [{ details: { transferIds: ['tr_old', 'tr_older'] } }],
+  })
+  check(t, { answer: paid({ ...withoutTransfer, settlementCurrency: 'usd' }) }, ['finding: transfer-mismatch'], {
+    findings: [{ details: { settlementCurrency: 'usd' } }],
   })
 })
 
@@ -290,14 +295,15 @@ t.test('a transfer that a person must approve first is held, with the reason', a
     [{ limits: { maxSingleCents: 8_500, maxTotalCents: 8_499 } }, 'above_daily_limit'],
   ]
   for (const [given, hold] of cases) {
-    const { effects } = planOne({ ...given, answer: paid(withoutTransfer) })
-    t.match(effects, [{ kind: 'hold-transfer', hold, why: new RegExp(holdSentences[hold as 'account_shared']) }])
-    t.match(planOne({ ...given, answer: paid() }).effects, [{ kind: 'record-transfer' }], 'recording moves nothing')
+    check(t, { ...given, answer: paid(withoutTransfer) }, ['hold-transfer'], {
+      effects: [{ hold, why: new RegExp(holdSentences[hold as 'account_shared']) }],
+    })
+    check(t, { ...given, answer: paid() }, ['record-transfer'], {}, 'recording moves nothing')
   }
-  t.match(planOne({ cutOver, answer: paid(withoutTransfer) }).effects, [{ kind: 'create-transfer' }], 'inclusive')
+  check(t, { cutOver, answer: paid(withoutTransfer) }, ['create-transfer'], {}, 'inclusive')
   for (const state of ['failed', 'canceled'] as const) {
-    const again = planOne({ row: { operation: operation({ state }) }, answer: paid(withoutTransfer) })
-    t.match(again.effects, [{ kind: 'create-transfer' }], `${state} moved nothing`)
+    const given = { row: { operation: operation({ state }) }, answer: paid(withoutTransfer) }
+    check(t, given, ['create-transfer'], {}, `${state} moved nothing`)
   }
 })
 
@@ -315,64 +321,55 @@ t.test(
       [{ answer: { kind: 'refused', code: 'resource_missing' } }, 'payment-missing', { code: 'resource_missing' }],
     ]
     for (const [given, kind, details] of cases) {
-      const plan = planOne(given)
-      t.same([plan.effects, plan.waits, plan.failures], [[], [], []], kind)
-      t.match(plan.findings, [{ kind, subject: 'payment_transfers 7', details: { account: 'acct_1', ...details } }])
+      check(t, given, [`finding: ${kind}`], {
+        findings: [{ subject: 'payment_transfers 7', details: { account: 'acct_1', ...details } }],
+      })
     }
   },
 )
 
 t.test('a row whose payment could not be read fails alone, and one that was not asked about is left', async t => {
-  t.match(planOne({ answer: { kind: 'failed', code: 'rate_limit' } }), {
-    effects: [],
-    failures: [{ subject: 'payment_transfers 7', code: 'rate_limit' }],
+  check(t, { answer: { kind: 'failed', code: 'rate_limit' } }, ['failure: rate_limit'], {
+    failures: [{ subject: 'payment_transfers 7' }],
     left: 0,
   })
-  t.match(planOne({ answer: { kind: 'left' }, left: 3 }), { effects: [], waits: [], left: 4, counts: { asked: 0 } })
-  t.match(planOne({}), { effects: [], left: 1 }, 'nothing is decided about a payment that nobody has read')
+  check(t, { answer: { kind: 'left' }, left: 3 }, [], { left: 4, counts: { asked: 0 } })
+  check(t, {}, [], { left: 1 }, 'nothing is decided about a payment that nobody has read')
 })
 
 t.test('what was begun is finished first, whatever its row says, and its row is not begun again', async t => {
   for (const state of ['planned', 'sending', 'unknown'] as const) {
-    const plan = planOne({
-      row: { operation: operation({ state }) },
-      begun: [begun({ state })],
-      answer: paid(withoutTransfer),
+    const row = { operation: operation({ state }) }
+    check(t, { row, begun: [begun({ state })], answer: paid(withoutTransfer) }, ['resume-transfer'], {
+      effects: [{ subject: 'op_1', amountCents: 8_500, currency: 'eur', destination: 'acct_1' }],
     })
-    t.match(plan.effects, [
-      { kind: 'resume-transfer', subject: 'op_1', amountCents: 8_500, currency: 'eur', destination: 'acct_1' },
-    ])
-    t.equal(plan.effects.length, 1)
-    t.same(plan.waits, [])
   }
-  const orphan = planOne({ row: { paymentTransferId: 8 }, begun: [begun()], answer: undefined })
-  t.match(orphan.effects, [{ subject: 'op_1' }], 'its row may have been refunded meanwhile')
+  const orphan = { row: { paymentTransferId: 8, appointmentEndsAt: now }, begun: [begun()] }
+  check(t, orphan, ['resume-transfer', 'waits: complaint_window'], {}, 'its row may have been refunded meanwhile')
 })
 
 t.test('a blocked transfer sleeps until its moment, and a held one until it is approved', async t => {
-  const at = (wakeAt: Date) =>
-    planOne({
-      row: { operation: operation({ state: 'blocked', wakeAt }) },
-      begun: [begun({ state: 'blocked', wakeAt })],
-    })
-  t.match(at(now), { effects: [{ kind: 'resume-transfer' }], waits: [] })
-  const asleep = at(new Date(now.getTime() + 1))
-  t.match(asleep, {
-    effects: [],
-    waits: [{ reason: 'blocked', until: new Date(now.getTime() + 1), operationId: 'op_1' }],
+  const wakingAt = (wakeAt: Date): Given => ({
+    row: { operation: operation({ state: 'blocked', wakeAt }) },
+    begun: [begun({ state: 'blocked', wakeAt })],
   })
-  const held = { row: { operation: operation({ state: 'held' }) }, answer: paid(withoutTransfer) }
-  t.match(planOne(held), { effects: [], waits: [{ reason: 'held' }], findings: [] })
+  check(t, wakingAt(now), ['resume-transfer'])
+  const later = new Date(now.getTime() + 1)
+  check(t, wakingAt(later), ['waits: blocked'], { waits: [{ until: later, operationId: 'op_1' }] })
+  check(t, { row: { operation: operation({ state: 'held' }) }, answer: paid(withoutTransfer) }, ['waits: held'])
 })
 
 t.test('a transfer that is stuck for more than 48 hours is a finding', async t => {
   for (const state of ['held', 'blocked', 'unknown'] as const) {
-    const stuckSince = (createdAt: Date) =>
-      planOne({ row: { operation: operation({ state, createdAt, wakeAt: hours(1), reason: 'why' }) } }).findings
-    t.same(stuckSince(hours(-48)), [], state)
-    t.match(stuckSince(new Date(hours(-48).getTime() - 1)), [
-      { kind: 'transfer-overdue', details: { operationId: 'op_1', reason: 'why' } },
-    ])
+    const stuckSince = (createdAt: Date): Given => ({
+      row: { operation: operation({ state, createdAt, wakeAt: hours(1), reason: 'why' }) },
+    })
+    const reason = state === 'unknown' ? 'operation_open' : state
+    check(t, stuckSince(hours(-48)), [`waits: ${reason}`])
+    const stuck = stuckSince(new Date(hours(-48).getTime() - 1))
+    check(t, stuck, [`waits: ${reason}`, 'finding: transfer-overdue'], {
+      findings: [{ details: { operationId: 'op_1', reason: 'why' } }],
+    })
   }
 })
 
@@ -380,14 +377,9 @@ t.test('rows that an old job gave up are findings (H-26)', async t => {
   const givenUp = [
     { paymentTransferId: 3, retryCount: 3, errorCode: 'no_charge', amountCents: 1, currency: 'eur', account: 'acct_3' },
   ]
-  t.match(planOne({ answer: paid(), givenUp }).findings, [
-    {
-      kind: 'row-given-up',
-      subject: 'payment_transfers 3',
-      message: /set it to READY/,
-      details: { errorCode: 'no_charge' },
-    },
-  ])
+  check(t, { answer: paid(), givenUp }, ['record-transfer', 'finding: row-given-up'], {
+    findings: [{ subject: 'payment_transfers 3', message: /set it to READY/, details: { errorCode: 'no_charge' } }],
+  })
 })
 
 t.test('rows keep their order, and each is counted once', async t => {
