@@ -92,7 +92,7 @@ export interface State {
   readonly faults: Injected[]
   readonly asked: Asked[]
   readonly notModelled: string[]
-  readonly invalid: string[]
+  readonly problems: string[]
   readonly idPrefix: string
   platform: Account
   offsetMs: number
@@ -130,7 +130,7 @@ export function createState(options: StripeOptions, spec: Spec | undefined): Omi
     faults: [],
     asked: [],
     notModelled: [],
-    invalid: [],
+    problems: [],
     idPrefix: randomBytes(6).toString('hex'),
     offsetMs: 0,
     seq: 0,

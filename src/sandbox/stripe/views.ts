@@ -1,4 +1,5 @@
 import type { Happening, Payout, Transfer } from './records.ts'
+import { listAll } from './shelf.ts'
 import { type Asked, getBook, type State } from './state.ts'
 import { pendingCents, purseOf } from './world/money.ts'
 import { runDue } from './world/timers.ts'
@@ -22,7 +23,7 @@ export interface StripeViews {
   calls(): readonly Asked[]
   /** What asked for nothing that is modelled. */
   notModelled(): readonly string[]
-  /** Answers that did not fit Stripe's description: bugs of the stand-in. */
+  /** Bugs of the stand-in: answers that did not fit Stripe's description, or that it could not make. */
   invalid(): readonly string[]
   /** What really left. */
   outflow(): Outflow
@@ -48,21 +49,21 @@ export function createViews(state: State): StripeViews {
   }
   const payouts = (account?: string): Payout[] =>
     account === undefined
-      ? [...state.books.values()].flatMap(book => book.payouts.sorted)
-      : [...getBook(state, account).payouts.sorted]
+      ? [...state.books.values()].flatMap(book => listAll(book.payouts))
+      : [...listAll(getBook(state, account).payouts)]
   const events = (account?: string): Happening[] =>
     account === undefined
-      ? [...state.books.values()].flatMap(book => book.events.sorted).toSorted((a, b) => a.seq - b.seq)
-      : [...getBook(state, account).events.sorted]
+      ? [...state.books.values()].flatMap(book => listAll(book.events)).toSorted((a, b) => a.seq - b.seq)
+      : [...listAll(getBook(state, account).events)]
   return {
     calls: () => [...state.asked],
     notModelled: () => [...state.notModelled],
-    invalid: () => [...state.invalid],
-    outflow: look(() => ({ payouts: sumPayouts(payouts()), transfers: sumTransfers(state.transfers.sorted) })),
+    invalid: () => [...state.problems],
+    outflow: look(() => ({ payouts: sumPayouts(payouts()), transfers: sumTransfers(listAll(state.transfers)) })),
     balances: look(() => balancesOf(state)),
     outside: look(() => Object.fromEntries(state.outside)),
     payouts: account => look(() => payouts(account))(),
-    transfers: look(() => [...state.transfers.sorted]),
+    transfers: look(() => [...listAll(state.transfers)]),
     events: account => look(() => events(account))(),
     snapshot: look(() => snapshotOf(state)),
   }
@@ -82,18 +83,18 @@ function balancesOf(state: State): Balances {
 function snapshotOf(state: State): object {
   const books = [...state.books.values()].map(book => ({
     account: book.account,
-    entries: book.entries.sorted,
-    charges: book.charges.sorted,
-    payouts: book.payouts.sorted,
-    events: book.events.sorted,
+    entries: listAll(book.entries),
+    charges: listAll(book.charges),
+    payouts: listAll(book.payouts),
+    events: listAll(book.events),
   }))
   const { disputes, intents, outside, refunds, transfers } = state
   return structuredClone({
     books,
-    intents: intents.sorted,
-    transfers: transfers.sorted,
-    refunds: refunds.sorted,
-    disputes: disputes.sorted,
+    intents: listAll(intents),
+    transfers: listAll(transfers),
+    refunds: listAll(refunds),
+    disputes: listAll(disputes),
     outside: Object.fromEntries(outside),
     keys: Object.fromEntries(state.keys),
   })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Answer, notModelled, type Reaction, type Request } from '../../stand-in.ts'
+import { toError } from '../../../errors.ts'
+import type { Answer, Reaction, Request } from '../../stand-in.ts'
 import { type Asked, nowMs, type State, stamp } from '../state.ts'
 import { runDue } from '../world/timers.ts'
 import { checkKey, findCaller } from './caller.ts'
@@ -124,18 +125,27 @@ async function spoil({ closed, fault }: Visit, answer: Answer): Promise<Reaction
 }
 
 function refuse(state: State, visit: Visit, thrown: unknown): Reaction {
-  const { asked, request, requestId } = visit
-  if (thrown instanceof NotModelled) {
-    const call = `${request.method} ${request.path}: ${thrown.message}`
-    state.notModelled.push(call)
-    return notModelled('Stripe', call)
+  const { asked, requestId } = visit
+  const headers = headersOf(visit, requestId)
+  if (thrown instanceof Refusal) {
+    asked.code = thrown.code
+    return { status: thrown.status, headers, body: JSON.stringify({ error: thrown.error }) }
   }
-  if (!(thrown instanceof Refusal)) {
-    asked.status = 500
-    throw thrown
+  const { message } = toError(thrown)
+  const call = `${asked.method} ${asked.path}: ${message}`
+  const isMissing = thrown instanceof NotModelled
+  if (isMissing) state.notModelled.push(call)
+  else state.problems.push(call)
+  const error = {
+    type: 'api_error',
+    message: `the Stripe stand-in ${isMissing ? 'does not model' : 'failed in'} ${call}`,
   }
-  asked.code = thrown.code
-  return { status: thrown.status, headers: headersOf(visit, requestId), body: JSON.stringify({ error: thrown.error }) }
+  // In Stripe's shape, so that the SDK shows the message; and at once, not after its retries.
+  return {
+    status: isMissing ? 501 : 500,
+    headers: { ...headers, 'Stripe-Should-Retry': 'false' },
+    body: JSON.stringify({ error }),
+  }
 }
 
 function failure(visit: Visit, { shouldRetry, status = 500 }: Extract<StripeFault, { kind: 'error' }>): Answer {

@@ -1,4 +1,5 @@
 import type { Dispute, Entry, Happening } from '../records.ts'
+import { listAll, listOf } from '../shelf.ts'
 import { renderEntry } from '../render/moves.ts'
 import { renderDispute } from '../render/payments.ts'
 import { renderEvent } from '../render/things.ts'
@@ -58,7 +59,7 @@ function listEntries({ book, params, path, state }: Call<EntryQuery>): object {
   if (payout !== undefined) return listOfPayout(book.payouts.byId.get(payout)?.isAutomatic, payout)
   return listPage<Entry>(params, {
     url: path,
-    sorted: source === undefined ? book.entries.sorted : (book.entriesBySource.get(source) ?? []),
+    sorted: source === undefined ? listAll(book.entries) : listOf(book.entriesBySource, source),
     find: id => book.entries.byId.get(id),
     keep: entry =>
       (currency === undefined || entry.currency === currency) && (type === undefined || entry.type === type),
@@ -91,7 +92,7 @@ function listEvents(call: Call<EventQuery>): object {
     wanted.size === 0 || wanted.has(of) || (prefix !== undefined && of.startsWith(prefix))
   return listPage<Happening>(params, {
     url: path,
-    sorted: book.events.sorted,
+    sorted: listAll(book.events),
     find: id => book.events.byId.get(id),
     keep: event =>
       event.createdMs >= oldest && (isDelivered === undefined || event.isDelivered === isDelivered) && fits(event.type),
@@ -111,7 +112,7 @@ function listDisputes({ book, params, path, state }: Call<DisputeQuery>): object
   const { charge, payment_intent: intent } = params
   return listPage<Dispute>(params, {
     url: path,
-    sorted: book.account.isPlatform ? state.disputes.sorted : [],
+    sorted: book.account.isPlatform ? listAll(state.disputes) : [],
     find: id => state.disputes.byId.get(id),
     keep: dispute =>
       (charge === undefined || dispute.chargeId === charge) && (intent === undefined || dispute.intentId === intent),

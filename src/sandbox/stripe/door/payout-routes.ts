@@ -1,4 +1,5 @@
 import type { Bank, Payout } from '../records.ts'
+import { listAll } from '../shelf.ts'
 import { renderPayout } from '../render/moves.ts'
 import { seconds } from '../render/seconds.ts'
 import { availableCents } from '../world/money.ts'
@@ -108,7 +109,7 @@ function listPayouts({ book, params, path }: Call<PayoutQuery>): object {
   const { arrival_date, destination, status } = params
   return listPage<Payout>(params, {
     url: path,
-    sorted: book.payouts.sorted,
+    sorted: listAll(book.payouts),
     find: id => book.payouts.byId.get(id),
     keep: payout =>
       (status === undefined || payout.status === status) &&

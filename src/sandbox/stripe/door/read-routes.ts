@@ -1,4 +1,5 @@
 import type { Charge, Intent } from '../records.ts'
+import { listAll, listOf } from '../shelf.ts'
 import { renderAccount, renderBalance } from '../render/account.ts'
 import { renderCharge, renderIntent } from '../render/payments.ts'
 import { type Call, type Route, route, show } from './call.ts'
@@ -41,7 +42,7 @@ function showAccount({ book, ids, state }: Call): object {
 function listIntents({ book, params, path, state }: Call<PageQuery>): object {
   return listPage<Intent>(params, {
     url: path,
-    sorted: book.account.isPlatform ? state.intents.sorted : [],
+    sorted: book.account.isPlatform ? listAll(state.intents) : [],
     find: id => state.intents.byId.get(id),
     render: renderIntent,
   })
@@ -49,10 +50,10 @@ function listIntents({ book, params, path, state }: Call<PageQuery>): object {
 
 function listCharges({ book, params, path, state }: Call<ChargeQuery>): object {
   const { payment_intent: intent, transfer_group: group } = params
-  const ofIntent = intent === undefined ? undefined : (state.chargesByIntent.get(intent) ?? [])
+  const ofIntent = intent === undefined ? undefined : listOf(state.chargesByIntent, intent)
   return listPage<Charge>(params, {
     url: path,
-    sorted: ofIntent?.filter(({ account }) => account === book.account.id) ?? book.charges.sorted,
+    sorted: ofIntent?.filter(({ account }) => account === book.account.id) ?? listAll(book.charges),
     find: id => book.charges.byId.get(id),
     keep: charge => group === undefined || charge.transferGroup === group,
     render: renderCharge,

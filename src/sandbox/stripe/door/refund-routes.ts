@@ -1,4 +1,5 @@
 import type { Charge, Refund, Transfer } from '../records.ts'
+import { listAll, listOf } from '../shelf.ts'
 import { renderRefund } from '../render/payments.ts'
 import { feeShare, makeRefund } from '../world/refunds.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
@@ -100,7 +101,7 @@ function transferOf({ state }: Call<RefundParams>, charge: Charge): Transfer {
 
 function listRefunds({ book, params, path, state }: Call<RefundQuery>): object {
   const { charge, payment_intent: intent } = params
-  const all = charge === undefined ? state.refunds.sorted : (state.refundsByCharge.get(charge) ?? [])
+  const all = charge === undefined ? listAll(state.refunds) : listOf(state.refundsByCharge, charge)
   return listPage<Refund>(params, {
     url: path,
     sorted: book.account.isPlatform ? all : [],

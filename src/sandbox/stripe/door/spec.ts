@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import type { ValidateFunction } from 'ajv/dist/2020.js'
 
 /** Checks what comes in and goes out against Stripe's description of its API. Routes are `GET /v1/transfers/:id`. */
 export interface Spec {
@@ -28,7 +29,7 @@ interface Description {
   readonly components: { readonly schemas: Readonly<Record<string, { readonly properties?: object }>> }
 }
 
-const base = 'stripe'
+const base = 'stripe:api'
 const errorSchema = { $ref: '#/components/schemas/Error' }
 
 /**
@@ -40,11 +41,13 @@ export async function loadSpec(path: string): Promise<Spec> {
   const description = JSON.parse(await readFile(path, 'utf8')) as Description
   const ajv = new Ajv2020({ strict: false, validateSchema: false, validateFormats: false, allErrors: false })
   ajv.addSchema(description, base)
+  const checks = new Map<string, ValidateFunction>()
   const problemOf = (name: string, schema: () => object, value: unknown): string | undefined => {
-    const check = ajv.getSchema(name) ?? ajv.addSchema(absolute(schema()), name).getSchema(name)
-    if (check?.(value) === true) return undefined
-    const [error] = check?.errors ?? []
-    return `${name}: ${error?.instancePath ?? ''} ${error?.message ?? 'is wrong'} ${JSON.stringify(error?.params)}`
+    const check = checks.get(name) ?? ajv.compile(absolute(schema()))
+    checks.set(name, check)
+    if (check(value)) return undefined
+    const [error] = check.errors ?? []
+    return `${name}: ${error?.instancePath} ${error?.message} ${JSON.stringify(error?.params)}`
   }
   const operations = listOperations(description)
   return {

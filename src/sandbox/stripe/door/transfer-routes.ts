@@ -1,4 +1,5 @@
 import type { Charge, Transfer } from '../records.ts'
+import { listAll, listOf } from '../shelf.ts'
 import { renderReversal, renderTransfer } from '../render/moves.ts'
 import { getBook } from '../state.ts'
 import { availableCents } from '../world/money.ts'
@@ -108,7 +109,7 @@ function checkSource({ params, state }: Call<TransferParams>, charge: Charge, am
       'currency',
     )
   }
-  const siblings = state.transfersByCharge.get(charge.id) ?? []
+  const siblings = listOf(state.transfersByCharge, charge.id)
   const given = siblings.reduce((sum, transfer) => sum + transfer.amount - transfer.amountReversed, 0)
   if (given + amount > most) {
     throw refused(
@@ -136,10 +137,10 @@ function listTransfers({
 }: Call<PageQuery & { destination?: string; transfer_group?: string }>): object {
   const { destination, transfer_group: group } = params
   const { byDestination, byGroup } = {
-    byDestination: destination === undefined ? undefined : (state.transfersByDestination.get(destination) ?? []),
-    byGroup: group === undefined ? undefined : (state.transfersByGroup.get(group) ?? []),
+    byDestination: destination === undefined ? undefined : listOf(state.transfersByDestination, destination),
+    byGroup: group === undefined ? undefined : listOf(state.transfersByGroup, group),
   }
-  const sorted = book.account.isPlatform ? (byGroup ?? byDestination ?? state.transfers.sorted) : []
+  const sorted = book.account.isPlatform ? (byGroup ?? byDestination ?? listAll(state.transfers)) : []
   return listPage<Transfer>(params, {
     url: path,
     sorted,
