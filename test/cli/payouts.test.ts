@@ -8,10 +8,11 @@ import { payoutWorld } from '../support/payout-world.ts'
 t.setTimeout(240_000)
 
 t.test('from the terminal: a dry run, a payout that is held, its approval, and one payment', async t => {
-  const { addBooking, addExpert, db, outflow, stripe } = await payoutWorld(t)
-  const account = await addExpert('ana')
-  const { id } = await addBooking(account, { expert: 'ana' })
-  const young = await addBooking(account, { expert: 'ana', endsAt: new Date('2099-01-01T10:00:00Z') })
+  const world = await payoutWorld(t)
+  const { db, stripe } = world
+  const account = await world.addExpert('ana')
+  const { id } = await world.addBooking(account, { expert: 'ana' })
+  const young = await world.addBooking(account, { expert: 'ana', endsAt: new Date('2099-01-01T10:00:00Z') })
   const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(db)
   const url = new URL(process.env['TEST_DATABASE_URL'] ?? '')
   url.pathname = `/${rows[0]?.name}`
@@ -33,7 +34,7 @@ t.test('from the terminal: a dry run, a payout that is held, its approval, and o
   t.same(await readAll(db, 'jobs.money_operations'), [])
 
   t.match(await cli(t, pay, env), { code: 0 })
-  t.same(outflow(), {}, 'what is held is not sent')
+  t.same(world.outflow(), {}, 'what is held is not sent')
   const { document } = await json(t, ['operations', '--state', 'held'], env)
   const [held] = document['operations'] as unknown as { id: string; run_id: string }[]
   t.match(held, { account, amount: 8500, reason: 'above_single_limit' })
@@ -47,7 +48,7 @@ t.test('from the terminal: a dry run, a payout that is held, its approval, and o
 
   t.match(await cli(t, pay, env), { code: 0, stdout: /sum eur +EUR 85\.00\n/ })
   t.match(await cli(t, pay, env), { code: 0 })
-  t.same(outflow(), { [account]: 8500 })
+  t.same(world.outflow(), { [account]: 8500 })
   t.match((await json(t, ['operations', 'show', held?.id ?? ''], env)).document, {
     state: 'created',
     approved_by: 'ana',
