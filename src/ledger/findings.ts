@@ -1,4 +1,4 @@
-import { type Finding, recordFinding } from '../database/findings.ts'
+import { type Finding, recordFinding, resolveFinding } from '../database/findings.ts'
 import type { Operation, Trx } from '../database/money-operations.ts'
 import type { MoneyRow } from '../database/money-rows.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
@@ -125,4 +125,10 @@ export async function recordIn(trx: Trx, draft: Draft, run: LedgerRun, now: Date
 /** The finding of a new held operation. */
 export async function recordHeld(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
   await recordIn(trx, heldFinding(operation), run, now)
+}
+
+/** Closes the finding of what was blocked for days and is not any more. */
+export async function endBlocked(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
+  if (operation.blocked_since === null) return
+  await resolveFinding(trx, 'operation-blocked', operation.id, `eleva-jobs/${run.job}`, now)
 }

@@ -9,7 +9,7 @@ import {
 import { listMoneyRows, markRowsPaid, type MoneyRow, payableStatuses } from '../database/money-rows.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
 import type { Payout, Transfer } from '../providers/payments.ts'
-import { changedRowFinding, mismatchFinding, recordIn, strayFinding } from './findings.ts'
+import { changedRowFinding, endBlocked, mismatchFinding, recordIn, strayFinding } from './findings.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
 import { auditOperation, moveByFact } from './move.ts'
@@ -35,6 +35,7 @@ export async function keepReceipt(
     const posting = await parts.db.transaction().execute(async trx => {
       const created = await moveByFact(trx, operation, open, 'created', receiptOf(operation, object, now), now)
       if (created === undefined) return undefined
+      await endBlocked(trx, operation, run, now)
       await auditOperation(trx, 'created', created, run, now, { rows: items.map(item => item.paymentTransferId) })
       return await markPaid(
         trx,

@@ -6,7 +6,7 @@ import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/se
 import { block, takeFound } from './answers.ts'
 import type { Objection } from './fact-rules.ts'
 import { readFacts } from './facts.ts'
-import { heldFinding } from './findings.ts'
+import { endBlocked, heldFinding } from './findings.ts'
 import { requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'
 import { lookUp } from './look-up.ts'
@@ -149,7 +149,10 @@ async function giveUp(
   const canceled = await db.transaction().execute(async trx => {
     await requireRun(trx, run)
     const canceled = await move(trx, operation, 'canceled', { reason }, now)
-    if (canceled !== undefined) await auditOperation(trx, 'canceled', canceled, run, now)
+    if (canceled !== undefined) {
+      await endBlocked(trx, operation, run, now)
+      await auditOperation(trx, 'canceled', canceled, run, now)
+    }
     return canceled
   })
   return nothingMoved(canceled === undefined ? 'taken_by_another' : 'canceled', { reason, operationId: operation.id })

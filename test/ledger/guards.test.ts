@@ -1,0 +1,337 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { PermanentError, StopRunError } from '../../src/errors.ts'
+import type { LedgerRun } from '../../src/ledger/ledger.ts'
+import type { LedgerStep } from '../../src/ledger/parts.ts'
+import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
+
+/** A COMPLETED row with its money on the account, and the order to pay it out. */
+async function duePayout(world: World, count = 1) {
+  const ids: number[] = []
+  for (let made = 0; made < count; made += 1) {
+    ids.push(await world.addRow('COMPLETED', world.vendor.book('destination')))
+  }
+  return { ids, id: ids[0] ?? 0, order: payoutOrder(world.vendor.account, ids) }
+}
+
+function at(wanted: LedgerStep, act: () => unknown) {
+  return async (step: LedgerStep): Promise<void> => {
+    if (step === wanted) await act()
+  }
+}
+
+async function setStatus({ db }: World, id: number, status: string): Promise<void> {
+  await sql`update payment_transfers set status = ${status}::payment_transfer_status_enum where id = ${id}`.execute(db)
+}
+
+const payouts = 'process-pending-payouts'
+
+t.test('a former owner of the lease begins nothing', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const former = await world.run(payouts)
+  await world.run(payouts)
+
+  await t.rejects(world.ledger().createPayout(order, former), new StopRunError('lease_lost'))
+
+  t.same(await world.operations(), [])
+  t.equal(world.vendor.outflowCents(), 0)
+})
+
+t.test('a lease that has expired begins nothing, though nobody took it over', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const run = await world.run(payouts)
+  await sql`update jobs.leases set expires_at = clock_timestamp()`.execute(world.db)
+
+  await t.rejects(world.ledger().createPayout(order, run), new StopRunError('lease_lost'))
+  t.same(await world.operations(), [])
+})
+
+t.test('a paused job begins nothing, resumes nothing and settles nothing', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const run = await world.run(payouts)
+  const cut = world.ledger({
+    onStep: at('facts', () => {
+      throw new Error('cut off')
+    }),
+  })
+  await t.rejects(cut.createPayout(order, run))
+  const other = await duePayout(world)
+  await sql`insert into jobs.job_settings (job, first_boot_at, paused_at, paused_by, pause_reason)
+    values (${payouts}, now(), now(), 'ana', 'a test')`.execute(world.db)
+  const [operation] = await world.operations()
+
+  await t.rejects(world.ledger().createPayout(other.order, run), new StopRunError('paused'))
+  await t.rejects(world.ledger().resume(operation?.id ?? '', run), new StopRunError('paused'))
+
+  t.equal((await world.operations()).length, 1)
+  t.equal(world.vendor.outflowCents(), 0)
+})
+
+t.test('a process that slept past its lease sends nothing, and its successor does', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  let held = true
+  const run = await world.run(payouts)
+  const sleeper = { ...run, lease: { ...run.lease, isHeld: () => held } } as LedgerRun
+  const ledger = world.ledger({
+    onStep: at('sending', () => {
+      held = false
+    }),
+  })
+
+  await t.rejects(ledger.createPayout(order, sleeper), new StopRunError('lease_lost'))
+
+  const [operation] = await world.operations()
+  t.match(operation, { state: 'sending', sends: 1 })
+  t.equal(world.vendor.outflowCents(), 0)
+  t.match(await world.ledger().resume(operation?.id ?? '', await world.run(payouts)), { amountCents: netCents })
+  t.equal(world.vendor.outflowCents(), netCents)
+})
+
+t.test('a run without a lease, which is a dry run, writes nothing', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const run = { ...(await world.run(payouts)), lease: undefined }
+  await world.ledger().checkAccount(run)
+  await t.rejects(world.ledger().createPayout(order, run), /without a lease/)
+  t.same(await world.operations(), [])
+  t.same(await world.db.selectFrom('jobs.stripe_account').selectAll().execute(), [])
+})
+
+t.test('two processes that want the same rows make one operation', async t => {
+  const world = await moneyWorld(t)
+  const booked = world.vendor.book('direct')
+  const id = await world.addRow('PENDING', booked)
+  const order = transferOrder(world.vendor.account, id, booked)
+  const ledgers = [world.ledger({ db: world.pool() }), world.ledger({ db: world.pool() })]
+  const runs = [await world.run('one'), await world.run('two')]
+
+  const postings = await Promise.all(
+    ledgers.map(async (ledger, i) => await ledger.createTransfer(order, runs[i] as LedgerRun)),
+  )
+
+  t.equal(world.vendor.outflowCents(), netCents)
+  t.equal((await world.operations()).length, 1)
+  const lost = postings.find(({ amountCents }) => amountCents === 0)
+  t.ok(lost?.counts['row_taken'] === 1 || lost?.counts['row_changed'] === 1)
+})
+
+t.test('two processes that want one balance at once make one payout', async t => {
+  const world = await moneyWorld(t)
+  const [one, two] = [await duePayout(world), await duePayout(world)]
+  const runs = [await world.run('one'), await world.run('two')]
+  let waiting: (() => void) | undefined
+  const cut = world.ledger({
+    db: world.pool(),
+    onStep: at('intent', async () => await new Promise<void>(resolve => (waiting = resolve))),
+  })
+
+  const first = cut.createPayout(one.order, runs[0] as LedgerRun)
+  while (waiting === undefined) await new Promise(resolve => setTimeout(resolve, 5))
+  const second = await world.ledger().createPayout(two.order, runs[1] as LedgerRun)
+  waiting()
+
+  t.match(second, { counts: { lane_taken: 1 }, amountCents: 0 })
+  t.match(await first, { amountCents: netCents })
+  t.equal((await world.row(two.id)).status, 'COMPLETED')
+})
+
+t.test('two processes that race against the daily limit do not both pass', async t => {
+  const world = await moneyWorld(t, undefined, { maxTotalCents: 2 * netCents - 1 })
+  const orders = await Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      const booked = world.vendor.book('direct')
+      return transferOrder(world.vendor.account, await world.addRow('PENDING', booked), booked)
+    }),
+  )
+  const ledgers = orders.map(() => world.ledger({ db: world.pool() }))
+  const runs = await Promise.all(orders.map(async (_, i) => await world.run(`job-${i}`)))
+
+  const postings = await Promise.all(
+    orders.map(async (order, i) => await ledgers[i]?.createTransfer(order, runs[i] as LedgerRun)),
+  )
+
+  t.equal(postings.filter(posting => posting?.amountCents === netCents).length, 1)
+  t.equal(postings.filter(posting => posting?.counts['held'] === 1).length, 3)
+  t.equal(world.vendor.outflowCents(), netCents)
+})
+
+t.test('the daily limit looks back 24 hours', async t => {
+  const world = await moneyWorld(t, undefined, { maxTotalCents: netCents })
+  await world.ledger().createPayout((await duePayout(world)).order, await world.run(payouts))
+  world.clock.advance(24 * 60 * 60_000 - 1)
+  const held = await world.ledger().createPayout((await duePayout(world)).order, await world.run(payouts))
+  world.clock.advance(1)
+  const sent = await world.ledger().createPayout((await duePayout(world)).order, await world.run(payouts))
+  t.match(held, { counts: { held: 1 }, reason: 'above_daily_limit', findings: [{ kind: 'operation-held' }] })
+  t.match(sent, { amountCents: netCents })
+})
+
+t.test('a refund between intent and send stops it, and its rows are free', async t => {
+  const world = await moneyWorld(t)
+  const booked = world.vendor.book('destination')
+  const id = await world.addRow('COMPLETED', booked)
+  const ledger = world.ledger({ onStep: at('intent', () => world.vendor.refund(booked)) })
+
+  const posting = await ledger.createPayout(payoutOrder(world.vendor.account, [id]), await world.run(payouts))
+
+  t.match(posting, { counts: { canceled: 1 }, reason: 'refunded', amountCents: 0 })
+  t.match(await world.operations(), [{ state: 'canceled', reason: 'refunded' }])
+  t.equal(world.vendor.outflowCents(), 0)
+  const items = await world.db.selectFrom('jobs.money_operation_items').select('live').execute()
+  t.same(items, [{ live: false }])
+})
+
+t.test('a refund between send and receipt wins, the receipt is kept, and a person hears of it', async t => {
+  const world = await moneyWorld(t)
+  const { ids, order } = await duePayout(world, 2)
+  const [refunded = 0, other = 0] = ids
+  const ledger = world.ledger({ onStep: at('answered', async () => await setStatus(world, refunded, 'REFUNDED')) })
+
+  const posting = await ledger.createPayout(order, await world.run(payouts))
+
+  t.match(posting, { amountCents: 2 * netCents, counts: { rows: 1, rows_changed: 1 } })
+  t.match(await world.operations(), [{ state: 'created', stripe_id: posting.receipt }])
+  t.match(await world.row(refunded), { status: 'REFUNDED', payout_id: null })
+  t.match(await world.row(other), { status: 'PAID_OUT' })
+  const findings = await world.db.selectFrom('jobs.findings').selectAll().execute()
+  t.match(findings, [{ kind: 'paid-row-changed', subject: `payment_transfers ${refunded}` }])
+  const [notice] = await world.db.selectFrom('jobs.outbox').select('payload').execute()
+  t.match(notice?.payload, { amountCents: netCents, rows: [{ paymentTransferId: other }] }, 'only of what is true')
+})
+
+t.test('what cannot be read right before the send is not sent, and its rows are free', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const payments = {
+    ...world.vendor.payments,
+    readBalance: async () => {
+      throw new Error('no answer')
+    },
+  }
+  await t.rejects(world.ledger({ payments }).createPayout(order, await world.run(payouts)), /no answer/)
+  t.match(await world.operations(), [{ state: 'canceled', reason: 'facts_unread' }])
+})
+
+t.test('a payout that somebody else makes meanwhile stops ours, unless it is explained', async t => {
+  const world = await moneyWorld(t)
+  const { id, order } = await duePayout(world)
+  await duePayout(world)
+  const ledger = world.ledger({ onStep: at('intent', () => world.vendor.payOutElsewhere()) })
+  const stopped = await ledger.createPayout(order, await world.run(payouts))
+  t.match(stopped, { counts: { canceled: 1 }, reason: 'payout_unexplained' })
+  t.equal((await world.row(id)).status, 'COMPLETED')
+
+  await sql`insert into jobs.findings (kind, subject, message, state, first_seen_at, last_seen_at, closed_at)
+    values ('payout-unexplained', ${(await world.vendor.payments.listPayouts({ account: '', from: new Date(0) }, new AbortController().signal))[0]?.id ?? ''},
+      'odd', 'resolved', now(), now(), now())`.execute(world.db)
+  t.match(await world.ledger().createPayout(order, await world.run(payouts)), { amountCents: netCents })
+})
+
+t.test('an operation taken over by another run is not given up by the one that slept', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const booked = world.vendor
+  const ledger = world.ledger({
+    onStep: at('intent', async () => {
+      const [operation] = await world.operations()
+      await world.ledger().resume(operation?.id ?? '', await world.run('other'))
+      // The sleeper wakes and finds that the account cannot be paid.
+      booked.setAccount({ payoutsEnabled: false })
+    }),
+  })
+  const posting = await ledger.createPayout(order, await world.run(payouts))
+  t.equal(posting.amountCents, 0)
+  t.match(await world.operations(), [{ state: 'created' }])
+  t.equal(world.vendor.outflowCents(), netCents)
+})
+
+t.test('two who resume the same operation send it once', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const cut = world.ledger({
+    onStep: at('sending', () => {
+      throw new Error('cut off')
+    }),
+  })
+  await t.rejects(cut.createPayout(order, await world.run(payouts)))
+  const [operation] = await world.operations()
+  let calls = 0
+  const writes: typeof world.vendor.writes = {
+    ...world.vendor.writes,
+    createPayout: async (...args) => {
+      calls += 1
+      return await world.vendor.writes.createPayout(...args)
+    },
+  }
+  // Both have looked up and found nothing before either goes on.
+  let arrived = 0
+  const meet = at('facts', async () => {
+    arrived += 1
+    while (arrived < 2) await new Promise(resolve => setTimeout(resolve, 5))
+  })
+  const runs = [await world.run('one'), await world.run('two')]
+  const postings = await Promise.all(
+    runs.map(
+      async run => await world.ledger({ db: world.pool(), writes, onStep: meet }).resume(operation?.id ?? '', run),
+    ),
+  )
+  t.equal(calls, 1)
+  t.equal(world.vendor.outflowCents(), netCents)
+  t.equal(postings.filter(({ counts }) => counts['taken_by_another'] === 1).length, 1)
+})
+
+t.test('an altered request is refused by the database, and not sent where it got in all the same', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  const cut = world.ledger({
+    onStep: at('intent', () => {
+      throw new Error('cut off')
+    }),
+  })
+  await t.rejects(cut.createPayout(order, await world.run(payouts)))
+  const alter = sql`update jobs.money_operations set request = jsonb_set(request, '{account}', '"acct_thief"')`
+  await t.rejects(alter.execute(world.db), /is frozen/)
+  await sql`alter table jobs.money_operations disable trigger money_operations_frozen`.execute(world.db)
+  await alter.execute(world.db)
+  const [operation] = await world.operations()
+
+  const refused = world.ledger().resume(operation?.id ?? '', await world.run(payouts))
+  await t.rejects(refused, { name: 'PermanentError', code: 'request_altered' })
+  t.equal(world.vendor.outflowCents(), 0)
+})
+
+t.test('the first real run pins the account, and another account or mode is refused', async t => {
+  const world = await moneyWorld(t)
+  const run = await world.run(payouts)
+  let asked = 0
+  const platform = (account: string, live: boolean) => ({
+    ...world.vendor.payments,
+    readPlatform: async () => {
+      asked += 1
+      return { account, live }
+    },
+  })
+  const ledger = world.ledger({ payments: platform('acct_platform', false) })
+  await ledger.checkAccount(run)
+  await ledger.checkAccount(run)
+  t.equal(asked, 1, 'asked once a minute')
+  world.clock.advance(60_000)
+  await ledger.checkAccount(run)
+  t.equal(asked, 2)
+  t.match(await world.db.selectFrom('jobs.stripe_account').selectAll().execute(), [
+    { account: 'acct_platform', live: false },
+  ])
+  for (const [account, live] of [
+    ['acct_other', false],
+    ['acct_platform', true],
+  ] as const) {
+    const other = world.ledger({ payments: platform(account, live) })
+    await t.rejects(other.checkAccount(run), { code: 'stripe_account_changed' })
+    await t.rejects(other.createPayout((await duePayout(world)).order, run), PermanentError)
+  }
+  t.same(await world.operations(), [])
+})
