@@ -1,0 +1,282 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { v7 as uuidv7 } from 'uuid'
+import type { Db } from '../../src/database/connection.ts'
+import { findCutOver, listGivenUpRows, listOpenTransfers } from '../../src/database/open-transfers.ts'
+import { listTransferCandidates } from '../../src/database/payment-transfers.ts'
+import type { OperationState } from '../../src/database/tables.ts'
+import { addBooking } from '../support/bookings.ts'
+import { testDatabase } from '../support/database.ts'
+
+interface NewOperation {
+  readonly state: OperationState
+  readonly kind?: 'transfer' | 'payout'
+  readonly createdAt?: string
+  readonly wakeAt?: string
+  readonly live?: boolean
+}
+
+/** An operation of one row, as the ledger would have left it; gives its id. */
+async function addOperation(db: Db, rowId: number, wanted: NewOperation): Promise<string> {
+  const { createdAt = '2026-03-10T10:00:00Z', kind = 'transfer', state } = wanted
+  const id = uuidv7()
+  const at = new Date(createdAt)
+  const wasSent = state !== 'planned' && state !== 'held'
+  await db.transaction().execute(async trx => {
+    await trx
+      .insertInto('jobs.money_operations')
+      .values({
+        id,
+        kind,
+        subject: String(rowId),
+        state,
+        origin: 'sent',
+        idempotency_key: `${kind}:${id}:g1`,
+        amount: 8_500,
+        currency: 'eur',
+        account: 'acct_1',
+        stripe_id: state === 'created' || state === 'paid' ? `tr_of_${id}` : null,
+        request: '{}',
+        request_hash: 'x',
+        reason: state === 'held' || state === 'blocked' ? 'why' : null,
+        wake_at: wanted.wakeAt === undefined ? null : new Date(wanted.wakeAt),
+        first_sent_at: wasSent ? at : null,
+        last_sent_at: wasSent ? at : null,
+        sends: wasSent ? 1 : 0,
+        run_id: uuidv7(),
+        created_at: at,
+        updated_at: at,
+        finished_at: ['paid', 'failed', 'canceled', 'rejected'].includes(state) ? at : null,
+      })
+      .execute()
+    const live = wanted.live ?? !['failed', 'canceled', 'rejected'].includes(state)
+    await trx
+      .insertInto('jobs.money_operation_items')
+      .values({ operation_id: id, kind, payment_transfer_id: rowId, amount: 8_500, live })
+      .execute()
+  })
+  return id
+}
+
+/** Counts the statements that go through it. */
+function countQueries(db: Db): { db: Db; count: () => number } {
+  let queries = 0
+  const counting = db.withPlugin({
+    transformQuery: ({ node }) => {
+      queries += 1
+      return node
+    },
+    transformResult: async ({ result }) => result,
+  })
+  return { db: counting, count: () => queries }
+}
+
+const idsOf = async (db: Db): Promise<number[]> =>
+  (await listTransferCandidates(db)).rows.map(({ paymentTransferId }) => paymentTransferId)
+
+t.test(
+  'rows that wait for their transfer are candidates, the oldest appointment first, whatever their schedule',
+  async t => {
+    const { db } = await testDatabase(t)
+    const late = await addBooking(db, { status: 'PENDING', startsAt: '2026-03-02T09:00:00Z' })
+    const early = await addBooking(db, { status: 'READY', startsAt: '2026-02-01T09:00:00Z' })
+    const middle = await addBooking(db, { status: 'APPROVED', startsAt: '2026-02-02T09:00:00Z' })
+    const twin = await addBooking(db, { status: 'READY', startsAt: '2026-02-02T09:00:00Z' })
+    for (const status of ['COMPLETED', 'PAID_OUT', 'FAILED', 'REFUNDED', 'DISPUTED'] as const)
+      await addBooking(db, { status })
+    t.same(await idsOf(db), [early, middle, twin, late])
+    const limited = await listTransferCandidates(db, { limit: 3 })
+    t.same([limited.rows.length, limited.left], [3, 1])
+    t.same(await listTransferCandidates(db, { limit: 4 }).then(({ left }) => left), 0)
+  },
+)
+
+t.test('an appointment ends with its meeting, else with its event, else nobody knows when', async t => {
+  const { db } = await testDatabase(t)
+  const startsAt = '2026-03-29T00:30:00Z'
+  const meeting = await addBooking(db, { startsAt, meetingEndsAt: '2026-03-29T02:45:00.123Z' })
+  const event = await addBooking(db, { startsAt, meetingEndsAt: null, durationMinutes: 45 })
+  const gone = await addBooking(db, { startsAt, meetingEndsAt: null, durationMinutes: null })
+  const noUuid = await addBooking(db, { startsAt, meetingEndsAt: null, durationMinutes: null, eventId: 'UNKNOWN' })
+  const upperCase = await addBooking(db, {
+    startsAt,
+    meetingEndsAt: null,
+    eventId: 'ABCDEF00-0000-4000-8000-000000000001',
+  })
+  const ends = new Map(
+    (await listTransferCandidates(db)).rows.map(row => [row.paymentTransferId, row.appointmentEndsAt?.toISOString()]),
+  )
+  t.equal(ends.get(meeting), '2026-03-29T02:45:00.123Z')
+  t.equal(ends.get(event), '2026-03-29T01:15:00.000Z', 'UTC knows no change of clocks')
+  t.equal(ends.get(gone), undefined)
+  t.equal(ends.get(noUuid), undefined)
+  t.equal(ends.get(upperCase), '2026-03-29T01:30:00.000Z')
+})
+
+t.test('a candidate carries what decides about it', async t => {
+  const { db } = await testDatabase(t)
+  const id = await addBooking(db, {
+    account: 'acct_old',
+    currentAccount: 'acct_new',
+    country: 'us',
+    currency: 'EUR',
+    status: 'PENDING',
+    requiresApproval: true,
+    approvedBy: 'user_admin',
+    transferId: 'tr_1',
+    payoutId: 'po_1',
+    createdAt: '2026-02-20T10:00:00Z',
+    paymentIntentId: 'pi_x',
+  })
+  t.strictSame(await listTransferCandidates(db), {
+    left: 0,
+    rows: [
+      {
+        paymentTransferId: id,
+        status: 'PENDING',
+        paymentIntentId: 'pi_x',
+        account: 'acct_old',
+        currentAccount: 'acct_new',
+        accountShared: false,
+        amountCents: 8_500,
+        currency: 'eur',
+        country: 'us',
+        requiresApproval: true,
+        approvedBy: 'user_admin',
+        appointmentEndsAt: new Date('2026-02-25T10:00:00Z'),
+        createdAt: new Date('2026-02-20T10:00:00Z'),
+        transferId: 'tr_1',
+        payoutId: 'po_1',
+        hasTwin: false,
+        hasPayout: false,
+        operation: undefined,
+      },
+    ],
+  })
+})
+
+t.test('an expert who is gone, a shared account and a second row of one payment are seen', async t => {
+  const { db } = await testDatabase(t)
+  await sql`alter table payment_transfers drop constraint payment_transfers_payment_intent_unique`.execute(db)
+  await addBooking(db, { expert: 'user_gone', account: 'acct_gone' })
+  await addBooking(db, { expert: 'user_a', account: 'acct_both' })
+  await addBooking(db, { expert: 'user_b', account: 'acct_both' })
+  await addBooking(db, { expert: 'user_c', account: 'acct_c', paymentIntentId: 'pi_twice' })
+  await addBooking(db, { expert: 'user_c', paymentIntentId: 'pi_twice', status: 'PAID_OUT', meetingEndsAt: null })
+  await sql`delete from users where "clerkUserId" = 'user_gone'`.execute(db)
+  const { rows } = await listTransferCandidates(db)
+  t.match(
+    rows.map(({ accountShared, country, currentAccount, hasTwin }) => ({
+      accountShared,
+      country,
+      currentAccount,
+      hasTwin,
+    })),
+    [
+      { accountShared: false, country: null, currentAccount: null, hasTwin: false },
+      { accountShared: true, currentAccount: 'acct_both', hasTwin: false },
+      { accountShared: true, currentAccount: 'acct_both', hasTwin: false },
+      { accountShared: false, currentAccount: 'acct_c', hasTwin: true },
+    ],
+  )
+  t.equal(rows.length, 4, 'nothing is listed twice')
+})
+
+t.test('the latest transfer of a row counts, and a payout of it is seen', async t => {
+  const { db } = await testDatabase(t)
+  const row = await addBooking(db)
+  await addOperation(db, row, { state: 'canceled', createdAt: '2026-03-01T00:00:00Z' })
+  const wakeAt = '2026-03-05T00:00:00Z'
+  const latest = await addOperation(db, row, { state: 'blocked', createdAt: '2026-03-02T00:00:00Z', wakeAt })
+  await addOperation(db, row, { state: 'failed', kind: 'payout' })
+  const read = async () => (await listTransferCandidates(db)).rows[0]
+  t.match(await read(), {
+    operation: {
+      id: latest,
+      state: 'blocked',
+      reason: 'why',
+      wakeAt: new Date(wakeAt),
+      createdAt: new Date('2026-03-02'),
+    },
+    hasPayout: false,
+  })
+  await addOperation(db, row, { state: 'sending', kind: 'payout' })
+  t.match(await read(), { operation: { id: latest }, hasPayout: true })
+})
+
+t.test('transfers that are not through are listed, whatever has become of their rows', async t => {
+  const { db } = await testDatabase(t)
+  const wanted: string[] = []
+  for (const state of ['planned', 'sending', 'unknown'] as const) {
+    wanted.push(await addOperation(db, await addBooking(db, { status: 'REFUNDED' }), { state }))
+  }
+  const wakeAt = '2026-03-11T00:00:00Z'
+  const row = await addBooking(db)
+  wanted.push(await addOperation(db, row, { state: 'blocked', wakeAt }))
+  for (const state of ['held', 'created', 'failed', 'canceled', 'rejected'] as const) {
+    await addOperation(db, await addBooking(db), { state })
+  }
+  await addOperation(db, await addBooking(db), { state: 'sending', kind: 'payout' })
+  const open = await listOpenTransfers(db)
+  t.same(
+    open.map(({ id }) => id),
+    wanted,
+  )
+  t.match(open.at(-1), {
+    state: 'blocked',
+    wakeAt: new Date(wakeAt),
+    amountCents: 8_500,
+    currency: 'eur',
+    account: 'acct_1',
+    paymentTransferIds: [row],
+  })
+  t.equal((await listOpenTransfers(db, 2)).length, 2)
+})
+
+t.test('rows are given up when they FAILED three times, and not when their voucher ran out', async t => {
+  const { db } = await testDatabase(t)
+  const id = await addBooking(db, { status: 'FAILED', retryCount: 3 })
+  await addBooking(db, { status: 'FAILED', retryCount: 2 })
+  await addBooking(db, { status: 'FAILED', retryCount: null })
+  await addBooking(db, { status: 'PENDING', retryCount: 3 })
+  t.match(await listGivenUpRows(db, 3, 10), [{ paymentTransferId: id, retryCount: 3, amountCents: 8_500 }])
+  t.equal((await listGivenUpRows(db, 3, 10)).length, 1)
+})
+
+t.test('the cut-over is what an operator set, else the first boot of the job that pays out', async t => {
+  const { db } = await testDatabase(t)
+  const since = new Date('2026-03-01T00:00:00Z')
+  t.same(await findCutOver(db, since), since)
+  t.equal(await findCutOver(db, undefined), undefined)
+  const first_boot_at = new Date('2026-02-01T00:00:00Z')
+  await db.insertInto('jobs.job_settings').values({ job: 'process-pending-payouts', first_boot_at }).execute()
+  t.same(await findCutOver(db, undefined), first_boot_at)
+})
+
+t.test('rows whose expert was told are left out when they are not wanted', async t => {
+  const { db } = await testDatabase(t)
+  const told = await addBooking(db, { notifiedAt: '2026-03-01T12:00:00Z' })
+  const untold = await addBooking(db)
+  const { rows } = await listTransferCandidates(db, { unnotified: true })
+  t.same(
+    rows.map(({ paymentTransferId }) => paymentTransferId),
+    [untold],
+  )
+  t.same(await idsOf(db), [told, untold])
+})
+
+t.test('the number of queries does not grow with the rows', async t => {
+  const { db } = await testDatabase(t)
+  await addBooking(db)
+  const read = async (): Promise<number> => {
+    const counted = countQueries(db)
+    await listTransferCandidates(counted.db)
+    await listOpenTransfers(counted.db)
+    await listGivenUpRows(counted.db, 3, 100)
+    return counted.count()
+  }
+  const few = await read()
+  for (let index = 0; index < 50; index += 1) await addBooking(db)
+  t.equal(await read(), few)
+  t.equal(few, 3)
+})
