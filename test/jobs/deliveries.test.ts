@@ -4,13 +4,14 @@ import { startBetterStack } from '../../src/sandbox/betterstack.ts'
 import { startClerk } from '../../src/sandbox/clerk.ts'
 import { startQstash } from '../../src/sandbox/qstash.ts'
 import { startSite } from '../../src/sandbox/site.ts'
+import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
 import { addBlockedDate, addProfile, addRun, readAll } from '../support/builders.ts'
 
 /** The real jobs in the real application, with every vendor on loopback. */
 async function openWorld(t: Test) {
-  const parts = await Promise.all([startSite(), startClerk(), startQstash(), startBetterStack()])
-  const [site, clerk, qstash, betterStack] = parts
+  const parts = await Promise.all([startSite(), startClerk(), startQstash(), startBetterStack(), startStripe()])
+  const [site, clerk, qstash, betterStack, stripe] = parts
   t.teardown(async () => {
     await Promise.all(parts.map(async part => await part.close()))
   })
@@ -21,6 +22,8 @@ async function openWorld(t: Test) {
       APP_URL: site.url,
       CLERK_API_URL: clerk.url,
       CLERK_SECRET_KEY: clerk.secretKey,
+      STRIPE_API_BASE_URL: stripe.url,
+      STRIPE_SECRET_KEY: stripe.secretKey,
       QSTASH_URL: qstash.url,
       QSTASH_TOKEN: qstash.token,
       BETTERSTACK_BLOCKED_DATES_HEARTBEAT: heartbeat('blocked-dates-heartbeat'),
@@ -32,7 +35,7 @@ async function openWorld(t: Test) {
     while (betterStack.pings(token).length === 0) await new Promise(resolve => setTimeout(resolve, 10))
     return betterStack.pings(token).map(ping => ping.kind)
   }
-  return { ...app, site, clerk, qstash, betterStack, pinged }
+  return { ...app, site, clerk, qstash, betterStack, stripe, pinged }
 }
 
 t.test('cleanup-blocked-dates deletes what is over, once, and reports it', async t => {
@@ -101,7 +104,8 @@ t.test('process-tasks purges what is too old and keeps what is not', async t => 
 })
 
 t.test('each job shows its plan in a dry run and changes nothing', async t => {
-  const { db, deliver, betterStack } = await openWorld(t)
+  const { db, deliver, betterStack, stripe } = await openWorld(t)
+  const before = stripe.snapshot()
   await addBlockedDate(db, { date: '2026-03-01' })
   for (const job of jobs) {
     const { json } = await deliver(`/jobs/${job.name}?dryRun=true`)
@@ -109,4 +113,5 @@ t.test('each job shows its plan in a dry run and changes nothing', async t => {
   }
   t.equal((await readAll(db, 'blocked_dates')).length, 1)
   t.same(betterStack.pings(), [])
+  t.same(stripe.snapshot(), before)
 })
