@@ -75,7 +75,7 @@ export async function findPayoutOwners(
     union all
     select 'unsettled', o.id::text, 0 from jobs.money_operations o
     where o.id = any(${operationIds}::uuid[]) and o.kind = 'payout' and o.stripe_id is null
-      and o.state in ('sending', 'unknown', 'blocked')
+      and o.state in ('planned', 'sending', 'unknown', 'blocked')
     union all
     select 'row', p.payout_id, p.id from payment_transfers p where p.payout_id = any(${ids})
     union all

@@ -1,0 +1,233 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../../src/database/payout-accounts.ts'
+import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout-candidates.ts'
+import type { Db } from '../../src/database/connection.ts'
+import type { OperationState } from '../../src/database/tables.ts'
+import { addFinding } from '../support/builders.ts'
+import { testDatabase } from '../support/database.ts'
+import { addOperation } from '../support/operations.ts'
+import { addRow, addUser } from '../support/payout-world.ts'
+
+const createdAt = new Date('2026-03-01T10:00:00Z')
+let last = 0
+
+async function add(db: Db, wanted: Omit<Parameters<typeof addRow>[3], 'createdAt'> = {}, paymentIntentId?: string) {
+  last += 1
+  const ids = { paymentIntentId: paymentIntentId ?? `pi_candidate_${last}`, transferId: `tr_${last}` }
+  return await addRow(db, 'acct_1', ids, { createdAt, expert: 'ana', ...wanted })
+}
+
+t.test(
+  'candidates are COMPLETED rows that name no payout, oldest appointments first, and the rest is counted',
+  async t => {
+    const { db } = await testDatabase(t)
+    await addUser(db, 'ana', 'acct_now', 'es')
+    const younger = await add(db, { endsAt: new Date('2026-03-06T11:00:00Z') })
+    const older = await add(db, { rowCurrency: 'EUR' })
+    for (const status of ['PENDING', 'READY', 'APPROVED', 'FAILED', 'REFUNDED', 'DISPUTED', 'PAID_OUT'] as const) {
+      await add(db, { status })
+    }
+    await add(db, { payoutId: 'po_1' })
+    const { left, rows } = await listPayoutCandidates(db)
+    t.same([rows.map(row => row.paymentTransferId), left], [[older, younger], 0])
+    t.match(rows[0], {
+      account: 'acct_1',
+      currentAccount: 'acct_now',
+      expert: 'ana',
+      hasTwin: false,
+      createdAt,
+      booking: {
+        status: 'COMPLETED',
+        requiresApproval: false,
+        approvedBy: null,
+        country: 'es',
+        appointmentEndsAt: new Date('2026-03-05T11:00:00Z'),
+        amountCents: 8_500,
+        currency: 'eur',
+      },
+    })
+    t.same([rows[0]?.operation, rows[0]?.earlier], [undefined, undefined])
+    const first = await listPayoutCandidates(db, 1)
+    t.same([first.rows.map(row => row.paymentTransferId), first.left], [[older], 1])
+  },
+)
+
+t.test('an appointment ends as its meeting says, else by its event, else nobody knows', async t => {
+  const { db } = await testDatabase(t)
+  await add(db)
+  const endOf = async () => (await listPayoutCandidates(db)).rows[0]?.booking.appointmentEndsAt
+  await sql`update payment_transfers set session_start_time = '2026-03-04 09:30'`.execute(db)
+  t.same(await endOf(), new Date('2026-03-05T11:00:00Z'), 'a meeting that was moved')
+  await sql`delete from meetings`.execute(db)
+  t.same(await endOf(), new Date('2026-03-04T10:30:00Z'))
+  await sql`update payment_transfers set event_id = 'gone'`.execute(db)
+  t.equal(await endOf(), null)
+  t.match(
+    (await listPayoutCandidates(db)).rows[0],
+    { currentAccount: null, booking: { country: null } },
+    'nor the expert',
+  )
+})
+
+t.test('a row knows the operation that it is in, and the one that came back', async t => {
+  const { db } = await testDatabase(t)
+  const id = await add(db)
+  const read = async () => {
+    const [row] = (await listPayoutCandidates(db)).rows
+    return [row?.operation?.id, row?.operation?.state, row?.earlier?.id, row?.earlier?.state]
+  }
+  const at = (day: number) => ({ rows: { [id]: 8_500 }, created_at: new Date(Date.UTC(2026, 2, day)) })
+  await addOperation(db, { ...at(1), state: 'canceled' })
+  t.same(await read(), [undefined, undefined, undefined, undefined], 'one that moved nothing is no past')
+  const failed = await addOperation(db, { ...at(2), state: 'failed' })
+  await addOperation(db, { ...at(1), state: 'failed' })
+  await addOperation(db, { ...at(3), state: 'rejected', reason: 'no' })
+  t.same(await read(), [undefined, undefined, failed, 'failed'])
+  const live = await addOperation(db, { ...at(4), state: 'blocked', wake_at: new Date('2026-03-20T06:00:00Z') })
+  t.same(await read(), [live, 'blocked', failed, 'failed'])
+  const [row] = (await listPayoutCandidates(db)).rows
+  t.same(row?.operation?.wakeAt, new Date('2026-03-20T06:00:00Z'))
+  await addOperation(db, { ...at(5), kind: 'transfer', state: 'created' })
+  t.same(await read(), [live, 'blocked', failed, 'failed'], 'transfers are no payouts')
+})
+
+t.test('two rows of one payment know of each other, whatever the other one is', async t => {
+  const { db } = await testDatabase(t)
+  await sql`alter table payment_transfers drop constraint payment_transfers_payment_intent_unique,
+    drop constraint payment_transfers_checkout_session_unique`.execute(db)
+  await sql`alter table meetings drop constraint "meetings_stripePaymentIntentId_unique"`.execute(db)
+  await add(db, {}, 'pi_twin')
+  await add(db, { status: 'PAID_OUT' }, 'pi_twin')
+  await add(db)
+  const { rows } = await listPayoutCandidates(db)
+  t.same(
+    rows.map(({ hasTwin }) => hasTwin),
+    [true, false],
+    'and the two meetings make no second candidate',
+  )
+})
+
+t.test('payouts that are not through are listed, with those that may still come back', async t => {
+  const { db } = await testDatabase(t)
+  const since = new Date('2026-03-05T00:00:00Z')
+  const open: OperationState[] = ['planned', 'held', 'sending', 'unknown', 'blocked', 'created']
+  const ids = []
+  for (const state of open) ids.push(await addOperation(db, { state, account: `acct_${state}` }))
+  const arrived = await addOperation(db, { state: 'paid', finished_at: new Date(since.getTime() + 1) })
+  await addOperation(db, { state: 'paid', finished_at: since })
+  for (const state of ['failed', 'canceled', 'rejected'] as const) await addOperation(db, { state, reason: 'no' })
+  await addOperation(db, { kind: 'transfer', state: 'unknown' })
+  const listed = await listOpenPayouts(db, since)
+  t.same(
+    listed.operations.map(({ id }) => id),
+    [...ids, arrived],
+  )
+  t.match(listed.operations[4], { state: 'blocked', account: 'acct_blocked', amountCents: 6_000, currency: 'eur' })
+  t.match(
+    await listOpenPayouts(db, since, 6),
+    { operations: { length: 6 }, left: 1 },
+    'those that money hangs on come first',
+  )
+})
+
+t.test('accounts are the wanted ones and those of users, with their rows and the payouts that came back', async t => {
+  const { db } = await testDatabase(t)
+  await addUser(db, 'ana', 'acct_1')
+  await addUser(db, 'rui', 'acct_1')
+  await addUser(db, 'eva', 'acct_2')
+  await addUser(db, 'none', null)
+  await addUser(db, 'empty', '')
+  const rows = { [await add(db)]: 8_500 }
+  await add(db, { rowCurrency: 'EUR', rowCents: 500 })
+  await add(db, { status: 'DISPUTED', rowCents: 300 })
+  await add(db, { status: 'PAID_OUT', payoutId: 'po_1' })
+  const day = (n: number) => new Date(Date.UTC(2026, 2, n))
+  await addOperation(db, { rows, account: 'acct_1', state: 'failed', created_at: day(1) })
+  await addOperation(db, { rows, account: 'acct_1', state: 'paid', created_at: day(2) })
+  await addOperation(db, { rows, account: 'acct_1', state: 'failed', created_at: day(3) })
+  await addOperation(db, { rows, account: 'acct_1', state: 'failed', created_at: day(4) })
+  await addOperation(db, { rows, account: 'acct_1', state: 'failed', created_at: day(4), currency: 'usd' })
+  const query = { wanted: ['acct_1', 'acct_gone'], othersLimit: 10, day: '2026-03-10' }
+  const { accounts, left } = await listPayoutAccounts(db, query)
+  t.same(accounts, [
+    {
+      id: 'acct_1',
+      users: 2,
+      rowSums: [
+        { currency: 'eur', status: 'COMPLETED', cents: 9_000 },
+        { currency: 'eur', status: 'DISPUTED', cents: 300 },
+      ],
+      failedPayouts: { eur: 2, usd: 1 },
+    },
+    { id: 'acct_gone', users: 0, rowSums: [], failedPayouts: {} },
+    { id: 'acct_2', users: 1, rowSums: [], failedPayouts: {} },
+  ])
+  t.equal(left, 0)
+})
+
+t.test('where there are more accounts than a run looks at, each has its turn on some day', async t => {
+  const { db } = await testDatabase(t)
+  for (let id = 1; id <= 6; id += 1) await addUser(db, `expert ${id}`, `acct_${id}`)
+  const seen = new Set<string>()
+  for (let day = 1; day <= 30; day += 1) {
+    const query = { wanted: ['acct_1'], othersLimit: 2, day: `2026-03-${day}` }
+    const { accounts, left } = await listPayoutAccounts(db, query)
+    t.same([accounts.length, accounts[0]?.id, left], [3, 'acct_1', 3])
+    for (const { id } of accounts) seen.add(id)
+  }
+  t.equal(seen.size, 6)
+})
+
+t.test('a payout belongs to the operation that has it, or to one that may have made it', async t => {
+  const { db } = await testDatabase(t)
+  const made = await addOperation(db, { state: 'created', stripe_id: 'po_made' })
+  const open = new Map<string, string>()
+  for (const state of ['sending', 'unknown', 'blocked', 'planned', 'held'] as const) {
+    open.set(state, await addOperation(db, { state, account: `acct_${state}` }))
+  }
+  const gone = await addOperation(db, { state: 'canceled' })
+  const row = await add(db, { status: 'PAID_OUT', payoutId: 'po_row' })
+  await addFinding(db, { kind: 'payout-unexplained', subject: 'po_open' })
+  await addFinding(db, {
+    kind: 'payout-unexplained',
+    subject: 'po_closed',
+    state: 'resolved',
+    closed_at: createdAt,
+    closed_by: 'ana',
+  })
+  const owners = await findPayoutOwners(db, [
+    { id: 'po_made', operationId: made },
+    ...[...open.values(), gone].map((operationId, index) => ({ id: `po_${index}`, operationId })),
+    ...['po_row', 'po_open', 'po_closed'].map(id => ({ id, operationId: null })),
+    { id: 'po_forged', operationId: "'; drop table users" },
+  ])
+  t.same([...owners.recorded], ['po_made'])
+  t.same(
+    [...owners.unsettled].toSorted(),
+    ['sending', 'unknown', 'blocked', 'planned'].map(state => open.get(state) ?? '').toSorted(),
+  )
+  t.same([...owners.rows], [['po_row', [row]]])
+  t.same([...owners.resolved], ['po_closed'])
+  t.same(await findPayoutOwners(db, []), {
+    recorded: new Set(),
+    unsettled: new Set(),
+    rows: new Map(),
+    resolved: new Set(),
+  })
+})
+
+t.test('what was sent in a day counts by currency, unless it is known to have moved nothing', async t => {
+  const { db } = await testDatabase(t)
+  const since = new Date('2026-03-09T06:00:00Z')
+  const just = new Date(since.getTime() + 1)
+  for (const state of ['sending', 'unknown', 'created', 'paid', 'failed'] as const) {
+    await addOperation(db, { state, account: `acct_${state}`, first_sent_at: just, last_sent_at: just })
+  }
+  await addOperation(db, { state: 'created', currency: 'usd', first_sent_at: just, last_sent_at: just })
+  await addOperation(db, { state: 'created', first_sent_at: since, last_sent_at: since })
+  await addOperation(db, { state: 'rejected', reason: 'no', first_sent_at: just, last_sent_at: just })
+  await addOperation(db, { state: 'created', origin: 'recorded', first_sent_at: null, last_sent_at: null, sends: 0 })
+  await addOperation(db, { state: 'held' })
+  t.same(await listSentCents(db, since), { eur: 30_000, usd: 6_000 })
+})

@@ -1,0 +1,437 @@
+import { sql } from 'kysely'
+import t from 'tap'
+import { listPayoutCandidates } from '../../src/database/payout-candidates.ts'
+import { processPendingPayouts, timeoutMs } from '../../src/jobs/process-pending-payouts.ts'
+import type { PayoutPlan } from '../../src/money/payout-plan.ts'
+import type { PaymentReads } from '../../src/providers/payments.ts'
+import { readAll } from '../support/builders.ts'
+import { testDatabase } from '../support/database.ts'
+import { planOf, testContext } from '../support/job-context.ts'
+import { neverAsked, noLedger, noPayments } from '../support/no-money.ts'
+import { tell } from '../support/payout-facts.ts'
+import { addRow, addUser, path, payoutWorld } from '../support/payout-world.ts'
+
+interface Report {
+  readonly applied: number
+  readonly counts: Record<string, number>
+  readonly left: number
+}
+
+const reportOf = (reply: { readonly json: Record<string, unknown> }): Report => reply.json['report'] as Report
+const hourMs = 60 * 60_000
+
+t.test('a due booking is paid once, however often the day is delivered', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const { id } = await world.addBooking(account, { expert: 'ana' })
+  const first = await world.pay('msg_1')
+  t.equal(first.statusCode, 200)
+  t.match(reportOf(first), { planned: 1, applied: 1, findings: 0, left: 0, sums: { eur: 8_500 } })
+  const [payout] = world.stripe.payouts()
+  t.same(await world.rows(), [{ id, status: 'PAID_OUT', payout_id: payout?.id }])
+  t.same(world.outflow(), { [account]: 8_500 })
+
+  t.match(await world.pay('msg_1'), { statusCode: 200, json: { outcome: 'duplicate' } })
+  t.match(reportOf(await world.pay('msg_2')), { planned: 0, findings: 0 }, 'the next run explains its own payout')
+  t.same(world.outflow(), { [account]: 8_500 })
+})
+
+t.test('two deliveries at once pay once', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  await world.addBooking(account, { expert: 'ana' })
+  // Money that a second payout would take.
+  await world.addBooking(account, { expert: 'ana', status: 'PENDING', endsAt: new Date('2026-04-01T10:00:00Z') })
+  const replies = await Promise.all([world.pay('msg_1'), world.pay('msg_2'), world.pay('msg_1')])
+  t.ok(replies.some(({ statusCode }) => statusCode === 200))
+  await world.pay('msg_3')
+  t.same(world.outflow(), { [account]: 8_500 })
+  t.equal(world.stripe.payouts().length, 1)
+})
+
+t.test('a dry run reads like a statement, and changes nothing here or there', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const due = await world.addBooking(account, { expert: 'ana' })
+  const young = await world.addBooking(account, { expert: 'ana', endsAt: new Date('2026-03-10T11:00:00Z') })
+  const countRows = async (): Promise<number[]> =>
+    await Promise.all(
+      (
+        ['jobs.money_operations', 'jobs.findings', 'jobs.audit_entries', 'jobs.outbox', 'jobs.stripe_account'] as const
+      ).map(async table => (await readAll(world.db, table)).length),
+    )
+  const before = {
+    stripe: world.stripe.snapshot(),
+    rows: await readAll(world.db, 'payment_transfers'),
+    counts: await countRows(),
+  }
+  const reply = await world.deliver(`${path}?dryRun=true`)
+  t.match(reply, { statusCode: 200, json: { dryRun: true } })
+  t.match(reply.json['plan'], {
+    effects: [
+      {
+        kind: 'create-payout',
+        subject: `${account} eur`,
+        amountCents: 8_500,
+        destination: account,
+        rows: [{ paymentTransferId: due.id, eligibleSince: '2026-03-08T10:00:00.000Z' }],
+        why: /^1 booking eligible, the oldest since .* 17000 cents available/,
+      },
+    ],
+    waits: [
+      {
+        subject: `payment_transfers ${young.id}`,
+        reason: 'complaint_window',
+        until: '2026-03-11T11:00:00.000Z',
+        why: /may complain/,
+      },
+    ],
+  })
+  t.notMatch(reply.text, /Planted|"ana"/)
+  t.same(
+    { stripe: world.stripe.snapshot(), rows: await readAll(world.db, 'payment_transfers'), counts: await countRows() },
+    before,
+  )
+
+  await world.addBooking(account, { expert: 'ana' })
+  const stale = await world.operate('POST', '/runs', {
+    job: 'process-pending-payouts',
+    planHash: reply.json['planHash'],
+  })
+  t.equal(stale.statusCode, 409, 'the approved plan is not the plan of now')
+  t.same(world.outflow(), {})
+})
+
+t.test('what does not fit into the balance waits whole, and is paid when the money is there', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const first = await world.addBooking(account, { expert: 'ana' })
+  const late = new Date('2026-03-11T00:00:00Z')
+  const second = await world.addBooking(account, {
+    expert: 'ana',
+    availableAt: late,
+    endsAt: new Date('2026-03-06T11:00:00Z'),
+  })
+  const plan = (await world.deliver(`${path}?dryRun=true`)).json['plan'] as PayoutPlan
+  t.same(plan.waits[0]?.reason, 'awaiting_funds')
+  await world.pay()
+  t.match(await world.rows(), [
+    { id: first.id, status: 'PAID_OUT' },
+    { id: second.id, status: 'COMPLETED', payout_id: null },
+  ])
+  world.clock.set('2026-03-11T06:00:00Z')
+  await world.pay()
+  t.same(world.outflow(), { [account]: 17_000 })
+  t.match(await world.rows(), [{ status: 'PAID_OUT' }, { status: 'PAID_OUT' }])
+})
+
+t.test('a payout whose answer was lost is found again and not made twice', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  await world.addBooking(account, { expert: 'ana' })
+  await world.addBooking(account, { expert: 'ana', endsAt: new Date('2026-03-10T11:00:00Z') })
+  world.stripe.inject({ kind: 'drop', executed: true, method: 'POST', times: 1_000 })
+  const broken = await world.pay('msg_1')
+  t.match(broken, { statusCode: 500 })
+  t.same(world.outflow(), { [account]: 8_500 })
+  world.stripe.clearFaults()
+  world.clock.advance(25 * hourMs)
+  await world.pay('msg_2')
+  t.same(world.outflow(), { [account]: 8_500 })
+  t.match(await world.rows(), [{ status: 'PAID_OUT' }, { status: 'COMPLETED' }])
+})
+
+t.test('a payout that came back makes its rows payable, and the next one names it', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  await world.addBooking(account, { expert: 'ana' })
+  await world.pay()
+  const [payout] = world.stripe.payouts()
+  world.stripe.setPayout(payout?.id ?? '', 'failed', { code: 'could_not_process' })
+  const settled = await world.pay()
+  t.match(reportOf(settled).counts, { 'settle-payout': 1, failed: 1 })
+  t.match(await world.rows(), [{ status: 'COMPLETED', payout_id: null }])
+  t.notMatch(await world.findings(), ['balance-unexplained'])
+  world.stripe.replaceBank(account)
+  await world.pay()
+  t.match(await world.rows(), [{ status: 'PAID_OUT' }])
+  t.same(world.outflow(), { [account]: 8_500 })
+  const operations = await readAll(world.db, 'jobs.money_operations')
+  t.match(operations, [{ state: 'failed' }, { state: 'created', replaces: operations[0]?.id }])
+})
+
+t.test('an operation above the limit is held, and goes out once it is approved', async t => {
+  const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '8499' })
+  const account = await world.addExpert('ana')
+  const { id } = await world.addBooking(account, { expert: 'ana' })
+  await world.pay()
+  t.same(world.outflow(), {})
+  const [held] = await readAll(world.db, 'jobs.money_operations')
+  t.match(held, { state: 'held', reason: 'above_single_limit' })
+  const plan = (await world.deliver(`${path}?dryRun=true`)).json['plan'] as PayoutPlan
+  t.match(plan.waits, [{ subject: `payment_transfers ${id}`, reason: 'held', operationId: held?.id }])
+  t.equal((await world.operate('POST', `/operations/${held?.id}/approve`, { note: 'seen' })).statusCode, 200)
+  t.match(reportOf(await world.pay()), { counts: { 'resume-operation': 1 }, sums: { eur: 8_500 } })
+  t.same(world.outflow(), { [account]: 8_500 })
+})
+
+t.test('a job that was paused pays nothing', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  await world.addBooking(account, { expert: 'ana' })
+  t.equal((await world.operate('POST', `${path}/pause`, { reason: 'looking' })).statusCode, 200)
+  t.match(await world.pay(), { statusCode: 200, json: { outcome: 'paused' } })
+  t.same(world.outflow(), {})
+})
+
+t.test('an account that cannot be read keeps nobody else from being paid, and the run comes back', async t => {
+  const world = await payoutWorld(t)
+  const [broken, well] = [await world.addExpert('ana'), await world.addExpert('rui')]
+  await world.addBooking(broken, { expert: 'ana' })
+  await world.addBooking(well, { expert: 'rui' })
+  world.stripe.inject({
+    kind: 'error',
+    executed: false,
+    stored: false,
+    shouldRetry: false,
+    path: `/v1/accounts/${broken}`,
+    times: 1_000,
+  })
+  const reply = await world.pay()
+  t.match(reply, { statusCode: 500, json: { outcome: 'incomplete' } })
+  t.match(reportOf(reply), { applied: 1, failures: [{ subject: broken }] })
+  t.same(world.outflow(), { [well]: 8_500 })
+})
+
+t.test('a refused key ends the run at once', async t => {
+  const world = await payoutWorld(t)
+  for (const expert of ['ana', 'rui', 'eva']) await world.addBooking(await world.addExpert(expert), { expert })
+  world.stripe.inject({ kind: 'unauthorized', times: 1_000 })
+  t.match(await world.pay(), { statusCode: 500, json: { outcome: 'failed', message: /key/ } })
+  t.same(world.outflow(), {})
+  t.same(await readAll(world.db, 'jobs.money_operations'), [])
+})
+
+t.test('a database as the old code leaves it: nothing is paid again, and a person is told what to decide', async t => {
+  const world = await payoutWorld(t, { MONEY_SINCE: '2026-03-09T00:00:00Z' })
+  const { stripe } = world
+  const addBooking: typeof world.addBooking = async (account, wanted) => await world.addBooking(account, wanted)
+  const before = new Date('2026-03-08T06:00:00Z')
+  const [swept, crashed, refunded, shared, left, pack, late, fine] = (await Promise.all(
+    ['swept', 'crashed', 'refunded', 'shared', 'left', 'pack', 'late', 'fine'].map(
+      async name => await world.addExpert(name),
+    ),
+  )) as [string, string, string, string, string, string, string, string]
+  const moved = stripe.addAccount()
+  await sql`update users set stripe_connect_account_id = ${moved} where "clerkUserId" = 'left'`.execute(world.db)
+  await addUser(world.db, 'shares', shared)
+  const booked = {
+    swept: await addBooking(swept, { expert: 'swept' }),
+    crashed: await addBooking(crashed, { expert: 'crashed' }),
+    refunded: await addBooking(refunded, { expert: 'refunded' }),
+    shared: await addBooking(shared, { expert: 'shared' }),
+    shares: await addBooking(shared, { expert: 'shares' }),
+    left: await addBooking(left, { expert: 'left' }),
+    done: await addBooking(fine, { expert: 'fine', status: 'PAID_OUT', payoutId: 'legacy_manual_sync:7' }),
+    late: await addBooking(late, { expert: 'late', endsAt: new Date('2026-04-01T10:00:00Z') }),
+  }
+  stripe.payOutAsOldCode({ account: swept, amountCents: 8_500, at: before })
+  stripe.payOutAsOldCode({ account: fine, amountCents: 8_500, at: before, paymentTransferId: booked.done.id })
+  stripe.payOutAsOldCode({ account: crashed, amountCents: 8_500, at: before, paymentTransferId: booked.crashed.id })
+  stripe.refund({ chargeId: booked.refunded.chargeId, amountCents: 2_500 })
+  stripe.pay({ amountCents: 40_000, feeCents: 6_000, destination: pack, paidAt: before, availableAt: before })
+  const sweep = stripe.payOutAsOldCode({ account: late, amountCents: 8_500, at: new Date('2026-03-10T06:00:00Z') })
+  const gone = world.outflow()
+
+  const reply = await world.pay()
+  t.match(reply, { statusCode: 200 })
+  t.same(world.outflow(), gone, 'not a cent left')
+  t.same((await world.rows()).filter(row => row.status === 'PAID_OUT').length, 1)
+  const of = (booking: { readonly id: number }): string => `payment_transfers ${booking.id}`
+  const findings = await world.findings()
+  t.same(
+    findings.filter(finding => !finding.startsWith('operation-held')).toSorted(),
+    [
+      `account-shared ${shared}`,
+      `balance-unexplained ${pack} eur`,
+      `before-cut-over ${of(booked.left)}`,
+      `before-cut-over ${of(booked.shared)}`,
+      `before-cut-over ${of(booked.shares)}`,
+      `before-cut-over ${of(booked.swept)}`,
+      `payout-unexplained ${sweep}`,
+      `row-already-paid ${of(booked.crashed)}`,
+      `row-partly-refunded ${of(booked.refunded)}`,
+    ].toSorted(),
+  )
+  t.equal(findings.filter(finding => finding.startsWith('operation-held')).length, 3)
+
+  await world.pay()
+  await world.pay()
+  t.same(world.outflow(), gone, 'nor on the days after, while nobody decides')
+  t.same(await world.findings(), findings, 'and nobody is told twice')
+  t.equal((await readAll(world.db, 'jobs.money_operations')).length, 3)
+})
+
+t.test('without a cut-over every payment may be an old one', async t => {
+  const { db } = await testDatabase(t)
+  const account = 'acct_1'
+  await addUser(db, 'ana', account)
+  await addRow(
+    db,
+    account,
+    { paymentIntentId: 'pi_1', transferId: 'tr_1' },
+    { expert: 'ana', createdAt: new Date('2026-03-01T10:00:00Z') },
+  )
+  const plan = await planOf(processPendingPayouts, testContext(db, '2026-03-20T06:00:00Z', fakes(reads())))
+  t.same(tell(plan as PayoutPlan).effects, ['hold-payout acct_1 8500 eur: 1 (before_cut_over)'])
+  await sql`insert into jobs.job_settings (job, first_boot_at) values ('process-pending-payouts', '2026-02-01T00:00:00Z')`.execute(
+    db,
+  )
+  const later = await planOf(processPendingPayouts, testContext(db, '2026-03-20T06:00:00Z', fakes(reads())))
+  t.same(tell(later as PayoutPlan).effects, ['create-payout acct_1 8500 eur: 1'], 'the first boot is one')
+})
+
+t.test('after half of its time the run asks nothing more, and leaves the rest', async t => {
+  const { db } = await testDatabase(t)
+  for (const id of [1, 2, 3]) {
+    await addUser(db, `expert ${id}`, `acct_${id}`)
+    await addRow(
+      db,
+      `acct_${id}`,
+      { paymentIntentId: `pi_${id}`, transferId: `tr_${id}` },
+      { expert: `expert ${id}`, createdAt: new Date('2026-03-01T10:00:00Z') },
+    )
+  }
+  await addUser(db, 'idle', 'acct_idle')
+  let asked = 0
+  const start = new Date('2026-03-20T06:00:00Z')
+  const counting: PaymentReads = {
+    ...reads(),
+    readPayment: async (id, signal) => {
+      asked += 1
+      return await reads().readPayment(id, signal)
+    },
+  }
+  const context = testContext(db, start.toISOString(), {
+    ...fakes(counting),
+    clock: () => new Date(start.getTime() + (asked < 1 ? 0 : timeoutMs / 2)),
+  })
+  const plan = (await planOf(processPendingPayouts, context)) as PayoutPlan
+  t.equal(plan.left, 3 - asked)
+  t.ok(asked >= 1 && plan.effects.length === asked)
+  t.match(plan.counts, { accounts: 3, accounts_unread: 1 }, 'accounts with nothing due come last')
+})
+
+t.test('transfers are listed once per account, and only for charges that made none', async t => {
+  const { db } = await testDatabase(t)
+  await addUser(db, 'ana', 'acct_1')
+  const createdAt = new Date('2026-03-01T10:00:00Z')
+  for (const id of [1, 2, 3]) {
+    await addRow(db, 'acct_1', { paymentIntentId: `pi_${id}`, transferId: `tr_${id}` }, { expert: 'ana', createdAt })
+  }
+  const queries: unknown[] = []
+  const base = reads('acct_1')
+  const byCall: PaymentReads = {
+    ...base,
+    readPayment: async (id, signal) => {
+      const payment = await base.readPayment(id, signal)
+      if (id === 'pi_1' || payment.charge === undefined) return payment
+      return { ...payment, charge: { ...payment.charge, transfer: undefined } }
+    },
+    listTransfers: async query => {
+      queries.push(query)
+      return await Promise.all(
+        [2, 3].map(async id => {
+          const { charge } = await base.readPayment(`pi_${id}`, new AbortController().signal)
+          if (charge?.transfer === undefined) throw new Error('no transfer')
+          return { ...charge.transfer, amountCents: 8_500, paymentTransferId: id }
+        }),
+      )
+    },
+  }
+  const context = testContext(db, '2026-03-20T06:00:00Z', fakes(byCall, new Date('2026-01-01T00:00:00Z')))
+  const plan = (await planOf(processPendingPayouts, context)) as PayoutPlan
+  t.same(tell(plan).effects, ['create-payout acct_1 25500 eur: 1,2,3'])
+  t.same(queries, [{ destination: 'acct_1', from: new Date('2026-02-28T10:00:00Z') }])
+})
+
+t.test('the number of queries does not grow with the rows', async t => {
+  const { db } = await testDatabase(t)
+  await addUser(db, 'ana', 'acct_1')
+  const createdAt = new Date('2026-03-01T10:00:00Z')
+  const countQueries = async (): Promise<number> => {
+    let queries = 0
+    const counting = db.withPlugin({
+      transformQuery: ({ node }) => {
+        queries += 1
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    })
+    const context = testContext(db, '2026-03-20T06:00:00Z', fakes(reads('acct_1'), new Date('2026-01-01T00:00:00Z')))
+    const plan = await planOf(processPendingPayouts, { ...context, db: counting })
+    t.equal(plan.failures?.length, 0)
+    return queries
+  }
+  const few = await countQueries()
+  for (let id = 1; id <= 40; id += 1) {
+    await addRow(db, 'acct_1', { paymentIntentId: `pi_${id}`, transferId: `tr_${id}` }, { expert: 'ana', createdAt })
+  }
+  t.equal((await listPayoutCandidates(db)).rows.length, 40)
+  t.same([few, await countQueries()], [7, 7])
+})
+
+/** Every booking is in order and every account holds plenty; each booking has its own account unless one is given. */
+function reads(account?: string): PaymentReads {
+  return {
+    ...noPayments,
+    readPayment: async paymentIntentId => {
+      const id = paymentIntentId.slice('pi_'.length)
+      const charge = {
+        id: `ch_${id}`,
+        paidAt: new Date('2026-03-01T10:00:00Z'),
+        amountCents: 10_000,
+        currency: 'eur',
+        settlementCurrency: 'eur',
+        refundedCents: 0,
+        disputed: false,
+        feeCents: 1_500,
+        transfer: {
+          id: `tr_${id}`,
+          destination: account ?? `acct_${id}`,
+          amountCents: 10_000,
+          currency: 'eur',
+          reversedCents: 0,
+          chargeId: `ch_${id}`,
+          operationId: null,
+          paymentTransferId: null,
+          createdAt: new Date('2026-03-01T10:00:00Z'),
+        },
+      }
+      return { paymentIntentId, status: 'paid', charge }
+    },
+    readAccount: async id => ({
+      id,
+      payoutsEnabled: true,
+      transfersActive: true,
+      disabledReason: null,
+      schedule: 'manual',
+      bankCurrencies: ['eur'],
+      disabledBankCurrencies: [],
+    }),
+    readBalance: async () => ({ available: { eur: 1_000_000 }, pending: {} }),
+    listPayouts: async () => [],
+    listTransfers: neverAsked,
+  }
+}
+
+function fakes(payments: PaymentReads, since?: Date) {
+  return {
+    providers: { payments },
+    ledger: {
+      ...noLedger,
+      limits: { maxSingleCents: 1_000_000, maxTotalCents: 5_000_000, since },
+      checkAccount: async () => undefined,
+    },
+  }
+}
