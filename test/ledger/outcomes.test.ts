@@ -1,0 +1,387 @@
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import { approveOperation } from '../../src/database/money-approvals.ts'
+import type { Payout, PayoutRequest, WriteAnswer } from '../../src/providers/payments.ts'
+import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
+
+const hourMs = 60 * 60_000
+const payouts = 'process-pending-payouts'
+
+/** A payout of one row of 6000, with other money beside it, whose sends are answered by `answers` in turn, then truly. */
+async function payoutAnswered(t: Test, answers: readonly Partial<WriteAnswer<Payout>>[]) {
+  const world = await moneyWorld(t)
+  world.vendor.book('destination')
+  const id = await world.addRow('COMPLETED', world.vendor.book('destination'))
+  const keys: string[] = []
+  const writes = {
+    ...world.vendor.writes,
+    createPayout: async (request: PayoutRequest, key: string, signal: AbortSignal) => {
+      const scripted = answers[keys.length]
+      keys.push(key)
+      return scripted === undefined
+        ? await world.vendor.writes.createPayout(request, key, signal)
+        : (scripted as WriteAnswer<Payout>)
+    },
+  }
+  const ledger = world.ledger({ writes })
+  const order = payoutOrder(world.vendor.account, [id])
+  return {
+    ...world,
+    world,
+    ledger,
+    id,
+    keys,
+    order,
+    create: async () => await ledger.createPayout(order, await world.run(payouts)),
+    resume: async () => await ledger.resume((await world.operations())[0]?.id ?? '', await world.run(payouts)),
+    operation: async () => (await world.operations())[0],
+  }
+}
+
+async function findingsOf({ db }: World) {
+  return await db.selectFrom('jobs.findings').select(['kind', 'subject', 'state']).orderBy('id').execute()
+}
+
+async function putInto(world: World, operationId: string): Promise<void> {
+  world.vendor.book('destination')
+  world.vendor.payOutElsewhere(operationId)
+}
+
+t.test('what is refused for now waits, is looked up, and is sent under a new key', async t => {
+  const { clock, create, keys, operation, resume, row, id, vendor, world } = await payoutAnswered(t, [
+    { kind: 'refused', code: 'balance_insufficient' },
+    { kind: 'refused', code: 'balance_insufficient' },
+  ])
+  const blocked = await create()
+  t.match(blocked, { counts: { blocked: 1 }, amountCents: 0, reason: 'balance_insufficient', findings: [] })
+  const first = await operation()
+  t.match(first, { state: 'blocked', wake_at: blocked.wakeAt, stripe_id: null })
+  t.match(await resume(), { counts: { blocked: 1 }, wakeAt: blocked.wakeAt }, 'too early')
+  t.equal(keys.length, 1)
+
+  clock.advance(73 * hourMs)
+  const again = await resume()
+  t.match(again, { counts: { blocked: 1 }, findings: [{ kind: 'operation-blocked' }] }, 'three days are too long')
+  t.match(await operation(), { generation: 2, sends: 1, blocked_since: first?.blocked_since })
+  await sql`insert into jobs.findings (kind, subject, message, first_seen_at, last_seen_at)
+    values ('operation-blocked', ${first?.id}, 'as the run would write it', now(), now())`.execute(world.db)
+
+  clock.advance(6 * hourMs)
+  t.match(await resume(), { amountCents: netCents })
+  t.same(new Set(keys).size, 3, 'three keys')
+  t.match(await operation(), { state: 'created', generation: 3, blocked_since: null, wake_at: null })
+  t.equal((await row(id)).status, 'PAID_OUT')
+  t.equal(vendor.outflowCents(), netCents)
+  t.match(await findingsOf(world), [{ kind: 'operation-blocked', state: 'resolved' }])
+})
+
+t.test('a payout that is too small gives its rows free to be paid with later ones', async t => {
+  const { clock, create, keys, operation, resume } = await payoutAnswered(t, [
+    { kind: 'refused', code: 'amount_too_small' },
+  ])
+  t.match(await create(), { counts: { blocked: 1 } })
+  clock.advance(24 * hourMs)
+  t.match(await resume(), { counts: { canceled: 1 }, reason: 'amount_too_small' })
+  t.match(await operation(), { state: 'canceled' })
+  t.equal(keys.length, 1)
+})
+
+t.test('what is refused for good needs a person, and is not simply tried again', async t => {
+  const { create, operation, row, id, keys, operations } = await payoutAnswered(t, [
+    { kind: 'refused', code: 'account_closed' },
+  ])
+  await t.rejects(create(), { name: 'PermanentError', code: 'refused_for_good' })
+  t.match(await operation(), { state: 'rejected', reason: 'account_closed' })
+  t.match(await row(id), { status: 'COMPLETED', stripe_error_code: 'account_closed' })
+  t.match(await create(), { counts: { held: 1 }, reason: 'rejected_before' })
+  t.equal(keys.length, 1)
+  t.equal((await operations()).length, 2)
+})
+
+t.test('a busy vendor and a refused key leave the operation as it was', async t => {
+  const { clock, create, keys, operation, resume, vendor } = await payoutAnswered(t, [
+    { kind: 'notExecuted', code: 'rate_limit' },
+    { kind: 'keyRefused', code: 'http_401' },
+  ])
+  await t.rejects(create(), { name: 'Error', code: 'rate_limit' })
+  t.match(await operation(), { state: 'sending', sends: 1 })
+  clock.advance(hourMs)
+  await t.rejects(resume(), { name: 'KeyRefusedError' })
+  t.match(await operation(), { state: 'sending', sends: 2, generation: 1 })
+  t.match(await resume(), { amountCents: netCents })
+  t.equal(new Set(keys).size, 1, 'one key all the time')
+  t.equal(vendor.outflowCents(), netCents)
+})
+
+t.test('a key that stands for another request freezes the operation for ever', async t => {
+  const { clock, create, keys, operation, resume } = await payoutAnswered(t, [{ kind: 'keyReused' }])
+  await t.rejects(create(), { name: 'PermanentError', code: 'key_reused' })
+  for (const hours of [1, 25, 1, 48, 1]) {
+    clock.advance(hours * hourMs)
+    await t.rejects(resume(), { name: 'PermanentError', code: 'outcome_undecided' })
+  }
+  t.match(await operation(), { state: 'unknown', reason: 'key_reused', generation: 1 })
+  t.equal(keys.length, 1)
+})
+
+t.test('an object that is not what was asked for is no receipt, and is never paid on', async t => {
+  for (const [wrong, kind] of [
+    [{ amountCents: 1 }, 'amount_mismatch'],
+    [{ currency: 'usd' }, 'currency_mismatch'],
+    [{ operationId: 'another' }, 'operation_mismatch'],
+  ] as const) {
+    await t.test(kind, async t => {
+      const { clock, id, operation, order, row, run, vendor, world } = await payoutAnswered(t, [])
+      let calls = 0
+      const writes = {
+        ...vendor.writes,
+        createPayout: async ({ operationId }: PayoutRequest): Promise<WriteAnswer<Payout>> => {
+          calls += 1
+          const right = { id: 'po_x', amountCents: netCents, currency: 'eur', operationId, status: 'pending' }
+          return { kind: 'done', replayed: false, object: { ...right, ...wrong } as Payout }
+        },
+      }
+      const ledger = world.ledger({ writes })
+      const posting = await ledger.createPayout(order, await run(payouts))
+      t.match(posting, { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind }] })
+      for (const hours of [1, 26, 1]) {
+        clock.advance(hours * hourMs)
+        await t.rejects(ledger.resume(posting.operationId ?? '', await run(payouts)), { code: 'outcome_undecided' })
+      }
+      t.match(await operation(), { state: 'unknown', reason: kind, stripe_id: null })
+      t.equal((await row(id)).status, 'COMPLETED')
+      t.equal(calls, 1)
+    })
+  }
+})
+
+t.test('two objects of one operation freeze it', async t => {
+  const { clock, create, id, keys, operation, resume, row, vendor, world } = await payoutAnswered(t, [
+    { kind: 'unknown', code: 'no_answer', replayed: false },
+  ])
+  await t.rejects(create(), { code: 'outcome_unknown' })
+  const operationId = (await operation())?.id ?? ''
+  await putInto(world, operationId)
+  await putInto(world, operationId)
+
+  for (const hours of [0, 26, 1]) {
+    clock.advance(hours * hourMs)
+    t.match(await resume(), { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind: 'duplicate_at_stripe' }] })
+  }
+  t.match(await operation(), { state: 'unknown', reason: 'duplicate_at_stripe' })
+  t.equal((await row(id)).status, 'COMPLETED')
+  t.equal(keys.length, 1)
+  t.equal(vendor.outflowCents(), 2000)
+})
+
+t.test('an object found with another amount is not adopted', async t => {
+  const { create, keys, operation, resume, world } = await payoutAnswered(t, [
+    { kind: 'unknown', code: 'no_answer', replayed: false },
+  ])
+  await t.rejects(create(), { code: 'outcome_unknown' })
+  await putInto(world, (await operation())?.id ?? '')
+  t.match(await resume(), { counts: { frozen: 1 }, findings: [{ kind: 'amount_mismatch' }] })
+  t.match(await operation(), { state: 'unknown', stripe_id: null })
+  t.equal(keys.length, 1)
+})
+
+t.test('what nobody can decide in two days is a person’s, and still goes on by proof alone', async t => {
+  const { clock, create, keys, resume, vendor } = await payoutAnswered(t, [
+    { kind: 'unknown', code: 'no_answer', replayed: false },
+  ])
+  await t.rejects(create(), { name: 'Error', code: 'outcome_unknown' })
+  clock.advance(49 * hourMs)
+  await t.rejects(resume(), { name: 'PermanentError', code: 'outcome_undecided' }, 'one look-up proves nothing')
+  clock.advance(9 * 60_000)
+  await t.rejects(resume(), { code: 'outcome_undecided' }, 'and nor do two within nine minutes')
+  t.equal(keys.length, 1)
+  clock.advance(60_000)
+  t.match(await resume(), { amountCents: netCents })
+  t.equal(keys.length, 2)
+  t.equal(vendor.outflowCents(), netCents)
+})
+
+t.test('what may have been sent is not given up when the facts change, until it is proven undone', async t => {
+  const { clock, create, keys, operation, resume, vendor } = await payoutAnswered(t, [
+    { kind: 'unknown', code: 'no_answer', replayed: false },
+  ])
+  await t.rejects(create(), { code: 'outcome_unknown' })
+  vendor.setAccount({ payoutsEnabled: false })
+  clock.advance(hourMs)
+  await t.rejects(resume(), { code: 'outcome_unknown' })
+  t.match(await operation(), { state: 'unknown', reason: 'payouts_disabled' })
+  clock.advance(25 * hourMs)
+  t.match(await resume(), { counts: { canceled: 1 }, reason: 'payouts_disabled' })
+  t.equal(keys.length, 1)
+})
+
+t.test('an answer to a key that was given up is no receipt, and a person hears of it', async t => {
+  const { db, id, order, run, row, vendor, world } = await payoutAnswered(t, [])
+  const ledger = world.ledger({
+    onStep: async step => {
+      if (step !== 'answered') return
+      await sql`update jobs.money_operations set generation = 2, idempotency_key = 'payout:' || id || ':g2'`.execute(db)
+    },
+  })
+  const posting = await ledger.createPayout(order, await run(payouts))
+  t.match(posting, { counts: { receipt_refused: 1 }, findings: [{ kind: 'stray_at_stripe' }], amountCents: 0 })
+  t.equal((await row(id)).status, 'COMPLETED')
+  t.equal(vendor.outflowCents(), netCents)
+})
+
+t.test('a held operation goes once an operator approves it, past the circuit breaker', async t => {
+  const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
+  const { clock, db, ledger, operations, run, vendor } = world
+  const id = await world.addRow('COMPLETED', vendor.book('destination'))
+  const held = await ledger().createPayout(payoutOrder(vendor.account, [id]), await run(payouts))
+  t.match(held, { counts: { held: 1 }, reason: 'above_single_limit', amountCents: 0 })
+  const [operation] = await operations()
+  const operationId = operation?.id ?? ''
+  t.match(operation, { state: 'held', sends: 0, first_sent_at: null })
+  t.match(await ledger().resume(operationId, await run(payouts)), { counts: { held: 1 } })
+  t.match(await findingsOf(world), [{ kind: 'operation-held', subject: operationId, state: 'open' }])
+
+  const approval = { id: operationId, operator: 'ana', note: 'looked at it', now: clock() }
+  t.equal(await approveOperation(db, { ...approval, id: '00000000-0000-7000-8000-000000000000' }), 'not-found')
+  t.equal(await approveOperation(db, approval), 'approved')
+  t.same(await approveOperation(db, approval), { state: 'planned' })
+  t.match(await findingsOf(world), [{ kind: 'operation-held', state: 'resolved' }])
+  t.equal(vendor.outflowCents(), 0, 'approving sends nothing by itself')
+
+  t.match(await ledger().resume(operationId, await run(payouts)), { amountCents: netCents })
+  t.match(await operations(), [{ state: 'created', approved_by: 'ana', generation: 1, sends: 1 }])
+  const audit = await db.selectFrom('jobs.audit_entries').select(['actor', 'action']).orderBy('id').execute()
+  t.match(audit, [{ actor: 'ana', action: 'operation.approve' }, { action: 'operation.created' }])
+})
+
+t.test('an approval waits for the payout that is on its way, and for what may pass', async t => {
+  const world = await moneyWorld(t)
+  const { clock, db, ledger, operations, run, vendor } = world
+  const [one, two] = [
+    await world.addRow('COMPLETED', vendor.book('destination')),
+    await world.addRow('COMPLETED', vendor.book('destination')),
+  ]
+  const hold = { hold: 'account_shared' } as const
+  await ledger().createPayout(payoutOrder(vendor.account, [one], hold), await run(payouts))
+  await ledger().createPayout(payoutOrder(vendor.account, [two], hold), await run(payouts))
+  const [first, second] = (await operations()).map(({ id }) => id)
+  await approveOperation(db, { id: first ?? '', operator: 'ana', now: clock() })
+  const refused = approveOperation(db, { id: second ?? '', operator: 'ana', now: clock() })
+  await t.rejects(refused, { name: 'PermanentError', code: 'lane_taken' })
+
+  vendor.setAccount({ payoutsEnabled: false })
+  t.match(await ledger().resume(first ?? '', await run(payouts)), {
+    counts: { blocked: 1 },
+    reason: 'payouts_disabled',
+  })
+  vendor.setAccount({ payoutsEnabled: true })
+  clock.advance(24 * hourMs)
+  t.match(await ledger().resume(first ?? '', await run(payouts)), { amountCents: netCents })
+  t.equal(await approveOperation(db, { id: second ?? '', operator: 'ana', now: clock() }), 'approved')
+  await sql`update payment_transfers set status = 'REFUNDED' where id = ${two}`.execute(db)
+  t.match(await ledger().resume(second ?? '', await run(payouts)), { counts: { canceled: 1 }, reason: 'row_changed' })
+  t.equal(vendor.outflowCents(), netCents)
+})
+
+t.test('a blocked payout keeps its lane', async t => {
+  const { create, ledger, run, vendor, world } = await payoutAnswered(t, [
+    { kind: 'refused', code: 'payouts_limit_exceeded' },
+  ])
+  await create()
+  const other = await world.addRow('COMPLETED', vendor.book('destination'))
+  const posting = await ledger.createPayout(payoutOrder(vendor.account, [other]), await run(payouts))
+  t.match(posting, { counts: { lane_blocked: 1 }, amountCents: 0 })
+})
+
+t.test('results of payouts come back: paid, then failed, and the rows are paid once more', async t => {
+  const { clock, create, db, id, keys, ledger, operation, operations, row, run, vendor, world } = await payoutAnswered(
+    t,
+    [],
+  )
+  const { receipt = '' } = await create()
+  const operationId = (await operation())?.id ?? ''
+  const settle = async () => await ledger.settlePayout(operationId, await run(payouts))
+  t.match(await settle(), { counts: { unsettled: 1 }, amountCents: 0 })
+  vendor.setPayout(receipt, 'paid')
+  t.match(await settle(), { counts: { paid: 1 } })
+  t.match(await operation(), { state: 'paid', vendor_status: 'paid' })
+  t.match(await settle(), { counts: { paid: 1 } }, 'again, without a change')
+
+  vendor.setPayout(receipt, 'failed', false)
+  t.match(await settle(), { counts: { unsettled: 1 } }, 'the money is not back yet')
+  t.match(await row(id), { status: 'PAID_OUT', payout_id: receipt })
+  clock.advance(hourMs)
+  vendor.setPayout(receipt, 'failed')
+  t.match(await settle(), {
+    counts: { failed: 1, rows_reopened: 1 },
+    findings: [{ kind: 'payout-failed' }],
+    amountCents: 0,
+  })
+  t.match(await row(id), { status: 'COMPLETED', payout_id: null, stripe_error_code: 'could_not_process' })
+  t.match(await operation(), { state: 'failed', stripe_id: receipt })
+  t.match(await settle(), { counts: { failed: 1 } })
+  const notices = await db.selectFrom('jobs.outbox').select(['kind', 'occurrence']).orderBy('id').execute()
+  t.match(notices, [
+    { kind: 'expert-payout-notification', occurrence: receipt },
+    { kind: 'payout-failed', occurrence: receipt },
+  ])
+  const audit = await db.selectFrom('jobs.audit_entries').select('action').orderBy('id').execute()
+  t.same(
+    audit.map(({ action }) => action),
+    ['operation.created', 'operation.paid', 'operation.failed'],
+  )
+
+  const order = { ...payoutOrder(vendor.account, [id]), replaces: operationId }
+  t.match(await ledger.createPayout(order, await run(payouts)), { amountCents: netCents })
+  t.match(await operations(), [{ state: 'failed' }, { state: 'created', replaces: operationId }])
+  t.equal(new Set(keys).size, 2)
+  t.equal(vendor.outflowCents(), netCents)
+  t.match(await findingsOf(world), [{ kind: 'payout-failed', state: 'open' }])
+})
+
+t.test('a canceled payout reopens its rows, but not the one that was refunded', async t => {
+  const world = await moneyWorld(t)
+  const { db, ledger, operations, row, run, vendor } = world
+  const [kept, refunded] = [
+    await world.addRow('COMPLETED', vendor.book('destination')),
+    await world.addRow('COMPLETED', vendor.book('destination'), { expert: 'user_other' }),
+  ]
+  const { receipt = '' } = await ledger().createPayout(
+    payoutOrder(vendor.account, [kept, refunded]),
+    await run(payouts),
+  )
+  t.equal((await db.selectFrom('jobs.outbox').select('recipient').execute()).length, 2, 'one notice for each expert')
+  await sql`update payment_transfers set status = 'REFUNDED' where id = ${refunded}`.execute(db)
+  vendor.setPayout(receipt, 'canceled')
+  const [operation] = await operations()
+  t.match(await ledger().settlePayout(operation?.id ?? '', await run(payouts)), {
+    counts: { canceled: 1, rows_reopened: 1 },
+  })
+  t.match(await row(kept), { status: 'COMPLETED', payout_id: null })
+  t.match(await row(refunded), { status: 'REFUNDED', payout_id: receipt })
+})
+
+t.test('a recorded transfer whose row was put back is put right, and another transfer is a person’s', async t => {
+  const world = await moneyWorld(t)
+  const { db, ledger, operations, row, run, vendor } = world
+  const booked = vendor.book('destination')
+  const id = await world.addRow('READY', booked)
+  const order = {
+    ...transferOrder(vendor.account, id, booked),
+    expectedStatus: 'READY' as const,
+    transferId: booked.transferId ?? '',
+  }
+  await ledger().recordTransfer(order, await run('process-expert-transfers'))
+  await sql`update payment_transfers set status = 'PENDING', transfer_id = null where id = ${id}`.execute(db)
+
+  t.match(await ledger().recordTransfer(order, await run('a')), { counts: { row_changed: 1 } }, 'not READY any more')
+  const pending = { ...order, expectedStatus: 'PENDING' as const }
+  t.match(await ledger().recordTransfer(pending, await run('a')), { counts: { rows: 1 }, amountCents: 0 })
+  t.match(await row(id), { status: 'COMPLETED', transfer_id: booked.transferId })
+  t.equal((await operations()).length, 1)
+
+  await sql`update payment_transfers set status = 'PENDING', transfer_id = null where id = ${id}`.execute(db)
+  const other = await ledger().recordTransfer({ ...pending, transferId: 'tr_other' }, await run('a'))
+  t.match(other, { counts: { row_taken: 1 }, findings: [{ kind: 'stray_at_stripe' }] })
+  t.match(await row(id), { status: 'PENDING' })
+})
