@@ -353,6 +353,14 @@ t.test('what was paid before the cut-over is decided row by row, and never takes
     waits: ['payment_transfers 1 awaiting_funds', 'payment_transfers 2 awaiting_funds'],
   })
   t.same(withFunds(0).findings, findings, 'also where an old sweep has left nothing')
+  const onlyEarly = { rows: rows.slice(0, 2), payments, since }
+  const swept = [payoutAccount('acct_1', { atStripe: atStripe({ available: { eur: 0 } }) })]
+  const monthLater = new Date('2026-04-20T06:00:00Z')
+  t.same(
+    told({ ...onlyEarly, accounts: swept }, monthLater).findings,
+    findings,
+    'and is not told once more for its age',
+  )
 })
 
 t.test('an account of two users, or one that the expert has left, is paid from only with an approval', async t => {
