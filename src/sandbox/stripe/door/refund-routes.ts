@@ -1,7 +1,7 @@
 import type { Charge, Refund, Transfer } from '../records.ts'
 import { listAll, listOf } from '../shelf.ts'
 import { renderRefund } from '../render/payments.ts'
-import { feeShare, makeRefund } from '../world/refunds.ts'
+import { feeShare, makeRefund, settledShare } from '../world/refunds.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
 import { NotModelled } from './not-modelled.ts'
 import { listPage, type PageQuery, pageParams } from './pages.ts'
@@ -65,7 +65,7 @@ function createRefund(call: Call<RefundParams>): object {
       'amount',
     )
   }
-  const transfer = params.reverse_transfer === true ? transferOf(call, charge) : undefined
+  const transfer = params.reverse_transfer === true ? transferOf(call, charge, amount) : undefined
   const feeBackCents = params.refund_application_fee === true ? feeShare(charge, amount) : 0
   const { metadata = {}, reason = null } = params
   const atMs = momentOf(call)
@@ -91,10 +91,14 @@ function chargeOf({ book, params, state }: Call<RefundParams>): Charge {
   return charge
 }
 
-function transferOf({ state }: Call<RefundParams>, charge: Charge): Transfer {
+function transferOf({ state }: Call<RefundParams>, charge: Charge, amount: number): Transfer {
   const transfer = charge.transferId === null ? undefined : state.transfers.byId.get(charge.transferId)
   if (transfer === undefined) {
     throw refused(undefined, 'The transfer of this charge cannot be reversed, because it has none.', 'reverse_transfer')
+  }
+  const left = transfer.amount - transfer.amountReversed
+  if (settledShare(charge, amount) > left) {
+    throw refused(undefined, `Only ${left} of the transfer ${transfer.id} are left to be reversed.`, 'reverse_transfer')
   }
   return transfer
 }

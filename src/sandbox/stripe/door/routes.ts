@@ -5,10 +5,12 @@ import { readRoutes } from './read-routes.ts'
 import { refundRoutes } from './refund-routes.ts'
 import { transferRoutes } from './transfer-routes.ts'
 
-const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes, ...refundRoutes, ...historyRoutes].map(route => ({
-  route,
-  steps: route.path.split('/'),
-}))
+export const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes, ...refundRoutes, ...historyRoutes].map(
+  route => ({
+    route,
+    steps: route.path.split('/'),
+  }),
+)
 
 export interface Found {
   readonly route: Route

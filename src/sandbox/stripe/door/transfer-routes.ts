@@ -3,6 +3,7 @@ import { listAll, listOf } from '../shelf.ts'
 import { renderReversal, renderTransfer } from '../render/moves.ts'
 import { getBook } from '../state.ts'
 import { availableCents } from '../world/money.ts'
+import { feeShare } from '../world/refunds.ts'
 import { makeReversal, makeTransfer } from '../world/transfers.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
 import { NotModelled } from './not-modelled.ts'
@@ -165,8 +166,7 @@ function createReversal(call: Call<ReversalParams>): object {
     )
   }
   const payment = getBook(state, transfer.destination).charges.byId.get(transfer.destinationPaymentId)
-  const share = Math.round(((payment?.feeAmount ?? 0) * amount) / transfer.amount)
-  const feeBackCents = params.refund_application_fee === true ? share : 0
+  const feeBackCents = params.refund_application_fee === true && payment !== undefined ? feeShare(payment, amount) : 0
   const isPending = transfer.availableMs > momentOf(call)
   if (!isPending && availableCents(state, transfer.destination, transfer.currency) < amount - feeBackCents) {
     throw refused('balance_insufficient', 'The connected account has too little available balance for this reversal.')

@@ -39,7 +39,7 @@ export function makeRefund(state: State, order: RefundOrder): Refund {
     outside: { guests: settled },
   })
   charge.amountRefunded += amount
-  charge.feeRefunded += order.feeBackCents
+  if (transfer === undefined) charge.feeRefunded += order.feeBackCents
   const refund: Refund = {
     ...stamped,
     chargeId: charge.id,
@@ -77,13 +77,13 @@ export function failRefund(state: State, refund: Refund, atMs: number): void {
   announce(state, charge.account, 'refund.failed', { kind: 'refund', record: refund }, atMs)
 }
 
-/** The part of the application fee that belongs to a part of the charge. */
-export function feeShare(charge: Charge, amount: number): number {
-  const share = Math.round(((charge.feeAmount ?? 0) * amount) / charge.amount)
-  return Math.min(share, (charge.feeAmount ?? 0) - charge.feeRefunded)
+/** The part of the application fee that belongs to a part of the charge, as far as it was not given back yet. */
+export function feeShare({ amount: whole, feeAmount, feeRefunded }: Charge, amount: number): number {
+  return Math.min(Math.round(((feeAmount ?? 0) * amount) / whole), (feeAmount ?? 0) - feeRefunded)
 }
 
-function settledShare({ amount: whole, settled }: Charge, amount: number): number {
+/** A part of the charge in the currency in which it came. */
+export function settledShare({ amount: whole, settled }: Charge, amount: number): number {
   return settled === null || settled.amount === whole ? amount : Math.round((settled.amount * amount) / whole)
 }
 
@@ -97,6 +97,8 @@ function giveFeeBack(state: State, { atMs, charge, feeBackCents }: RefundOrder):
   const transfer = charge.transferId === null ? undefined : state.transfers.byId.get(charge.transferId)
   if (transfer === undefined) return
   const amount = settledShare(charge, feeBackCents)
+  const payment = getBook(state, transfer.destination).charges.byId.get(transfer.destinationPaymentId)
+  if (payment !== undefined) payment.feeRefunded += amount
   const availableMs = Math.max(atMs, transfer.availableMs)
   const source = charge.applicationFeeId
   move(state, {

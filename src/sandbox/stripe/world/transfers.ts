@@ -111,6 +111,7 @@ export function makeReversal(state: State, order: ReversalOrder): Reversal {
   state.reversals.set(reversal.id, reversal)
   transfer.amountReversed += amount
   transfer.reversals = [...transfer.reversals, reversal]
+  countFeeBack(state, transfer, feeBackCents)
   if (payment !== undefined) {
     payment.amountRefunded += amount
     payment.feeRefunded += feeBackCents
@@ -118,6 +119,13 @@ export function makeReversal(state: State, order: ReversalOrder): Reversal {
   }
   announce(state, state.platform.id, 'transfer.reversed', { kind: 'transfer', record: transfer }, atMs)
   return reversal
+}
+
+/** The charge's own count, in its own currency. */
+function countFeeBack(state: State, { sourceChargeId }: Transfer, cents: number): void {
+  const charge = getBook(state, state.platform.id).charges.byId.get(sourceChargeId ?? '')
+  if (charge?.settled == null) return
+  charge.feeRefunded += Math.round((cents * charge.amount) / charge.settled.amount)
 }
 
 function takeFee({ platform }: State, charge: Charge | undefined, cents: number, availableMs: number) {
