@@ -79,7 +79,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const left = judged.filter(({ verdict }) => verdict.kind === 'left' || verdict.kind === 'ask').length
   return {
     effects: [...open.effects, ...toEffects(payouts, facts, open.sendsCents)],
-    waits: [...judged.flatMap(toRowWait), ...laneWaits.map(wait => toLaneWait(wait, now))],
+    waits: [...judged.flatMap(each => toRowWait(each, now)), ...laneWaits.map(wait => toLaneWait(wait, now))],
     findings: [
       ...unexplained.map(findingOfPayout),
       ...judged.flatMap(each => toRowFindings(each, facts)),
@@ -180,14 +180,14 @@ function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
   }
 }
 
-function toRowWait({ row, verdict }: JudgedRow): PayoutWait[] {
+function toRowWait({ row, verdict }: JudgedRow, now: Date): PayoutWait[] {
   if (verdict.kind !== 'waits') return []
   const { operation, reason, until } = verdict
   return [
     {
       subject: subjectOf(row),
       reason,
-      ...(until === undefined ? {} : { until }),
+      ...(until !== undefined && until > now ? { until } : {}),
       why: waitSentences[reason],
       ...moneyOf(row),
       ...(operation === undefined ? {} : { operationId: operation.id }),
