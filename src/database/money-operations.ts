@@ -75,6 +75,24 @@ export async function updateOperation(
   return await query.returningAll().executeTakeFirst()
 }
 
+/**
+ * Locks an operation that still is as it was read; false when it is not. Whoever changes operation and rows locks in this
+ * order: lease, operation, rows, then what is new. Otherwise one who sends and one who writes a receipt could wait for
+ * each other.
+ */
+export async function lockOperation(trx: Trx, { generation, id, sends, state }: Operation): Promise<boolean> {
+  const locked = await trx
+    .selectFrom('jobs.money_operations')
+    .select('id')
+    .where('id', '=', id)
+    .where('state', '=', state)
+    .where('generation', '=', generation)
+    .where('sends', '=', sends)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return locked !== undefined
+}
+
 /** An operation and the rows it pays, by their ids; undefined when there is none. */
 export async function findOperationWithItems(
   db: Db,

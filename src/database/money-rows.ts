@@ -29,9 +29,15 @@ export async function lockMoneyRows(trx: Trx, ids: readonly number[]): Promise<M
   return await selectMoneyRows(trx, ids, sql`for share`)
 }
 
+/** As `lockMoneyRows`, for whoever will change them in this transaction: two who share a lock could not both change. */
+export async function lockMoneyRowsToChange(trx: Trx, ids: readonly number[]): Promise<MoneyRow[]> {
+  return await selectMoneyRows(trx, ids, sql`for no key update`)
+}
+
+// The service's name is read as a document, because not every marketplace has the column (reference/domain.md section 1.2).
 const columns = sql`t.id, t.status, t.amount as "amountCents", lower(t.currency) as currency,
   t.expert_connect_account_id as account, t.payment_intent_id as "paymentIntentId", t.transfer_id as "transferId",
-  t.payout_id as "payoutId", t.expert_clerk_user_id as expert, t.service_name as "serviceName",
+  t.payout_id as "payoutId", t.expert_clerk_user_id as expert, to_jsonb(t) ->> 'service_name' as "serviceName",
   t.session_start_time as "startsAt"`
 
 async function selectMoneyRows(db: Db, ids: readonly number[], lock: ReturnType<typeof sql>): Promise<MoneyRow[]> {

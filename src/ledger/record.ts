@@ -5,6 +5,7 @@ import {
   type Operation,
   type Trx,
 } from '../database/money-operations.ts'
+import { lockMoneyRowsToChange } from '../database/money-rows.ts'
 import { draftTransfer } from './drafts.ts'
 import { strayFinding } from './findings.ts'
 import { keyOf, requireRun } from './intent.ts'
@@ -24,6 +25,7 @@ export async function recordTransfer(parts: LedgerParts, order: RecordOrder, run
   try {
     const posting = await parts.db.transaction().execute(async trx => {
       await requireRun(trx, run)
+      await lockMoneyRowsToChange(trx, [order.paymentTransferId])
       const live = await findLiveOperation(trx, 'transfer', order.paymentTransferId)
       if (live === undefined) return await writeDown(trx, parts.newId(), order, run)
       if (live.stripe_id === order.transferId) return await putRowRight(trx, live, order, run)

@@ -1,4 +1,4 @@
-import { lockCurrency, type Operation } from '../database/money-operations.ts'
+import { lockCurrency, lockOperation, type Operation } from '../database/money-operations.ts'
 import { payableStatuses } from '../database/money-rows.ts'
 import { recordHeld } from './findings.ts'
 import { decideHold, keyOf, lockRowsAsExpected, readBrakesFor, requireRun } from './intent.ts'
@@ -26,6 +26,7 @@ export async function reopenOperation(
   const { account, currency, id, kind } = operation
   return await db.transaction().execute(async (trx): Promise<Reopened> => {
     await requireRun(trx, run)
+    if (!(await lockOperation(trx, operation))) return { kind: 'none', reason: 'taken_by_another' }
     const expected = { kind, items, currency, account, statuses: payableStatuses[kind] }
     const rows = await lockRowsAsExpected(trx, expected)
     if (rows === undefined) return { kind: 'none', reason: 'row_changed' }

@@ -335,3 +335,71 @@ t.test('the first real run pins the account, and another account or mode is refu
   }
   t.same(await world.operations(), [])
 })
+
+/** Resolves once somebody in this database waits for a lock. */
+async function untilSomebodyWaits({ db }: World): Promise<void> {
+  for (;;) {
+    const { rows } = await sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+    if (rows.length > 0) return
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+t.test('one who sends again and one who writes the receipt never wait for each other in a circle', async t => {
+  const world = await moneyWorld(t)
+  const { id, order } = await duePayout(world)
+  const cut = world.ledger({
+    onStep: at('sending', () => {
+      throw new Error('cut off')
+    }),
+  })
+  await t.rejects(cut.createPayout(order, await world.run(payouts)))
+  const [operation] = await world.operations()
+  const run = await world.run(payouts)
+  let resumed: Promise<unknown> = Promise.resolve()
+  await world
+    .pool()
+    .transaction()
+    .execute(async trx => {
+      await sql`set local lock_timeout = '2s'`.execute(trx)
+      // As keepReceipt does: first the operation, then its rows.
+      await sql`update jobs.money_operations set updated_at = now() where id = ${operation?.id}`.execute(trx)
+      resumed = world.ledger().resume(operation?.id ?? '', run)
+      await untilSomebodyWaits(world)
+      await sql`update payment_transfers set updated = now() where id = ${id}`.execute(trx)
+    })
+  await resumed
+  t.equal(world.vendor.outflowCents(), netCents)
+})
+
+t.test('one who begins and one who records never wait for each other in a circle', async t => {
+  const world = await moneyWorld(t)
+  const booked = world.vendor.book('destination')
+  const id = await world.addRow('PENDING', booked)
+  const order = { ...transferOrder(world.vendor.account, id, booked), transferId: booked.transferId ?? '' }
+  const run = await world.run(payouts)
+  let recorded: Promise<unknown> = Promise.resolve()
+  await world
+    .pool()
+    .transaction()
+    .execute(async trx => {
+      await sql`set local lock_timeout = '2s'`.execute(trx)
+      // As commitIntent does: first the rows, then what is new.
+      await sql`select from payment_transfers where id = ${id} for share`.execute(trx)
+      recorded = world.ledger().recordTransfer(order, run)
+      await untilSomebodyWaits(world)
+      const { rows } = await sql`select from jobs.money_operation_items`.execute(trx)
+      t.equal(rows.length, 0)
+      const inserted =
+        await sql`insert into jobs.money_operations (id, kind, subject, state, origin, idempotency_key, amount,
+        currency, account, request, request_hash, run_id, created_at, updated_at)
+      select u, 'transfer', 's', 'planned', 'sent', 'transfer:' || u || ':g1', ${netCents}, 'eur', 'a', '{}', 'h', u, now(), now()
+      from gen_random_uuid() u returning id`.execute(trx)
+      const [{ id: operationId } = { id: '' }] = inserted.rows as { id: string }[]
+      await sql`insert into jobs.money_operation_items values (${operationId}, 'transfer', ${id}, ${netCents}, true)`.execute(
+        trx,
+      )
+    })
+  t.match(await recorded, { counts: { row_taken: 1 } })
+})

@@ -385,3 +385,44 @@ t.test('a recorded transfer whose row was put back is put right, and another tra
   t.match(other, { counts: { row_taken: 1 }, findings: [{ kind: 'stray_at_stripe' }] })
   t.match(await row(id), { status: 'PENDING' })
 })
+
+t.test('an object at Stripe is the receipt of one operation alone', async t => {
+  const world = await moneyWorld(t)
+  const { ledger, operations, row, run, vendor } = world
+  const booked = vendor.book('destination')
+  const [one, two] = [await world.addRow('PENDING', booked), await addTwin(world)]
+  const order = (id: number) => ({ ...transferOrder(vendor.account, id, booked), transferId: booked.transferId ?? '' })
+  await ledger().recordTransfer(order(one), await run('a'))
+  t.match(await ledger().recordTransfer(order(two), await run('a')), { counts: { object_taken: 1 }, amountCents: 0 })
+  t.match(await row(two), { status: 'PENDING', transfer_id: null })
+  t.equal((await operations()).length, 1)
+})
+
+/** Another booking, whose order will name the first one's transfer by mistake. */
+async function addTwin(world: World): Promise<number> {
+  return await world.addRow('PENDING', world.vendor.book('destination'))
+}
+
+t.test('a payout takes two short transactions, however many rows it pays', async t => {
+  for (const count of [1, 20]) {
+    const world = await moneyWorld(t, undefined, { maxSingleCents: 1_000_000 })
+    const ids: number[] = []
+    for (let made = 0; made < count; made += 1)
+      ids.push(await world.addRow('COMPLETED', world.vendor.book('destination')))
+    const statements: string[] = []
+    const counting = {
+      transformQuery: ({ node }: { node: { kind: string } }) => {
+        statements.push(node.kind)
+        return node
+      },
+      transformResult: async ({ result }: { result: unknown }) => result,
+    }
+    const db = world.db.withPlugin(counting as unknown as Parameters<typeof world.db.withPlugin>[0])
+    const ledger = world.ledger({ db })
+    const run = await world.run(payouts)
+    await ledger.checkAccount(run)
+    statements.length = 0
+    await ledger.createPayout(payoutOrder(world.vendor.account, ids), run)
+    t.equal(statements.length, 9, 'five of the intent, four of the receipt')
+  }
+})

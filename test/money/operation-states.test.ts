@@ -16,7 +16,7 @@ t.test('what may have moved money is never given up: unknown leads to no failure
   t.notOk(mayFollow('sending', 'planned'))
 })
 
-t.test('what has moved money is never sent again, whatever way one takes', async t => {
+t.test('what has moved money is never sent again, whatever way one takes', async () => {
   fc.assert(
     fc.property(
       fc.constantFrom<State>('created', 'paid', 'failed'),
