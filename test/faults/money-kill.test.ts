@@ -1,0 +1,51 @@
+import t from 'tap'
+import { isFullRun } from '../support/database.ts'
+import { createArena } from '../support/money-arena.ts'
+import {
+  listScenarios,
+  nameOf,
+  type Outcome,
+  play,
+  sampleScenarios,
+  type Scenario,
+} from '../support/money-scenarios.ts'
+
+t.setTimeout(isFullRun ? 1_200_000 : 240_000)
+
+t.test('whatever is killed, lost, late or refused, what is owed leaves once', async t => {
+  const scenarios = isFullRun ? listScenarios() : sampleScenarios()
+  const outcomes: [Scenario, Outcome][] = []
+  const startedAt = performance.now()
+  const halves = [scenarios.filter((_, index) => index % 2 === 0), scenarios.filter((_, index) => index % 2 === 1)]
+  await Promise.all(
+    halves.map(async half => {
+      const arena = await createArena(t)
+      const survivors = [await arena.take(), await arena.take()] as const
+      for (const scenario of half) {
+        const outcome = await play(arena, survivors, scenario)
+        outcomes.push([scenario, outcome])
+        t.same(outcome.broken, [], nameOf(scenario))
+        t.notMatch(outcome.end, /stuck|twice/, `${nameOf(scenario)}: ${outcome.end} after ${outcome.hours} h`)
+      }
+      t.same(arena.stripe.notModelled(), [])
+    }),
+  )
+  t.equal(outcomes.length, scenarios.length)
+  for (const line of tabulate(outcomes)) t.comment(line)
+  t.comment(`${Math.round((performance.now() - startedAt) / 1000)} s`)
+})
+
+/** One line for each flow: scenarios, kills, and how they ended. */
+function tabulate(outcomes: readonly (readonly [Scenario, Outcome])[]): string[] {
+  const groups = new Map([...Map.groupBy(outcomes, ([{ flow }]) => flow as string), ['all', [...outcomes]]])
+  const ends = ['paid once', 'left to a person', 'stuck', 'paid twice'] as const
+  const lines = [...groups].map(([name, group]) => {
+    const kills = group.reduce((sum, [, outcome]) => sum + outcome.kills, 0)
+    const counts = ends.map(end => group.filter(([, outcome]) => outcome.end === end).length)
+    const broken = group.filter(([, outcome]) => outcome.broken.length > 0).length
+    return [name, ...[group.length, kills, ...counts, broken].map(count => `${count}`)]
+  })
+  return [['flow', 'scenarios', 'kills', ...ends, 'broken'], ...lines].map(cells =>
+    cells.map(cell => cell.padEnd(17)).join(''),
+  )
+}
