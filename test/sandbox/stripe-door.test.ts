@@ -412,6 +412,7 @@ t.test('what is not modelled is 501, with its name, and nothing happens', async 
     sdk.charges.list({ customer: 'cus_1' }),
     sdk.refunds.create({ charge: 'py_1' }, asExpert),
     sdk.balance.retrieve({ expand: ['available'] }),
+    sdk.balance.retrieve({}, { stripeContext: expert }),
   ]
   const answers = await Promise.all(calls.map(refusalOf))
   for (const answer of answers) t.match(answer, { status: 501, message: /does not model/ })

@@ -9,7 +9,7 @@ import { addCharge, addIntent, type Booking, collect, type Paid } from './world/
 import { getPayout, type PayoutFailure, returnMoney, takePayout } from './world/payouts.ts'
 import { failRefund, feeShare, makeRefund } from './world/refunds.ts'
 import { runDue } from './world/timers.ts'
-import { makeReversal } from './world/transfers.ts'
+import { makeReversal } from './world/reversals.ts'
 import { createVouchers, idsOf, type PaymentIds, type VoucherControl } from './world/vouchers.ts'
 
 export interface RefundOrder {

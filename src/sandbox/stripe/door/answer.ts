@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { toError } from '../../../errors.ts'
 import type { Answer, Reaction, Request } from '../../stand-in.ts'
 import { type Asked, nowMs, type State, stamp } from '../state.ts'
@@ -6,6 +5,7 @@ import { runDue } from '../world/timers.ts'
 import { checkKey, findCaller } from './caller.ts'
 import { carryOut, type Ready, readReady } from './carry-out.ts'
 import { refusalOf, type StripeFault, takeFault } from './faults.ts'
+import { failureOf, headersOf, loseBefore, spoil, wait } from './spoil.ts'
 import { findAnswer, inUse, openKey, type Recorded } from './idempotency.ts'
 import { NotModelled } from './not-modelled.ts'
 import { Refusal } from './refusal.ts'
@@ -57,7 +57,7 @@ async function serve(state: State, visit: Visit): Promise<Reaction> {
   checkKey(state, request)
   const ready = readReady(state, request, findCaller(state, request))
   const answer = await answerOnce(state, visit, ready)
-  return await spoil(visit, answer)
+  return await spoil(fault, answer, visit.closed)
 }
 
 async function answerOnce(state: State, visit: Visit, ready: Ready): Promise<Answer> {
@@ -75,19 +75,24 @@ async function answerOnce(state: State, visit: Visit, ready: Ready): Promise<Ans
   try {
     return await execute(state, visit, ready, recorded)
   } finally {
-    if (recorded.answer === undefined) state.keys.delete(slot)
+    // Only its own: a day may have passed meanwhile, and the key may be at work again.
+    if (recorded.answer === undefined && state.keys.get(slot) === recorded) state.keys.delete(slot)
   }
 }
 
 /** Runs the endpoint unless a fault says otherwise; what it came to is kept under the key before anybody hears of it. */
 async function execute(state: State, visit: Visit, ready: Ready, recorded?: Recorded): Promise<Answer> {
   const { asked, closed, fault, key, requestId } = visit
-  if (fault?.kind === 'slow' && fault.executes !== 'first') await wait(fault.delayMs, closed)
-  const broken = fault?.kind === 'error' ? failure(visit, fault) : undefined
+  if (fault?.kind === 'error') asked.code = 'api_error'
+  if (fault?.kind === 'slow' && fault.executes !== 'first') {
+    await wait(fault.delayMs, closed)
+    runDue(state)
+  }
+  const broken = fault?.kind === 'error' ? failureOf(fault, headersOf(key, requestId)) : undefined
   if (broken === undefined || (fault?.kind === 'error' && fault.executed)) {
     asked.executed = true
     const done = carryOut(state, ready, { requestId, key })
-    asked.code = broken === undefined ? done.code : asked.code
+    asked.code ??= done.code
     if (recorded !== undefined && done.isStored) recorded.answer = done.answer
     if (broken === undefined) return done.answer
   }
@@ -95,38 +100,9 @@ async function execute(state: State, visit: Visit, ready: Ready, recorded?: Reco
   return broken
 }
 
-function loseBefore(fault: StripeFault | undefined): Reaction | undefined {
-  if (fault?.kind === 'drop' && !fault.executed) return 'reset'
-  if (fault?.kind === 'freeze' && !fault.executed) return 'hang'
-  return fault?.kind === 'html' && !fault.executed ? proxyPage : undefined
-}
-
-async function spoil({ closed, fault }: Visit, answer: Answer): Promise<Reaction> {
-  switch (fault?.kind) {
-    case 'drop':
-      return 'reset'
-    case 'freeze':
-      return 'hang'
-    case 'html':
-      return proxyPage
-    case 'truncate':
-      return { ...answer, cutAfterBytes: Math.floor(String(answer.body).length / 2) }
-    case 'slow':
-      if (fault.executes === 'first') await wait(fault.delayMs, closed)
-      return answer
-    case 'conflict':
-    case 'error':
-    case 'forbidden':
-    case 'limit':
-    case 'unauthorized':
-    case undefined:
-      return answer
-  }
-}
-
 function refuse(state: State, visit: Visit, thrown: unknown): Reaction {
   const { asked, requestId } = visit
-  const headers = headersOf(visit, requestId)
+  const headers = headersOf(visit.key, requestId)
   if (thrown instanceof Refusal) {
     asked.code = thrown.code
     return { status: thrown.status, headers, body: JSON.stringify({ error: thrown.error }) }
@@ -146,26 +122,4 @@ function refuse(state: State, visit: Visit, thrown: unknown): Reaction {
     headers: { ...headers, 'Stripe-Should-Retry': 'false' },
     body: JSON.stringify({ error }),
   }
-}
-
-function failure(visit: Visit, { shouldRetry, status = 500 }: Extract<StripeFault, { kind: 'error' }>): Answer {
-  visit.asked.code = 'api_error'
-  const advice = shouldRetry === undefined ? {} : { 'Stripe-Should-Retry': String(shouldRetry) }
-  const error = { type: 'api_error', message: 'Sorry, something went wrong. We have been notified of the problem.' }
-  return { status, headers: { ...headersOf(visit, visit.requestId), ...advice }, body: JSON.stringify({ error }) }
-}
-
-function headersOf({ key }: Pick<Visit, 'key'>, requestId: string): Record<string, string> {
-  const echoed = key === undefined ? {} : { 'Idempotency-Key': key }
-  return { 'Content-Type': 'application/json', 'Request-Id': requestId, ...echoed }
-}
-
-async function wait(delayMs: number, closed: AbortSignal): Promise<void> {
-  await delay(delayMs, undefined, { signal: closed })
-}
-
-const proxyPage: Answer = {
-  status: 502,
-  headers: { 'Content-Type': 'text/html' },
-  body: '<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>',
 }

@@ -1,5 +1,6 @@
 import type { Request } from '../../stand-in.ts'
 import type { Book, State } from '../state.ts'
+import { NotModelled } from './not-modelled.ts'
 import { Refusal } from './refusal.ts'
 
 /** Throws a Refusal with 401 unless the request carries our key, as a bearer or as the name of basic. */
@@ -14,8 +15,9 @@ export function checkKey({ secretKey }: State, { headers }: Request): void {
   throw new Refusal(401, { type: 'invalid_request_error', message }, false)
 }
 
-/** The account on whose behalf a request is. Throws a Refusal with 403 for one that the platform has not. */
+/** The account on whose behalf a request is. Throws a Refusal with 403 for one that the platform has not, and NotModelled for a context. */
 export function findCaller(state: State, { headers }: Request): Book {
+  if (headers['stripe-context'] !== undefined) throw new NotModelled('the header Stripe-Context')
   const account = headers['stripe-account']
   const book = state.books.get(account ?? state.platform.id)
   if (book === undefined || book.account.isDeauthorized) throw accountInvalid(account ?? '')

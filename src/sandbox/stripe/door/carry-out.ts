@@ -5,6 +5,7 @@ import { NotModelled } from './not-modelled.ts'
 import { checkParams, type Raw, readForm } from './parameters.ts'
 import { Refusal } from './refusal.ts'
 import { type Found, findRoute } from './routes.ts'
+import { headersOf } from './spoil.ts'
 
 /** A call that may be carried out: known, and with parameters that make sense. */
 export interface Ready extends Found {
@@ -44,11 +45,7 @@ export interface Done {
 export function carryOut(state: State, ready: Ready, caller: { requestId: string; key: string | undefined }): Done {
   const { book, expand, ids, params, path, route } = ready
   const { key, requestId } = caller
-  const headers = {
-    'Content-Type': 'application/json',
-    'Request-Id': requestId,
-    ...(key === undefined ? {} : { 'Idempotency-Key': key }),
-  }
+  const headers = headersOf(key, requestId)
   state.current = { requestId, key: key ?? null }
   try {
     const body = route.run({ state, book, path, ids, params })

@@ -1,7 +1,7 @@
 import type { Dispute, Entry, Happening } from '../records.ts'
 import { listAll, listOf } from '../shelf.ts'
 import { renderEntry } from '../render/moves.ts'
-import { renderDispute } from '../render/payments.ts'
+import { renderDispute } from '../render/refunds.ts'
 import { renderEvent } from '../render/things.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
 import { NotModelled } from './not-modelled.ts'

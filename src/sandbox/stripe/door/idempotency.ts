@@ -1,6 +1,6 @@
 import type { Answer } from '../../stand-in.ts'
 import { nowMs, type State } from '../state.ts'
-import { Refusal } from './refusal.ts'
+import { invalid, Refusal } from './refusal.ts'
 
 /** What a key stands for, on one account. */
 export interface Recorded {
@@ -27,6 +27,7 @@ const keptMs = 24 * 3_600_000
  * parameters. Source: docs.stripe.com/api/idempotent_requests.
  */
 export function findAnswer(state: State, { fingerprint, key, requestId, slot }: Keyed): Answer | undefined {
+  if (key.length > 255) throw invalid('parameter_invalid', 'Idempotency keys can be up to 255 characters long.')
   prune(state)
   const recorded = state.keys.get(slot)
   if (recorded === undefined) return undefined

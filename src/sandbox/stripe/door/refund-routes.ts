@@ -1,6 +1,6 @@
 import type { Charge, Refund, Transfer } from '../records.ts'
 import { listAll, listOf } from '../shelf.ts'
-import { renderRefund } from '../render/payments.ts'
+import { renderRefund } from '../render/refunds.ts'
 import { feeShare, makeRefund, settledShare } from '../world/refunds.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
 import { NotModelled } from './not-modelled.ts'

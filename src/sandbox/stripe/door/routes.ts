@@ -3,14 +3,20 @@ import { payoutRoutes } from './payout-routes.ts'
 import { historyRoutes } from './history-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { refundRoutes } from './refund-routes.ts'
+import { reversalRoutes } from './reversal-routes.ts'
 import { transferRoutes } from './transfer-routes.ts'
 
-export const routes = [...readRoutes, ...transferRoutes, ...payoutRoutes, ...refundRoutes, ...historyRoutes].map(
-  route => ({
-    route,
-    steps: route.path.split('/'),
-  }),
-)
+export const routes = [
+  ...readRoutes,
+  ...transferRoutes,
+  ...reversalRoutes,
+  ...payoutRoutes,
+  ...refundRoutes,
+  ...historyRoutes,
+].map(route => ({
+  route,
+  steps: route.path.split('/'),
+}))
 
 export interface Found {
   readonly route: Route

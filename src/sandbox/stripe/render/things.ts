@@ -3,7 +3,8 @@ import type { Happening, Thing } from '../records.ts'
 import { getBook, type State } from '../state.ts'
 import { renderAccount, renderBank } from './account.ts'
 import { renderEntry, renderPayout, renderReversal, renderTransfer } from './moves.ts'
-import { renderCharge, renderDispute, renderIntent, renderRefund } from './payments.ts'
+import { renderCharge, renderIntent } from './payments.ts'
+import { renderDispute, renderRefund } from './refunds.ts'
 import { seconds } from './seconds.ts'
 
 /** Any object as Stripe shows it. */

@@ -101,7 +101,27 @@ export function collect(state: State, intent: Intent, charge: Charge, paid: Paid
   const { currency = intent.currency, exchangeRate = 1 } = paid.settlement ?? {}
   const amount = Math.round(intent.amount * exchangeRate)
   const availableMs = paid.availableAt?.getTime() ?? atMs + state.settings.settlementDelayMs
-  const fee = paid.stripeFeeCents ?? 0
+  charge.settled = { amount, currency, availableMs }
+  charge.entryId = enterCharge(state, charge, atMs, paid)
+  charge.status = 'succeeded'
+  intent.status = 'succeeded'
+  const { destination } = intent
+  if (destination !== null) {
+    const feeCents = Math.round((intent.feeAmount ?? 0) * exchangeRate)
+    makeTransfer(state, { amount, currency, destination, atMs, charge, feeCents, origin: 'charge' })
+  }
+  announce(state, charge.account, 'charge.succeeded', { kind: 'charge', record: charge }, atMs)
+  announce(state, charge.account, 'payment_intent.succeeded', { kind: 'payment_intent', record: intent }, atMs)
+}
+
+/** Gives the id of the entry. */
+function enterCharge(
+  state: State,
+  charge: Charge,
+  atMs: number,
+  { settlement, stripeFeeCents = 0 }: Paid,
+): string | null {
+  const { amount = 0, availableMs, currency = charge.currency } = charge.settled ?? {}
   const [entry] = move(state, {
     currency,
     atMs,
@@ -110,30 +130,13 @@ export function collect(state: State, intent: Intent, charge: Charge, paid: Paid
         account: charge.account,
         type: charge.method === 'card' ? 'charge' : 'payment',
         amount,
-        fee,
+        fee: stripeFeeCents,
         source: charge.id,
         availableMs,
-        exchangeRate: paid.settlement === undefined ? null : exchangeRate,
+        exchangeRate: settlement?.exchangeRate ?? null,
       },
     ],
-    outside: { guests: -amount, stripe: fee },
+    outside: { guests: -amount, stripe: stripeFeeCents },
   })
-  charge.entryId = entry?.id ?? null
-  charge.settled = { amount, currency, availableMs }
-  charge.status = 'succeeded'
-  intent.status = 'succeeded'
-  if (intent.destination !== null) {
-    const feeCents = Math.round((intent.feeAmount ?? 0) * exchangeRate)
-    makeTransfer(state, {
-      amount,
-      currency,
-      destination: intent.destination,
-      atMs,
-      charge,
-      feeCents,
-      origin: 'charge',
-    })
-  }
-  announce(state, charge.account, 'charge.succeeded', { kind: 'charge', record: charge }, atMs)
-  announce(state, charge.account, 'payment_intent.succeeded', { kind: 'payment_intent', record: intent }, atMs)
+  return entry?.id ?? null
 }

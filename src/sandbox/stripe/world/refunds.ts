@@ -3,7 +3,7 @@ import { addTo, put } from '../shelf.ts'
 import { getBook, type State, stamp } from '../state.ts'
 import { announce } from './events.ts'
 import { move } from './money.ts'
-import { makeReversal } from './transfers.ts'
+import { findPayment, makeReversal } from './reversals.ts'
 
 export interface RefundOrder {
   readonly charge: Charge
@@ -24,20 +24,7 @@ export function makeRefund(state: State, order: RefundOrder): Refund {
   const settled = settledShare(charge, amount)
   const reversal = transfer === undefined ? undefined : takeBack(state, order, transfer, settled, stamped.id)
   if (transfer === undefined && order.feeBackCents > 0) giveFeeBack(state, order)
-  const [entry] = move(state, {
-    currency: charge.settled?.currency ?? charge.currency,
-    atMs,
-    legs: [
-      {
-        account: charge.account,
-        type: charge.method === 'card' ? 'refund' : 'payment_refund',
-        amount: -settled,
-        source: stamped.id,
-        availableMs: Math.max(atMs, charge.settled?.availableMs ?? atMs),
-      },
-    ],
-    outside: { guests: settled },
-  })
+  const entryId = payBack(state, order, settled, stamped.id)
   charge.amountRefunded += amount
   if (transfer === undefined) charge.feeRefunded += order.feeBackCents
   const refund: Refund = {
@@ -46,7 +33,7 @@ export function makeRefund(state: State, order: RefundOrder): Refund {
     intentId: charge.intentId,
     amount,
     currency: charge.currency,
-    entryId: entry?.id ?? null,
+    entryId,
     reversalId: reversal?.id ?? null,
     transferId: transfer?.id ?? null,
     reason: order.reason ?? null,
@@ -87,6 +74,25 @@ export function settledShare({ amount: whole, settled }: Charge, amount: number)
   return settled === null || settled.amount === whole ? amount : Math.round((settled.amount * amount) / whole)
 }
 
+/** Gives the id of the entry. */
+function payBack(state: State, { atMs, charge }: RefundOrder, cents: number, source: string): string | null {
+  const [entry] = move(state, {
+    currency: charge.settled?.currency ?? charge.currency,
+    atMs,
+    legs: [
+      {
+        account: charge.account,
+        type: charge.method === 'card' ? 'refund' : 'payment_refund',
+        amount: -cents,
+        source,
+        availableMs: Math.max(atMs, charge.settled?.availableMs ?? atMs),
+      },
+    ],
+    outside: { guests: cents },
+  })
+  return entry?.id ?? null
+}
+
 function takeBack(state: State, order: RefundOrder, transfer: Transfer, amount: number, refundId: string): Reversal {
   const { atMs, charge, feeBackCents } = order
   return makeReversal(state, { transfer, amount, feeBackCents: settledShare(charge, feeBackCents), atMs, refundId })
@@ -97,7 +103,7 @@ function giveFeeBack(state: State, { atMs, charge, feeBackCents }: RefundOrder):
   const transfer = charge.transferId === null ? undefined : state.transfers.byId.get(charge.transferId)
   if (transfer === undefined) return
   const amount = settledShare(charge, feeBackCents)
-  const payment = getBook(state, transfer.destination).charges.byId.get(transfer.destinationPaymentId)
+  const payment = findPayment(state, transfer)
   if (payment !== undefined) payment.feeRefunded += amount
   const availableMs = Math.max(atMs, transfer.availableMs)
   const source = charge.applicationFeeId

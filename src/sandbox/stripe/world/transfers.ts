@@ -1,4 +1,4 @@
-import type { Charge, Metadata, Reversal, Transfer } from '../records.ts'
+import type { Charge, Metadata, Transfer } from '../records.ts'
 import { addTo, put } from '../shelf.ts'
 import { getBook, type State, stamp } from '../state.ts'
 import { announce } from './events.ts'
@@ -55,77 +55,6 @@ export function makeTransfer(state: State, order: TransferOrder): Transfer {
   addPayment(state, { transfer, payment, entryId: paymentEntry?.id ?? null, feeCents, charge })
   announce(state, state.platform.id, 'transfer.created', { kind: 'transfer', record: transfer }, atMs)
   return transfer
-}
-
-export interface ReversalOrder {
-  readonly transfer: Transfer
-  readonly amount: number
-  /** Of the application fee: given back to the account with it. */
-  readonly feeBackCents: number
-  readonly atMs: number
-  readonly refundId?: string
-  readonly metadata?: Metadata
-}
-
-/** Takes money of a transfer back to the platform, out of what is pending while the transfer's own money is. Checks nothing. */
-export function makeReversal(state: State, order: ReversalOrder): Reversal {
-  const { amount, atMs, feeBackCents, transfer } = order
-  const stamped = stamp(state, 'trr', atMs)
-  const availableMs = Math.max(atMs, transfer.availableMs)
-  const payment = getBook(state, transfer.destination).charges.byId.get(transfer.destinationPaymentId)
-  const platform = { account: state.platform.id, availableMs }
-  const [entry] = move(state, {
-    currency: transfer.currency,
-    atMs,
-    legs: [
-      { ...platform, type: 'transfer_refund', amount, source: stamped.id },
-      {
-        account: transfer.destination,
-        type: 'payment_refund',
-        amount: -amount,
-        fee: -feeBackCents,
-        source: payment?.id ?? null,
-        availableMs,
-      },
-      ...(feeBackCents === 0
-        ? []
-        : [
-            {
-              ...platform,
-              type: 'application_fee_refund' as const,
-              amount: -feeBackCents,
-              source: payment?.applicationFeeId ?? null,
-            },
-          ]),
-    ],
-  })
-  const reversal: Reversal = {
-    ...stamped,
-    transferId: transfer.id,
-    amount,
-    currency: transfer.currency,
-    entryId: entry?.id ?? '',
-    refundId: order.refundId ?? null,
-    metadata: order.metadata ?? {},
-  }
-  state.reversals.set(reversal.id, reversal)
-  transfer.amountReversed += amount
-  transfer.reversals = [...transfer.reversals, reversal]
-  countFeeBack(state, transfer, feeBackCents)
-  if (payment !== undefined) {
-    payment.amountRefunded += amount
-    payment.feeRefunded += feeBackCents
-    announce(state, transfer.destination, 'charge.refunded', { kind: 'charge', record: payment }, atMs)
-  }
-  announce(state, state.platform.id, 'transfer.reversed', { kind: 'transfer', record: transfer }, atMs)
-  return reversal
-}
-
-/** The charge's own count, in its own currency. */
-function countFeeBack(state: State, { sourceChargeId }: Transfer, cents: number): void {
-  const charge = getBook(state, state.platform.id).charges.byId.get(sourceChargeId ?? '')
-  if (charge?.settled == null) return
-  charge.feeRefunded += Math.round((cents * charge.amount) / charge.settled.amount)
 }
 
 function takeFee({ platform }: State, charge: Charge | undefined, cents: number, availableMs: number) {
