@@ -1,61 +1,26 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../../src/database/open-transfers.ts'
 import { listTransferCandidates } from '../../src/database/payment-transfers.ts'
 import type { OperationState } from '../../src/database/tables.ts'
 import { addBooking } from '../support/bookings.ts'
 import { testDatabase } from '../support/database.ts'
+import { addOperation } from '../support/operations.ts'
 
 interface NewOperation {
   readonly state: OperationState
   readonly kind?: 'transfer' | 'payout'
   readonly createdAt?: string
   readonly wakeAt?: string
-  readonly live?: boolean
 }
 
 /** An operation of one row, as the ledger would have left it; gives its id. */
-async function addOperation(db: Db, rowId: number, wanted: NewOperation): Promise<string> {
-  const { createdAt = '2026-03-10T10:00:00Z', kind = 'transfer', state } = wanted
-  const id = uuidv7()
-  const at = new Date(createdAt)
-  const wasSent = state !== 'planned' && state !== 'held'
-  await db.transaction().execute(async trx => {
-    await trx
-      .insertInto('jobs.money_operations')
-      .values({
-        id,
-        kind,
-        subject: String(rowId),
-        state,
-        origin: 'sent',
-        idempotency_key: `${kind}:${id}:g1`,
-        amount: 8_500,
-        currency: 'eur',
-        account: 'acct_1',
-        stripe_id: state === 'created' || state === 'paid' ? `tr_of_${id}` : null,
-        request: '{}',
-        request_hash: 'x',
-        reason: state === 'held' || state === 'blocked' ? 'why' : null,
-        wake_at: wanted.wakeAt === undefined ? null : new Date(wanted.wakeAt),
-        first_sent_at: wasSent ? at : null,
-        last_sent_at: wasSent ? at : null,
-        sends: wasSent ? 1 : 0,
-        run_id: uuidv7(),
-        created_at: at,
-        updated_at: at,
-        finished_at: ['paid', 'failed', 'canceled', 'rejected'].includes(state) ? at : null,
-      })
-      .execute()
-    const live = wanted.live ?? !['failed', 'canceled', 'rejected'].includes(state)
-    await trx
-      .insertInto('jobs.money_operation_items')
-      .values({ operation_id: id, kind, payment_transfer_id: rowId, amount: 8_500, live })
-      .execute()
-  })
-  return id
+async function addRowOperation(db: Db, rowId: number, wanted: NewOperation): Promise<string> {
+  const { createdAt = '2026-03-10T10:00:00Z', kind = 'transfer', state, wakeAt } = wanted
+  const rows = { [rowId]: 8_500 }
+  const times = wakeAt === undefined ? {} : { wake_at: new Date(wakeAt) }
+  return await addOperation(db, { state, kind, rows, account: 'acct_1', created_at: new Date(createdAt), ...times })
 }
 
 /** Counts the statements that go through it. */
@@ -185,22 +150,22 @@ t.test('an expert who is gone, a shared account and a second row of one payment 
 t.test('the latest transfer of a row counts, and a payout of it is seen', async t => {
   const { db } = await testDatabase(t)
   const row = await addBooking(db)
-  await addOperation(db, row, { state: 'canceled', createdAt: '2026-03-01T00:00:00Z' })
+  await addRowOperation(db, row, { state: 'canceled', createdAt: '2026-03-01T00:00:00Z' })
   const wakeAt = '2026-03-05T00:00:00Z'
-  const latest = await addOperation(db, row, { state: 'blocked', createdAt: '2026-03-02T00:00:00Z', wakeAt })
-  await addOperation(db, row, { state: 'failed', kind: 'payout' })
+  const latest = await addRowOperation(db, row, { state: 'blocked', createdAt: '2026-03-02T00:00:00Z', wakeAt })
+  await addRowOperation(db, row, { state: 'failed', kind: 'payout' })
   const read = async () => (await listTransferCandidates(db)).rows[0]
   t.match(await read(), {
     operation: {
       id: latest,
       state: 'blocked',
-      reason: 'why',
+      reason: 'insufficient_funds',
       wakeAt: new Date(wakeAt),
       createdAt: new Date('2026-03-02'),
     },
     hasPayout: false,
   })
-  await addOperation(db, row, { state: 'sending', kind: 'payout' })
+  await addRowOperation(db, row, { state: 'sending', kind: 'payout' })
   t.match(await read(), { operation: { id: latest }, hasPayout: true })
 })
 
@@ -208,15 +173,15 @@ t.test('transfers that are not through are listed, whatever has become of their 
   const { db } = await testDatabase(t)
   const wanted: string[] = []
   for (const state of ['planned', 'sending', 'unknown'] as const) {
-    wanted.push(await addOperation(db, await addBooking(db, { status: 'REFUNDED' }), { state }))
+    wanted.push(await addRowOperation(db, await addBooking(db, { status: 'REFUNDED' }), { state }))
   }
   const wakeAt = '2026-03-11T00:00:00Z'
   const row = await addBooking(db)
-  wanted.push(await addOperation(db, row, { state: 'blocked', wakeAt }))
+  wanted.push(await addRowOperation(db, row, { state: 'blocked', wakeAt }))
   for (const state of ['held', 'created', 'failed', 'canceled', 'rejected'] as const) {
-    await addOperation(db, await addBooking(db), { state })
+    await addRowOperation(db, await addBooking(db), { state })
   }
-  await addOperation(db, await addBooking(db), { state: 'sending', kind: 'payout' })
+  await addRowOperation(db, await addBooking(db), { state: 'sending', kind: 'payout' })
   const open = await listOpenTransfers(db)
   t.same(
     open.map(({ id }) => id),

@@ -9,6 +9,7 @@ import {
   subtractMonths,
 } from '../../src/jobs/process-tasks.ts'
 import { deleteOldRecords, type Purged } from '../../src/database/retention.ts'
+import { operationStates } from '../../src/database/tables.ts'
 import {
   addAuditEntry,
   addDeadLetter,
@@ -22,6 +23,7 @@ import {
 } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { applyAll, planOf, testContext } from '../support/job-context.ts'
+import { addOperation } from '../support/operations.ts'
 
 const now = '2027-03-31T04:00:00.000Z'
 const all = { owedPings: 0, hasProfiles: true }
@@ -58,6 +60,9 @@ t.test('each kind of record has its own time, counted from now', async t => {
       ['purge', 'jobs.dead_letters', '2026-02-28T04:00:00.000Z'],
       ['purge', 'jobs.audit_entries', '2020-03-31T04:00:00.000Z'],
       ['purge', 'jobs.token_refreshes', now],
+      ['purge', 'jobs.outbox', '2026-12-31T04:00:00.000Z'],
+      ['purge', 'jobs.money_operation_items', '2020-03-31T04:00:00.000Z'],
+      ['purge', 'jobs.money_operations', '2020-03-31T04:00:00.000Z'],
     ],
   )
   t.equal(new Set(effects.map(effect => effect.subject)).size, effects.length, 'no two effects have one subject')
@@ -148,6 +153,9 @@ t.test('every other record goes when its time is up and not a millisecond before
     'jobs.dead_letters': 1,
     'jobs.audit_entries': 1,
     'jobs.token_refreshes': 1,
+    'jobs.outbox': 0,
+    'jobs.money_operation_items': 0,
+    'jobs.money_operations': 0,
     pings_delivered: 0,
     pings_dropped: 0,
     pings_owed: 0,
@@ -167,6 +175,51 @@ t.test('every other record goes when its time is up and not a millisecond before
     (await readAll(db, 'jobs.token_refreshes')).map(refresh => refresh.clerk_user_id),
     [here],
   )
+})
+
+t.test(
+  'a notice goes 90 days after it was written when it was sent or dropped, and stays while it is owed',
+  async t => {
+    const { db } = await testDatabase(t)
+    const kept: string[] = []
+    for (const state of ['pending', 'sending', 'sent', 'unknown', 'dropped', 'poison'] as const) {
+      for (const ms of [-1, 0]) {
+        const created_at = daysAgo(90, ms)
+        const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
+        await db
+          .insertInto('jobs.outbox')
+          .values({ ...notice, occurrence: state, payload: '{}', state, next_attempt_at: created_at, created_at })
+          .execute()
+        if (ms === 0 || !['sent', 'dropped'].includes(state)) kept.push(`${state} ${ms}`)
+      }
+    }
+    const context = testContext(db, now)
+    const plan = await planOf(processTasks, context)
+    t.match((await applyAll(processTasks, plan.effects, context)).counts, { 'jobs.outbox': 2 })
+    const left = (await readAll(db, 'jobs.outbox')).map(row => `${row.state} ${row.subject.split(' ')[1]}`)
+    t.same(left.toSorted(), kept.toSorted())
+  },
+)
+
+t.test('an operation and its rows go after seven years when it is through, and never before', async t => {
+  const { db } = await testDatabase(t)
+  const kept: string[] = []
+  for (const state of operationStates) {
+    for (const ms of [-1, 0]) {
+      for (const kind of ['transfer', 'payout'] as const) {
+        const id = await addOperation(db, { kind, state, updated_at: monthsAgo(84, ms) })
+        const isThrough = ['paid', 'failed', 'canceled', 'rejected'].includes(state)
+        if (ms === 0 || !(isThrough || (state === 'created' && kind === 'transfer'))) kept.push(id)
+      }
+    }
+  }
+  const failed = await addOperation(db, { state: 'failed', updated_at: monthsAgo(84, -1) })
+  kept.push(failed, await addOperation(db, { state: 'created', updated_at: monthsAgo(0), replaces: failed }))
+  const context = testContext(db, now)
+  const plan = await planOf(processTasks, context)
+  const { counts } = await applyAll(processTasks, plan.effects, context)
+  t.match(counts, { 'jobs.money_operations': 9, 'jobs.money_operation_items': 10 })
+  t.same((await readAll(db, 'jobs.money_operations')).map(row => row.id).toSorted(), kept.toSorted())
 })
 
 t.test('many records go in batches, and a run that must stop stops between two of them', async t => {
