@@ -212,6 +212,44 @@ t.test('a refused key ends the run at once', async t => {
   t.same(await readAll(world.db, 'jobs.money_operations'), [])
 })
 
+t.test('a payout of nobody freezes its account alone, until somebody resolves the finding', async t => {
+  const world = await payoutWorld(t)
+  const [frozen, well] = [await world.addExpert('ana'), await world.addExpert('rui')]
+  for (const [account, expert] of [
+    [frozen, 'ana'],
+    [frozen, 'ana'],
+    [well, 'rui'],
+  ] as const) {
+    await world.addBooking(account, { expert })
+  }
+  const stray = world.stripe.payOutAsOldCode({
+    account: frozen,
+    amountCents: 8_500,
+    at: new Date('2026-03-10T06:00:00Z'),
+  })
+  await world.pay()
+  t.same(world.outflow(), { [frozen]: 8_500, [well]: 8_500 })
+  const [finding] = await readAll(world.db, 'jobs.findings')
+  t.match(finding, { kind: 'payout-unexplained', subject: stray, details: { account: frozen, amountCents: 8_500 } })
+  const resolved = await world.operate('POST', `/findings/${finding?.id}/resolve`, { note: 'row 1 was paid by it' })
+  t.equal(resolved.statusCode, 200)
+  await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${stray} where id = 1`.execute(world.db)
+  await world.pay()
+  t.same(world.outflow(), { [frozen]: 17_000, [well]: 8_500 })
+  t.same((await readAll(world.db, 'jobs.findings')).length, 1)
+})
+
+t.test('with the key of another Stripe account nothing is even read', async t => {
+  const world = await payoutWorld(t)
+  await world.addBooking(await world.addExpert('ana'), { expert: 'ana' })
+  await sql`insert into jobs.stripe_account (account, live, pinned_at) values ('acct_other', false, now())
+    on conflict (only_row) do update set account = 'acct_other'`.execute(world.db)
+  const before = world.stripe.calls().length
+  t.match(await world.pay(), { statusCode: 489, json: { outcome: 'failed' } })
+  t.ok(world.stripe.calls().length <= before + 1, 'but whose key it is')
+  t.same(await readAll(world.db, 'jobs.money_operations'), [])
+})
+
 t.test('a database as the old code leaves it: nothing is paid again, and a person is told what to decide', async t => {
   const world = await payoutWorld(t, { MONEY_SINCE: '2026-03-09T00:00:00Z' })
   const { stripe } = world
