@@ -2,18 +2,6 @@ import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 import type { OperationKind } from './tables.ts'
 
-/**
- * Cents of a currency that left, or may have left, since `since`: operations of which nobody knows that they moved
- * nothing. What was only recorded, held, refused or given up does not count.
- */
-export async function sumSentSince(db: Db, currency: string, since: Date): Promise<number> {
-  const { rows } = await sql<{ cents: string }>`
-    select coalesce(sum(amount), 0) as cents from jobs.money_operations
-    where origin = 'sent' and currency = ${currency} and first_sent_at > ${since}
-      and state in ('sending', 'unknown', 'created', 'paid', 'failed')`.execute(db)
-  return Number(rows[0]?.cents ?? 0)
-}
-
 export interface Brakes {
   /** Cents of the currency that left, or may have left, without the operation asked about. */
   readonly sentCents: number
@@ -33,7 +21,9 @@ export interface BrakesQuery {
   readonly except: string | null
 }
 
-/** What speaks against sending, in one statement. Ask under `lockCurrency`, or two may pass where one fits. */
+/**
+ * What speaks against sending, in one statement. What was only recorded, held, refused or given up did not leave. Ask under `lockCurrency`, or two may pass where one fits.
+ */
 export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
   const { account, currency, except, kind, rowIds, since } = query
   const { rows } = await sql<{ cents: string; rejected: boolean; blocked: boolean }>`

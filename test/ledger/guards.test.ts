@@ -123,16 +123,20 @@ t.test('two processes that want one balance at once make one payout', async t =>
   const world = await moneyWorld(t)
   const [one, two] = [await duePayout(world), await duePayout(world)]
   const runs = [await world.run('one'), await world.run('two')]
-  let waiting: (() => void) | undefined
+  const begun = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
   const cut = world.ledger({
     db: world.pool(),
-    onStep: at('intent', async () => await new Promise<void>(resolve => (waiting = resolve))),
+    onStep: at('intent', async () => {
+      begun.resolve()
+      await released.promise
+    }),
   })
 
   const first = cut.createPayout(one.order, runs[0] as LedgerRun)
-  while (waiting === undefined) await new Promise(resolve => setTimeout(resolve, 5))
+  await begun.promise
   const second = await world.ledger().createPayout(two.order, runs[1] as LedgerRun)
-  waiting()
+  released.resolve()
 
   t.match(second, { counts: { lane_taken: 1 }, amountCents: 0 })
   t.match(await first, { amountCents: netCents })
@@ -269,9 +273,11 @@ t.test('two who resume the same operation send it once', async t => {
   }
   // Both have looked up and found nothing before either goes on.
   let arrived = 0
+  const both = Promise.withResolvers<void>()
   const meet = at('facts', async () => {
     arrived += 1
-    while (arrived < 2) await new Promise(resolve => setTimeout(resolve, 5))
+    if (arrived === 2) both.resolve()
+    await both.promise
   })
   const runs = [await world.run('one'), await world.run('two')]
   const postings = await Promise.all(

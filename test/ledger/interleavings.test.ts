@@ -125,7 +125,7 @@ async function playOne(play: Play, command: Command): Promise<void> {
       )
       break
     case 'settle':
-      await settle(world, command.as as 'paid' | 'failed' | 'canceled')
+      await settle(world, command.as)
       break
     case 'disable':
       vendor.setAccount({ payoutsEnabled: command.payoutsEnabled })

@@ -215,6 +215,25 @@ t.test('what may have been sent is not given up when the facts change, until it 
   t.equal(keys.length, 1)
 })
 
+t.test('what was sent is found and kept, though its row changed and its key is long forgotten', async t => {
+  const world = await moneyWorld(t)
+  const { clock, db, ledger, operations, row, run, vendor } = world
+  const id = await world.addRow('COMPLETED', vendor.book('destination'))
+  vendor.setFault('answer lost')
+  await t.rejects(ledger().createPayout(payoutOrder(vendor.account, [id]), await run(payouts)), {
+    code: 'outcome_unknown',
+  })
+  vendor.setFault(undefined)
+  await sql`update payment_transfers set status = 'REFUNDED' where id = ${id}`.execute(db)
+  clock.advance(26 * hourMs)
+
+  const posting = await ledger().resume((await operations())[0]?.id ?? '', await run(payouts))
+
+  t.match(posting, { amountCents: netCents, findings: [{ kind: 'paid-row-changed' }] })
+  t.match(await operations(), [{ state: 'created', stripe_id: posting.receipt }])
+  t.match(await row(id), { status: 'REFUNDED', payout_id: null })
+})
+
 t.test('an answer to a key that was given up is no receipt, and a person hears of it', async t => {
   const { db, id, order, run, row, vendor, world } = await payoutAnswered(t, [])
   const ledger = world.ledger({

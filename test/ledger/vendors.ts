@@ -245,8 +245,15 @@ export function scripted(_t: Test, clock: Clock): Vendor {
           if (used + request.amountCents > 7000) return { kind: 'refused', code: 'amount_too_large' }
           const { amountCents, currency, destination, operationId, paymentTransferId } = request
           const object: Transfer = {
-            ...{ id: next('tr'), destination, amountCents, currency, reversedCents: 0, chargeId },
-            ...{ operationId, paymentTransferId, createdAt: clock() },
+            id: next('tr'),
+            destination,
+            amountCents,
+            currency,
+            reversedCents: 0,
+            chargeId,
+            operationId,
+            paymentTransferId,
+            createdAt: clock(),
           }
           transfers.set(object.id, object)
           return { kind: 'done', object, replayed: false }
