@@ -120,7 +120,7 @@ export function eligibleFrom(paidAt: Date, appointmentEndsAt: Date, country: str
 /** Days that a payment has to age for an expert of that country, given in any letter case. */
 export function payoutDelayDays(country: string | null): number {
   const code = (country ?? '').trim().toUpperCase()
-  return Object.hasOwn(delayDaysByCountry, code) ? (delayDaysByCountry[code] ?? defaultDelayDays) : defaultDelayDays
+  return delayDaysByCountry[code] ?? defaultDelayDays
 }
 
 function judgeRow({ amountCents, currency, status }: Booking): Verdict | undefined {
