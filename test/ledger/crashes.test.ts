@@ -6,6 +6,8 @@ import { isFullRun } from '../support/database.ts'
 import { scripted, standIn, type Booked, type WriteFault } from './vendors.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
+t.setTimeout(isFullRun ? 1_200_000 : 240_000)
+
 const hourMs = 60 * 60_000
 const vendors = [scripted, standIn]
 const kinds = ['payout', 'transfer'] as const

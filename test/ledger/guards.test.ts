@@ -5,6 +5,8 @@ import type { LedgerRun } from '../../src/ledger/ledger.ts'
 import type { LedgerStep } from '../../src/ledger/parts.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
+t.setTimeout(240_000)
+
 /** A COMPLETED row with its money on the account, and the order to pay it out. */
 async function duePayout(world: World, count = 1) {
   const ids: number[] = []

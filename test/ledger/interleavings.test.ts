@@ -9,6 +9,8 @@ import { isFullRun } from '../support/database.ts'
 import type { Booked, WriteFault } from './vendors.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
+t.setTimeout(isFullRun ? 1_200_000 : 240_000)
+
 const hourMs = 60 * 60_000
 const rowCount = 4
 const anyRow = fc.nat(rowCount - 1)

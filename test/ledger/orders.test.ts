@@ -2,6 +2,8 @@ import t from 'tap'
 import { moneyWorld, netCents, payoutOrder, transferOrder } from './world.ts'
 import { scripted, standIn } from './vendors.ts'
 
+t.setTimeout(240_000)
+
 for (const vendorOf of [scripted, standIn]) {
   t.test(`with the ${vendorOf.name} vendor`, async t => {
     t.test('a payout pays its rows once, and says so to the expert and in the audit', async t => {

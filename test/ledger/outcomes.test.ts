@@ -4,6 +4,8 @@ import { approveOperation } from '../../src/database/money-approvals.ts'
 import type { Payout, PayoutRequest, WriteAnswer } from '../../src/providers/payments.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
+t.setTimeout(240_000)
+
 const hourMs = 60 * 60_000
 const payouts = 'process-pending-payouts'
 
@@ -232,6 +234,30 @@ t.test('what was sent is found and kept, though its row changed and its key is l
   t.match(posting, { amountCents: netCents, findings: [{ kind: 'paid-row-changed' }] })
   t.match(await operations(), [{ state: 'created', stripe_id: posting.receipt }])
   t.match(await row(id), { status: 'REFUNDED', payout_id: null })
+})
+
+t.test('a receipt that comes after all is over changes nothing', async t => {
+  const world = await moneyWorld(t)
+  const { db, ledger, operations, row, run, vendor } = world
+  const id = await world.addRow('COMPLETED', vendor.book('destination'))
+  const sleeper = ledger({
+    onStep: async step => {
+      if (step !== 'answered') return
+      // While it slept its successor found the payout, and the bank sent it back.
+      const [operation] = await operations()
+      const found = await ledger().resume(operation?.id ?? '', await run('other'))
+      vendor.setPayout(found.receipt ?? '', 'failed')
+      await ledger().settlePayout(operation?.id ?? '', await run('other'))
+    },
+  })
+
+  const posting = await sleeper.createPayout(payoutOrder(vendor.account, [id]), await run(payouts))
+
+  t.match(posting, { counts: { already_recorded: 1 }, amountCents: 0, findings: [] })
+  t.match(await operations(), [{ state: 'failed' }])
+  t.match(await row(id), { status: 'COMPLETED', payout_id: null })
+  const audit = await db.selectFrom('jobs.audit_entries').select('action').orderBy('id').execute()
+  t.same(audit, [{ action: 'operation.created' }, { action: 'operation.failed' }])
 })
 
 t.test('an answer to a key that was given up is no receipt, and a person hears of it', async t => {
