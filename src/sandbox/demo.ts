@@ -1,23 +1,8 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
+import { type DemoExpert, demoExperts, insertExperts } from './demo/experts.ts'
 
-export interface DemoExpert {
-  readonly clerkUserId: string
-  readonly firstName: string
-  readonly lastName: string
-  readonly country: string
-  readonly timezone: string
-}
-
-/** The demo's experts, from the first zone on Earth to begin a day to one of the last. */
-export const demoExperts: readonly DemoExpert[] = [
-  expert('user_demo_tia', 'Tia', 'Tebano', 'KI', 'Pacific/Kiritimati'),
-  expert('user_demo_aroha', 'Aroha', 'Ngata', 'NZ', 'Pacific/Auckland'),
-  expert('user_demo_ravi', 'Ravi', 'Menon', 'IN', 'Asia/Kolkata'),
-  expert('user_demo_ines', 'Inês', 'Carvalho', 'PT', 'Europe/Lisbon'),
-  expert('user_demo_bruno', 'Bruno', 'Azevedo', 'BR', 'America/Sao_Paulo'),
-  expert('user_demo_grace', 'Grace', 'Okafor', 'US', 'America/Los_Angeles'),
-]
+export { type DemoExpert, demoExperts } from './demo/experts.ts'
 
 export interface DemoCounts {
   readonly experts: number
@@ -30,7 +15,7 @@ export interface DemoCounts {
 const daysOver = [-30, -3, -1]
 const daysAhead = [0, 1, 14]
 
-/** Fills an empty marketplace with a small believable demo, the same one at the same `now`. */
+/** Fills an empty marketplace with a small believable demo, the same one at the same `now`; `seedMoney` adds the bookings. */
 export async function seedDemo(db: Db, now: Date): Promise<DemoCounts> {
   const rows = [...demoExperts.flatMap(someone => blockDays(someone, now)), ...blockDaysInNoZone(now)]
   await db.transaction().execute(async tx => {
@@ -45,31 +30,6 @@ export async function seedDemo(db: Db, now: Date): Promise<DemoCounts> {
     blockedDates: rows.length,
     blockedDatesOver: rows.filter(row => row.over).length,
   }
-}
-
-function expert(
-  clerkUserId: string,
-  firstName: string,
-  lastName: string,
-  country: string,
-  timezone: string,
-): DemoExpert {
-  return { clerkUserId, firstName, lastName, country, timezone }
-}
-
-async function insertExperts(db: Db): Promise<void> {
-  const experts = sql`jsonb_to_recordset(${JSON.stringify(demoExperts)})
-    as e ("clerkUserId" text, "firstName" text, "lastName" text, country text, timezone text)`
-  await sql`
-    insert into users ("clerkUserId", email, first_name, last_name, country)
-    select "clerkUserId", lower("clerkUserId") || '@example.com', "firstName", "lastName", country from ${experts}`.execute(
-    db,
-  )
-  await sql`
-    insert into profiles ("clerkUserId", "firstName", "lastName", "isVerified", published)
-    select "clerkUserId", "firstName", "lastName", true, true from ${experts}`.execute(db)
-  await sql`
-    insert into schedules ("clerkUserId", timezone) select "clerkUserId", timezone from ${experts}`.execute(db)
 }
 
 interface DemoBlockedDate {
