@@ -3,6 +3,8 @@ import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { sql } from 'kysely'
 import { isFine, type JobResult, playFirstRound } from './first-round.ts'
+import { readMoneyReport } from './money-report.ts'
+import { printMoney } from './print-money.ts'
 import { startWorld, type World } from './world.ts'
 
 const oldestNode = 24
@@ -65,6 +67,7 @@ async function play({ once, verbose, ...options }: Options): Promise<void> {
     console.error(styleText('dim', `QStash delivers ${job}`, { stream: process.stderr }))
   })
   printRound(results, before, await countRows(world))
+  printMoney(await readMoneyReport(world.db, world.money))
   console.log(`\nFrom nothing to here in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`)
   const fine = results.every(isFine)
   if (!fine) console.log('Something did not go as a healthy demo does: see the table above.')
@@ -108,18 +111,28 @@ function printRound(results: readonly JobResult[], before: RowCounts, after: Row
   console.log(`\n${jobs.toString()}\n${rows.toString()}`)
 }
 
-function printWayOn({ betterStack, databaseUrl, operatorToken, qstash, url }: World): void {
+function printWayOn({ betterStack, databaseUrl, environmentFile, operatorToken, qstash, stripe, url }: World): void {
   const bearer = `-H 'Authorization: Bearer ${operatorToken}'`
   console.log(`
 The service stays up, and the schedules keep firing. Ctrl-C stops all of it.
 
   service       ${url}
   QStash        ${qstash.url}
+  Stripe        ${stripe.url}
   Better Stack  ${betterStack.url}
   PostgreSQL    ${databaseUrl}
 
+What to try, in another terminal in this directory:
+
+  set -a; . ${environmentFile}; set +a
+
+  npm run cli -- findings
+  npm run cli -- run process-pending-payouts --dry-run
+  npm run cli -- operations --state held
+  npm run cli -- approve <operation>
+  npm run cli -- run process-pending-payouts
+
   curl '${url}/health?services=true'
-  curl ${bearer} '${url}/health/jobs'
   curl ${bearer} '${url}/runs?limit=5'
   curl ${bearer} -H 'Content-Type: application/json' -d '{"job":"cleanup-blocked-dates","dryRun":true}' '${url}/runs'
 `)

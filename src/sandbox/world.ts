@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { Client } from '@upstash/qstash'
 import { pino } from 'pino'
 import { type App, createApp } from '../app.ts'
-import { type Config, loadConfig } from '../config.ts'
+import { loadConfig } from '../config.ts'
 import { createDatabase, type Db } from '../database/connection.ts'
 import { migrateToLatest } from '../database/migrator.ts'
-import { jobs as allJobs } from '../jobs/index.ts'
 import type { Job } from '../runner/define-job.ts'
-
 import { type BetterStackStandIn, startBetterStack } from './betterstack.ts'
 import { type ClerkStandIn, startClerk } from './clerk.ts'
+import { type DemoMoney, seedMoney } from './demo/money.ts'
 import { demoExperts, seedDemo } from './demo.ts'
+import { createEnvironment, writeEnvironment } from './environment.ts'
 import { applyMarketplace } from './marketplace.ts'
 import { findFreePort, type PostgresServer, startPostgres } from './postgres.ts'
 import { type QstashStandIn, startQstash } from './qstash.ts'
@@ -23,7 +23,7 @@ export interface WorldOptions {
   readonly port?: number
   readonly postgresPort?: number
   readonly qstashPort?: number
-  /** How many times faster than real time the world's clock runs, for the service and QStash alike; 1 unless given. */
+  /** How many times faster than real time the world's clock runs, for the service and all stand-ins; 1 unless given. */
   readonly speed?: number
   readonly logLevel?: string
   /** Told as each part comes up. */
@@ -37,25 +37,28 @@ export interface World {
   readonly url: string
   readonly operatorToken: string
   readonly databaseUrl: string
+  /** A file with the whole environment of the service; it goes with the world. */
+  readonly environmentFile: string
   readonly qstash: QstashStandIn
   readonly betterStack: BetterStackStandIn
   readonly clerk: ClerkStandIn
   readonly site: SiteStandIn
   readonly stripe: StripeStandIn
+  /** The bookings of the demo, by name. */
+  readonly money: DemoMoney
   readonly clock: () => Date
   close(): Promise<void>
 }
 
-const leaseSeconds = '10'
-const drainSeconds = '5'
+type Keep = <Part extends { close(): Promise<void> }>(part: Part) => Part
 
-/** Starts everything: PostgreSQL, the demo marketplace, the stand-ins, the service and its schedules. Undoes it all on failure. */
+/** Starts everything: PostgreSQL, the stand-ins, the demo marketplace, the service and its schedules. Undoes it all on failure. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { onProgress = () => {}, speed = 1 } = options
   const startedAt = Date.now()
   const clock = (): Date => new Date(startedAt + (Date.now() - startedAt) * speed)
   const open: { close(): Promise<void> }[] = []
-  const keep = <Part extends { close(): Promise<void> }>(part: Part): Part => {
+  const keep: Keep = part => {
     open.push(part)
     return part
   }
@@ -66,96 +69,64 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     onProgress('embedded PostgreSQL')
     const postgres = await startPostgres(options.postgresPort === undefined ? {} : { port: options.postgresPort })
     keep({ close: async () => await postgres.stop() })
-    onProgress('demo marketplace')
-    const db = await createMarketplace(postgres, clock())
-    keep({ close: async () => await db.destroy() })
-
     onProgress('stand-ins of QStash, Stripe, Better Stack, Clerk and the site')
-    const keys = { current: createSigningKey(), next: createSigningKey() }
-    const qstashPort = options.qstashPort ?? 0
-    const qstash = keep(await startQstash({ keys, clock, speed, port: qstashPort }))
-    const betterStack = keep(await startBetterStack({ clock }))
-    const clerk = keep(await startClerk({ clock }))
-    const site = keep(await startSite({ clock }))
-    const stripe = keep(await startStripe({ clock }))
-    for (const [index, expert] of demoExperts.entries()) {
-      clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
-    }
+    const standIns = await startStandIns({ clock, speed, port: options.qstashPort ?? 0 }, keep)
+    onProgress('demo marketplace')
+    const { db, money } = await createMarketplace(postgres, standIns.stripe, clock())
+    keep({ close: async () => await db.destroy() })
 
     onProgress('the service')
     const port = options.port ?? (await findFreePort())
     const operatorToken = `sandbox-${randomBytes(16).toString('hex')}`
-    const parts = { betterStack, clerk, databaseUrl: postgres.url, operatorToken, port, qstash, site, stripe }
-    const config = createConfig(parts)
+    const own = { databaseUrl: postgres.url, moneySince: money.since, operatorToken, port }
+    const environment = createEnvironment({ ...standIns, ...own })
+    const file = keep(writeEnvironment(environment))
+    const config = loadConfig(environment)
     const log = pino({ level: options.logLevel ?? 'error' }, pino.destination(2))
     const app = keep(await createApp(config, log, { clock }))
     await app.server.listen({ port, host: '127.0.0.1' })
     await app.boot()
     onProgress('schedules')
-    await schedule([...app.jobs.values()], config.publicUrl, qstash)
-    const { databaseUrl } = parts
-    return {
-      app,
-      db,
-      url: config.publicUrl,
-      operatorToken,
-      databaseUrl,
-      qstash,
-      betterStack,
-      clerk,
-      site,
-      stripe,
-      clock,
-      close,
-    }
+    await schedule([...app.jobs.values()], config.publicUrl, standIns.qstash)
+    const { databaseUrl } = own
+    const url = config.publicUrl
+    return { ...standIns, app, db, url, operatorToken, databaseUrl, environmentFile: file.path, money, clock, close }
   } catch (err) {
     await close()
     throw err
   }
 }
 
-async function createMarketplace(postgres: PostgresServer, now: Date): Promise<Db> {
+interface StandInOptions {
+  readonly clock: () => Date
+  readonly speed: number
+  /** Of QStash. */
+  readonly port: number
+}
+
+async function startStandIns({ clock, port, speed }: StandInOptions, keep: Keep) {
+  const keys = { current: createSigningKey(), next: createSigningKey() }
+  const qstash = keep(await startQstash({ keys, clock, speed, port }))
+  const stripe = keep(await startStripe({ clock }))
+  const betterStack = keep(await startBetterStack({ clock }))
+  const clerk = keep(await startClerk({ clock }))
+  const site = keep(await startSite({ clock }))
+  for (const [index, expert] of demoExperts.entries()) {
+    clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
+  }
+  return { betterStack, clerk, qstash, site, stripe }
+}
+
+async function createMarketplace(
+  postgres: PostgresServer,
+  stripe: StripeStandIn,
+  now: Date,
+): Promise<{ db: Db; money: DemoMoney }> {
   const db = createDatabase({ connectionString: postgres.url, onError: () => {} })
   await applyMarketplace(db)
   await migrateToLatest(db)
   await seedDemo(db, now)
-  return db
-}
-
-interface ConfigParts {
-  readonly betterStack: BetterStackStandIn
-  readonly clerk: ClerkStandIn
-  readonly databaseUrl: string
-  readonly operatorToken: string
-  readonly port: number
-  readonly qstash: QstashStandIn
-  readonly site: SiteStandIn
-  readonly stripe: StripeStandIn
-}
-
-/** The configuration as production reads it, with every vendor's address pointed at its stand-in. */
-function createConfig(parts: ConfigParts): Config {
-  const { betterStack, clerk, databaseUrl, operatorToken, port, qstash, site, stripe } = parts
-  return loadConfig({
-    NODE_ENV: 'production',
-    DATABASE_URL: databaseUrl,
-    PORT: String(port),
-    HOST: '127.0.0.1',
-    PUBLIC_URL: `http://127.0.0.1:${port}`,
-    APP_URL: site.url,
-    QSTASH_URL: qstash.url,
-    QSTASH_TOKEN: qstash.token,
-    QSTASH_CURRENT_SIGNING_KEY: qstash.keys.current,
-    QSTASH_NEXT_SIGNING_KEY: qstash.keys.next,
-    OPERATOR_TOKEN: operatorToken,
-    STRIPE_SECRET_KEY: stripe.secretKey,
-    STRIPE_API_BASE_URL: stripe.url,
-    CLERK_API_URL: clerk.url,
-    CLERK_SECRET_KEY: clerk.secretKey,
-    ...Object.fromEntries(allJobs.map(job => [job.heartbeat, betterStack.register(job.name)])),
-    LEASE_SECONDS: leaseSeconds,
-    DRAIN_SECONDS: drainSeconds,
-  })
+  return { db, money: await seedMoney(db, stripe, now) }
 }
 
 /** Registers each job's schedule through the official client, as production does. */
