@@ -1,7 +1,8 @@
-import { lockCurrency, lockOperation, type Operation } from '../database/money-operations.ts'
+import { lockCurrency, lockOperation, type Operation, type Trx } from '../database/money-operations.ts'
 import { payableStatuses } from '../database/money-rows.ts'
 import { recordHeld } from './findings.ts'
 import { decideHold, keyOf, lockRowsAsExpected, readBrakesFor, requireRun } from './intent.ts'
+import type { HoldReason, MoneyLimits } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
 
@@ -18,12 +19,13 @@ export type Reopened =
  */
 export async function reopenOperation(
   { db, limits }: LedgerParts,
-  { items, operation }: Undertaking,
+  undertaking: Undertaking,
   key: 'same' | 'renewed',
   run: LeasedRun,
 ): Promise<Reopened> {
   const now = run.clock()
-  const { account, currency, id, kind } = operation
+  const { items, operation } = undertaking
+  const { account, currency, kind } = operation
   return await db.transaction().execute(async (trx): Promise<Reopened> => {
     await requireRun(trx, run)
     if (!(await lockOperation(trx, operation))) return { kind: 'none', reason: 'taken_by_another' }
@@ -31,17 +33,12 @@ export async function reopenOperation(
     const rows = await lockRowsAsExpected(trx, expected)
     if (rows === undefined) return { kind: 'none', reason: 'row_changed' }
     const fresh = key === 'renewed' ? nextGeneration(operation) : {}
-    // Under its old key it counts among what was sent already.
-    if (operation.approved_at === null && (key === 'renewed' || operation.first_sent_at === null)) {
-      await lockCurrency(trx, currency)
-      const brakes = await readBrakesFor(trx, { account, currency, items, kind }, now, id)
-      const reason = decideHold(Number(operation.amount), brakes, limits)
-      if (reason !== undefined) {
-        const held = await move(trx, operation, 'held', { ...fresh, reason }, now)
-        if (held === undefined) return { kind: 'none', reason: 'taken_by_another' }
-        await recordHeld(trx, held, run, now)
-        return { kind: 'held', operation: held, reason }
-      }
+    const reason = await findHoldOfResend(trx, undertaking, key, limits, now)
+    if (reason !== undefined) {
+      const held = await move(trx, operation, 'held', { ...fresh, reason }, now)
+      if (held === undefined) return { kind: 'none', reason: 'taken_by_another' }
+      await recordHeld(trx, held, run, now)
+      return { kind: 'held', operation: held, reason }
     }
     const sent = { ...fresh, ...sentOnceMore({ ...operation, ...fresh }, now) }
     const sending = await move(trx, operation, 'sending', sent, now)
@@ -49,6 +46,20 @@ export async function reopenOperation(
     if (key === 'renewed') await auditOperation(trx, 'renewed', sending, run, now, { after: operation.reason })
     return { kind: 'sending', operation: sending, items, rows }
   })
+}
+
+/** Why an operator has to approve it first. Under its old key it counts among what was sent already. */
+async function findHoldOfResend(
+  trx: Trx,
+  { items, operation }: Undertaking,
+  key: 'same' | 'renewed',
+  limits: MoneyLimits,
+  now: Date,
+): Promise<HoldReason | undefined> {
+  if (operation.approved_at !== null || (key === 'same' && operation.first_sent_at !== null)) return undefined
+  await lockCurrency(trx, operation.currency)
+  const brakes = await readBrakesFor(trx, { ...operation, items }, now, operation.id)
+  return decideHold(Number(operation.amount), brakes, limits)
 }
 
 function nextGeneration({ generation, id, kind }: Operation) {

@@ -299,6 +299,26 @@ t.test('a held operation goes once an operator approves it, past the circuit bre
   t.match(audit, [{ actor: 'ana', action: 'operation.approve' }, { action: 'operation.created' }])
 })
 
+t.test('another try under a new key meets the circuit breaker again', async t => {
+  const { clock, create, db, keys, operation, resume, vendor, world } = await payoutAnswered(t, [
+    { kind: 'refused', code: 'balance_insufficient' },
+  ])
+  await create()
+  clock.advance(24 * hourMs)
+  const booked = vendor.book('direct')
+  const other = await world.addRow('PENDING', booked)
+  const limits = { maxSingleCents: netCents, maxTotalCents: 2 * netCents - 1, since: undefined }
+  await world.ledger().createTransfer(transferOrder(vendor.account, other, booked), await world.run(payouts))
+  const id = (await operation())?.id ?? ''
+  const held = await world.ledger({ limits }).resume(id, await world.run(payouts))
+  t.match(held, { counts: { held: 1 }, reason: 'above_daily_limit', amountCents: 0 })
+  t.match(await operation(), { state: 'held', generation: 2, sends: 0, first_sent_at: null })
+  t.equal(keys.length, 1)
+  t.equal(await approveOperation(db, { id, operator: 'ana', now: clock() }), 'approved')
+  t.match(await resume(), { amountCents: netCents })
+  t.match(keys, [/:g1$/, /:g2$/])
+})
+
 t.test('an approval waits for the payout that is on its way, and for what may pass', async t => {
   const world = await moneyWorld(t)
   const { clock, db, ledger, operations, run, vendor } = world
