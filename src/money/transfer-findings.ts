@@ -37,7 +37,7 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Tran
 /** A row that failed for good (reference/domain.md hazard H-26). */
 export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): TransferFinding {
   const message =
-    `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to READY, ` +
+    `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to PENDING, ` +
     'or close the booking'
   return { kind: 'row-given-up', subject: subjectOf(row), message, details: { ...factsOf(row), retryCount, errorCode } }
 }

@@ -378,7 +378,7 @@ t.test('rows that an old job gave up are findings (H-26)', async t => {
     { paymentTransferId: 3, retryCount: 3, errorCode: 'no_charge', amountCents: 1, currency: 'eur', account: 'acct_3' },
   ]
   check(t, { answer: paid(), givenUp }, ['record-transfer', 'finding: row-given-up'], {
-    findings: [{ subject: 'payment_transfers 3', message: /set it to READY/, details: { errorCode: 'no_charge' } }],
+    findings: [{ subject: 'payment_transfers 3', message: /set it to PENDING/, details: { errorCode: 'no_charge' } }],
   })
 })
 
