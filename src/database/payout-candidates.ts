@@ -61,7 +61,7 @@ export async function listPayoutCandidates(db: Db, limit: number = maxCandidates
     )
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
       c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.total,
-      u.country, u.stripe_connect_account_id as current_account, t.payment_intent_id is not null as has_twin,
+      u.country, nullif(u.stripe_connect_account_id, '') as current_account, t.payment_intent_id is not null as has_twin,
       coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
       live.operation, earlier.operation as earlier
     from candidates c

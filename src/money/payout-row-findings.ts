@@ -72,6 +72,10 @@ function tellProblem(problem: RowProblem, row: PayoutRow): Told {
       const message = 'another row has the same payment: find out which one it pays, and close the other'
       return { kind: 'payment-shared', message, details: {} }
     }
+    case 'account_missing': {
+      const message = "the row names no Connect account: write the one that has the booking's money into it"
+      return { kind: 'row-account-missing', message, details: {} }
+    }
     case 'transfer_missing': {
       const message =
         'the row is COMPLETED and no transfer brought its money to the account: clear transfer_id and set it to READY'

@@ -29,6 +29,7 @@ export type RowProblem =
   | { readonly kind: 'booking_stopped'; readonly reason: StopReason; readonly refundedCents: number | undefined }
   | { readonly kind: 'payment_missing'; readonly code: string }
   | { readonly kind: 'payment_shared' }
+  | { readonly kind: 'account_missing' }
   | { readonly kind: 'transfer_missing' }
   | {
       readonly kind: 'transfer_wrong'
@@ -100,7 +101,8 @@ function judgeOperations({ operation }: PayoutRow): RowVerdict | undefined {
   return { kind: 'waits', reason: 'operation_open', operation, ...(wakeAt === null ? {} : { until: wakeAt }) }
 }
 
-function judgeOwn({ booking, hasTwin }: PayoutRow, now: Date): RowVerdict | undefined {
+function judgeOwn({ account, booking, hasTwin }: PayoutRow, now: Date): RowVerdict | undefined {
+  if (account === '') return stopped({ kind: 'account_missing' })
   if (hasTwin) return stopped({ kind: 'payment_shared' })
   const verdict = judgeBooking(booking, undefined, now)
   if (verdict.kind === 'waits') return verdict

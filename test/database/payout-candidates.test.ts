@@ -59,6 +59,9 @@ t.test('an appointment ends as its meeting says, else by its event, else nobody 
   const endOf = async () => (await listPayoutCandidates(db)).rows[0]?.booking.appointmentEndsAt
   await sql`update payment_transfers set session_start_time = '2026-03-04 09:30'`.execute(db)
   t.same(await endOf(), new Date('2026-03-05T11:00:00Z'), 'a meeting that was moved')
+  await addUser(db, 'ana', '')
+  t.equal((await listPayoutCandidates(db)).rows[0]?.currentAccount, null, 'an empty account is none')
+  await sql`delete from users`.execute(db)
   await sql`delete from meetings`.execute(db)
   t.same(await endOf(), new Date('2026-03-04T10:30:00Z'))
   await sql`update payment_transfers set event_id = 'gone'`.execute(db)

@@ -250,6 +250,7 @@ t.test('amounts that are no money, and appointments that nobody knows, are told 
   t.same(told({ rows: [withBooking({ requiresApproval: true, approvedBy: 'admin' })] }), paidOne)
   t.same(told({ rows: [withBooking({ requiresApproval: null })] }), paidOne, 'null means no')
   t.same(told({ rows: [payoutRow(1, { hasTwin: true })] }), odd('payment-shared'))
+  t.same(told({ rows: [payoutRow(1, { account: '' })], accounts: [] }), odd('row-account-missing'))
 })
 
 t.test('the money of a row must have reached its account, all of it, and still be there', async t => {
