@@ -5,7 +5,8 @@ import t, { type Test } from 'tap'
 import type { Db } from '../../src/database/connection.ts'
 import { jobs } from '../../src/jobs/index.ts'
 import { accountId } from '../../src/sandbox/demo/accounts.ts'
-import type { DemoRow } from '../../src/sandbox/demo/seed-cases.ts'
+import { type DemoCase, paidOut } from '../../src/sandbox/demo/case.ts'
+import { type DemoRow, seedCases } from '../../src/sandbox/demo/seed-cases.ts'
 import { accountFindings, demoCases, demoLimits, seedMoney } from '../../src/sandbox/demo/money.ts'
 import { plantOldCode } from '../../src/sandbox/demo/old-code.ts'
 import { seedDemo } from '../../src/sandbox/demo.ts'
@@ -240,18 +241,40 @@ t.test('one round brings every case of the demo where it belongs, and no cent mo
     t.same(left, ledger)
     t.not(ledger.join(), first.ledger.join())
   })
+
+  await t.test('a payout that comes back is paid once more, to another bank account', async t => {
+    const row = rows.find(({ name }) => name === 'older-than-pending')
+    const statusOf = async (): Promise<string | undefined> =>
+      (await readStandings(db)).get(row?.paymentTransferId ?? 0)?.status
+    const [payout] = stripe.payouts(accountId('tia'))
+    stripe.setPayout(payout?.id ?? '', 'failed', { code: 'account_closed' })
+    await playRound()
+    t.equal(await statusOf(), 'COMPLETED')
+    await playRound()
+    t.equal((await readWaits(world)).get(`payment_transfers ${row?.paymentTransferId}`), 'bank_account_disabled')
+    stripe.replaceBank(accountId('tia'))
+    await playRound()
+    t.equal(await statusOf(), 'PAID_OUT')
+    const { ledger, left } = await readOutflows(world, before)
+    t.same(left, ledger)
+  })
 })
+
+const paidSinceCutOver: readonly DemoCase[] = [
+  { name: 'since-cut-over', expert: 'vera', payment: { by: 'card', paidDays: -9 }, endsDays: -6, ends: paidOut },
+]
 
 t.test('what the old code left is paid to nobody, and a person is told what to decide', async t => {
   const world = await startMoneyWorld(t)
   const { db, playRound, stripe } = world
   const { findings, rows } = await plantOldCode(db, stripe, since)
+  const fresh = await seedCases(db, stripe, paidSinceCutOver, now)
   const before = stripe.outflow()
   await playRound()
-  await checkEndings(t, world, rows)
+  await checkEndings(t, world, [...rows, ...fresh])
   const { ledger, left } = await readOutflows(world, before)
-  t.same(ledger, [])
-  t.same(left, [])
+  t.same(ledger, [`payouts ${accountId('vera')} eur 5100`], 'all that leaves is the money of the booking since then')
+  t.same(left, ledger)
   const { rows: found } = await sql<{ kind: string; account: string }>`
     select f.kind, coalesce(f.details ->> 'account', f.subject) as account from jobs.findings f
     where f.subject not like 'payment_transfers %' and f.kind <> 'operation-held' order by 1, 2`.execute(db)
