@@ -1,4 +1,8 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { MoneyOperationItemsTable, MoneyOperationsTable, OutboxTable, StripeAccountTable } from './money-tables.ts'
+
+export type * from './money-tables.ts'
+export { operationStates } from './money-tables.ts'
 
 /** A `timestamptz` (ours) or a `timestamp` that means UTC (the marketplace's): always a `Date` here. */
 type Time = Date
@@ -156,98 +160,6 @@ export interface TokenRefreshesTable {
   clerk_user_id: string
   refreshed_at: Time
   result: 'refreshed' | 'missing' | 'unknown-user'
-}
-
-export type OperationKind = 'transfer' | 'payout'
-
-/** Every state of an operation; which may follow which is in src/money/operation-states.ts. */
-export const operationStates = [
-  'planned',
-  'held',
-  'sending',
-  'unknown',
-  'blocked',
-  'created',
-  'paid',
-  'failed',
-  'canceled',
-  'rejected',
-] as const
-
-export type OperationState = (typeof operationStates)[number]
-
-export interface MoneyOperationsTable {
-  id: string
-  kind: OperationKind
-  /** transfer: the payment_transfers id; payout: account, currency and operation id. */
-  subject: string
-  state: OperationState
-  /** `recorded`: the object existed at Stripe already, and we moved nothing. */
-  origin: 'sent' | 'recorded'
-  generation: Generated<number>
-  idempotency_key: string
-  /** Cents. */
-  amount: BigInteger
-  currency: string
-  account: string
-  stripe_id: string | null
-  replaces: string | null
-  /** Frozen: what is sent under this key, whoever sends it. */
-  request: Json<Record<string, unknown>>
-  request_hash: string
-  /** Why it is held, blocked, unknown, canceled or rejected. */
-  reason: string | null
-  wake_at: Time | null
-  first_sent_at: Time | null
-  last_sent_at: Time | null
-  sends: Generated<number>
-  /** Stripe answers this generation's key with a stored error: sending it again tells nothing. */
-  answer_stored: Generated<boolean>
-  /** When a look-up first found nothing, since the last send. */
-  clean_lookup_at: Time | null
-  /** When it was first refused for what may pass; kept until it works. */
-  blocked_since: Time | null
-  /** What Stripe last said about the object. */
-  vendor_status: string | null
-  run_id: string
-  approved_by: string | null
-  approved_at: Time | null
-  created_at: Time
-  updated_at: Time
-  finished_at: Time | null
-}
-
-export interface MoneyOperationItemsTable {
-  operation_id: string
-  kind: OperationKind
-  payment_transfer_id: number
-  amount: BigInteger
-  /** True while the operation has moved money or still may; kept by the database itself. */
-  live: boolean
-}
-
-export interface StripeAccountTable {
-  only_row: Generated<boolean>
-  account: string
-  live: boolean
-  pinned_at: Time
-}
-
-export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dropped' | 'poison'
-
-export interface OutboxTable {
-  id: Generated<string>
-  kind: string
-  subject: string
-  recipient: string
-  occurrence: string
-  payload: Json<Record<string, unknown>>
-  state: Generated<OutboxState>
-  attempts: Generated<number>
-  next_attempt_at: Time
-  run_id: string | null
-  created_at: Time
-  note: string | null
 }
 
 /** The marketplace's own tables, as far as our jobs read or write them (reference/domain.md section 1). */
