@@ -22,7 +22,8 @@ export const transitions: Readonly<Record<State, readonly State[]>> = {
   unknown: ['unknown', 'sending', 'created', 'held', 'blocked', 'canceled'],
   blocked: ['blocked', 'sending', 'unknown', 'created', 'held', 'canceled'],
   created: ['created', 'paid', 'failed', 'canceled'],
-  paid: ['paid', 'failed'],
+  // A payout may come back after it arrived, whatever the vendor then calls it.
+  paid: ['paid', 'failed', 'canceled'],
   failed: [],
   canceled: [],
   rejected: [],
