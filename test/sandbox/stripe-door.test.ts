@@ -417,7 +417,7 @@ t.test('what is not modelled is 501, with its name, and nothing happens', async 
   const answers = await Promise.all(calls.map(refusalOf))
   for (const answer of answers) t.match(answer, { status: 501, message: /does not model/ })
   t.equal(stripe.notModelled().length, calls.length)
-  t.match(stripe.notModelled().toSorted()[2], 'GET /v1/customers')
+  t.ok(stripe.notModelled().some(call => call.startsWith('GET /v1/customers: ')))
   t.equal(outflow(), 0)
   t.strictSame(stripe.snapshot(), before)
 })

@@ -338,6 +338,15 @@ t.test('refunds', async t => {
     checkBooks(stripe)
   })
 
+  t.test('one cannot take back more of the transfer than is left of it', async t => {
+    const { chargeId, sdk, stripe } = await world(t)
+    stripe.reverse(stripe.transfers()[0]?.id ?? '', 5_000)
+    const order = { charge: chargeId, amount: 2_000, reverse_transfer: true }
+    t.match(await refusalOf(sdk.refunds.create(order)), { status: 400, param: 'reverse_transfer' })
+    t.match(await sdk.refunds.create({ ...order, amount: 1_000 }), { status: 'succeeded' })
+    checkBooks(stripe)
+  })
+
   t.test('one may fail, and the charge is as before', async t => {
     const { chargeId, sdk, stripe } = await world(t)
     const refund = stripe.refund({ chargeId, amountCents: 2_000 })
