@@ -9,6 +9,7 @@ import { testDatabase } from '../support/database.ts'
 import { planOf, testContext } from '../support/job-context.ts'
 import { neverAsked, noLedger, noPayments } from '../support/no-money.ts'
 import { tell } from '../support/payout-facts.ts'
+import { addOperation } from '../support/operations.ts'
 import { addRow, addUser, path, payoutWorld } from '../support/payout-world.ts'
 
 interface Report {
@@ -327,6 +328,22 @@ t.test('without a cut-over every payment may be an old one', async t => {
   )
   const later = await planOf(processPendingPayouts, testContext(db, '2026-03-20T06:00:00Z', fakes(reads())))
   t.same(tell(later as PayoutPlan).effects, ['create-payout acct_1 8500 eur: 1'], 'the first boot is one')
+})
+
+t.test('the plan counts what left in the last 24 hours, to say what will be held', async t => {
+  const { db } = await testDatabase(t)
+  await addUser(db, 'ana', 'acct_1')
+  const createdAt = new Date('2026-03-01T10:00:00Z')
+  await addRow(db, 'acct_1', { paymentIntentId: 'pi_1', transferId: 'tr_1' }, { expert: 'ana', createdAt })
+  const now = '2026-03-20T06:00:00Z'
+  const context = testContext(db, now, fakes(reads('acct_1'), new Date('2026-01-01T00:00:00Z')))
+  const limits = { ...context.ledger.limits, maxTotalCents: 8_500 + 5_999 }
+  const tellPlan = async () =>
+    tell((await planOf(processPendingPayouts, { ...context, ledger: { ...context.ledger, limits } })) as PayoutPlan)
+  t.same((await tellPlan()).effects, ['create-payout acct_1 8500 eur: 1'])
+  const sentAt = new Date('2026-03-19T06:00:00.001Z')
+  await addOperation(db, { state: 'created', first_sent_at: sentAt, last_sent_at: sentAt, rows: { 999: 6_000 } })
+  t.same((await tellPlan()).effects.slice(-1), ['hold-payout acct_1 8500 eur: 1 (above_daily_limit)'])
 })
 
 t.test('after half of its time the run asks nothing more, and leaves the rest', async t => {
