@@ -1,6 +1,6 @@
 import type { Stripe } from 'stripe'
 import t from 'tap'
-import { routes } from '../../src/sandbox/stripe/door/routes.ts'
+import { routes } from '../../src/sandbox/stripe/routes/routes.ts'
 import { loadSpec } from '../../src/sandbox/stripe/door/spec.ts'
 import { refusalOf, specMissing, specPath, stripeWorld } from '../support/stripe.ts'
 

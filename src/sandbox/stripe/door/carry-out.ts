@@ -4,7 +4,7 @@ import { expandAll } from './expand.ts'
 import { NotModelled } from './not-modelled.ts'
 import { checkParams, type Raw, readForm } from './parameters.ts'
 import { Refusal } from './refusal.ts'
-import { type Found, findRoute } from './routes.ts'
+import { type Found, findRoute } from '../routes/routes.ts'
 import { headersOf } from './spoil.ts'
 
 /** A call that may be carried out: known, and with parameters that make sense. */

@@ -4,8 +4,8 @@ import { availableCents } from '../world/money.ts'
 import { feeShare } from '../world/refunds.ts'
 import { findPayment, makeReversal } from '../world/reversals.ts'
 import { type Call, momentOf, type Route, route } from './call.ts'
-import { listPage, type PageQuery, pageParams } from './pages.ts'
-import { missing, refused } from './refusal.ts'
+import { listPage, type PageQuery, pageParams } from '../door/pages.ts'
+import { missing, refused } from '../door/refusal.ts'
 
 interface ReversalParams {
   readonly amount?: number

@@ -3,9 +3,9 @@ import { listAll, listOf } from '../shelf.ts'
 import { renderRefund } from '../render/refunds.ts'
 import { feeShare, makeRefund, settledShare } from '../world/refunds.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
-import { NotModelled } from './not-modelled.ts'
-import { listPage, type PageQuery, pageParams } from './pages.ts'
-import { invalid, missing, refused } from './refusal.ts'
+import { NotModelled } from '../door/not-modelled.ts'
+import { listPage, type PageQuery, pageParams } from '../door/pages.ts'
+import { invalid, missing, refused } from '../door/refusal.ts'
 
 interface RefundParams {
   readonly charge?: string

@@ -5,9 +5,9 @@ import { seconds } from '../render/seconds.ts'
 import { availableCents } from '../world/money.ts'
 import { cancelPayout, makePayout } from '../world/payouts.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
-import { NotModelled } from './not-modelled.ts'
-import { isWithin, listPage, type PageQuery, pageParams, type Range } from './pages.ts'
-import { missing, refused } from './refusal.ts'
+import { NotModelled } from '../door/not-modelled.ts'
+import { isWithin, listPage, type PageQuery, pageParams, type Range } from '../door/pages.ts'
+import { missing, refused } from '../door/refusal.ts'
 
 interface PayoutParams {
   readonly amount: number

@@ -4,9 +4,9 @@ import { renderTransfer } from '../render/moves.ts'
 import { availableCents } from '../world/money.ts'
 import { makeTransfer } from '../world/transfers.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
-import { NotModelled } from './not-modelled.ts'
-import { listPage, type PageQuery, pageParams } from './pages.ts'
-import { missing, refused } from './refusal.ts'
+import { NotModelled } from '../door/not-modelled.ts'
+import { listPage, type PageQuery, pageParams } from '../door/pages.ts'
+import { missing, refused } from '../door/refusal.ts'
 
 interface TransferParams {
   readonly amount?: number

@@ -4,9 +4,9 @@ import { renderEntry } from '../render/moves.ts'
 import { renderDispute } from '../render/refunds.ts'
 import { renderEvent } from '../render/things.ts'
 import { type Call, momentOf, type Route, route, show } from './call.ts'
-import { NotModelled } from './not-modelled.ts'
-import { listPage, type PageQuery, pageParams } from './pages.ts'
-import { invalid, missing } from './refusal.ts'
+import { NotModelled } from '../door/not-modelled.ts'
+import { listPage, type PageQuery, pageParams } from '../door/pages.ts'
+import { invalid, missing } from '../door/refusal.ts'
 
 interface EntryQuery extends PageQuery {
   readonly currency?: string

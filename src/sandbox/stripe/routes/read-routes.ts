@@ -3,8 +3,8 @@ import { listAll, listOf } from '../shelf.ts'
 import { renderAccount, renderBalance } from '../render/account.ts'
 import { renderCharge, renderIntent } from '../render/payments.ts'
 import { type Call, type Route, route, show } from './call.ts'
-import { listPage, type PageQuery, pageParams } from './pages.ts'
-import { accountInvalid } from './caller.ts'
+import { listPage, type PageQuery, pageParams } from '../door/pages.ts'
+import { accountInvalid } from '../door/caller.ts'
 
 interface ChargeQuery extends PageQuery {
   readonly payment_intent?: string

@@ -1,9 +1,9 @@
 import type { Thing } from '../records.ts'
 import { render } from '../render/things.ts'
 import { type Book, nowMs, type State } from '../state.ts'
-import { findThing } from './find.ts'
-import type { Params } from './parameters.ts'
-import { missing } from './refusal.ts'
+import { findThing } from '../door/find.ts'
+import type { Params } from '../door/parameters.ts'
+import { missing } from '../door/refusal.ts'
 
 /** One request whose parameters are as its route wants them. */
 export interface Call<Given = Readonly<Record<string, unknown>>> {
