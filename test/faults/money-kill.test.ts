@@ -10,7 +10,7 @@ import {
   type Scenario,
 } from '../support/money-scenarios.ts'
 
-t.setTimeout(isFullRun ? 1_200_000 : 240_000)
+t.setTimeout(isFullRun ? 3_000_000 : 240_000)
 
 t.test('whatever is killed, lost, late or refused, what is owed leaves once', async t => {
   const scenarios = isFullRun ? listScenarios() : sampleScenarios()

@@ -97,7 +97,8 @@ const tables = [
   'users',
 ]
 
-async function clearTables(url: string): Promise<void> {
+/** Removes all that a scenario left in our tables and the marketplace's. */
+export async function clearTables(url: string): Promise<void> {
   await withClient(url, async client => {
     await client.query(tables.map(table => `delete from ${table}`).join('; '))
   })

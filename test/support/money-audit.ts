@@ -42,13 +42,13 @@ const mayHaveMoved: readonly OperationState[] = ['sending', 'unknown']
 const hasMoved: readonly OperationState[] = ['created', 'paid']
 const isOver: readonly OperationState[] = ['failed', 'canceled', 'rejected']
 
-/** Compares the euros that left the stand-in with our operations and our rows. */
+/** Compares what the flow is about, transfers or payouts: the euros that left the stand-in with our operations and our rows. */
 export async function audit({ db, stripe }: Pick<Arena, 'db' | 'stripe'>, due: Due): Promise<Standing> {
   const moved = listMoved(stripe, due)
   const operations = await sql<OperationRow>`
     select o.id, o.kind, o.origin, o.state, o.amount::integer as amount, o.stripe_id,
       array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as row_ids
-    from jobs.money_operations o where o.account = ${due.account}`.execute(db)
+    from jobs.money_operations o where o.account = ${due.account} and o.kind = ${kindOf(due)}`.execute(db)
   const rows = await sql<RowState>`
     select id, status, amount, transfer_id, payout_id from payment_transfers where id = any(${[...due.rowIds]}::integer[])
     order by id`.execute(db)
@@ -56,7 +56,7 @@ export async function audit({ db, stripe }: Pick<Arena, 'db' | 'stripe'>, due: D
     select subject from jobs.findings where kind = 'payout-unexplained'`.execute(db)
   const told = new Set(explained.rows.map(({ subject }) => subject))
   const movedCents = moved.reduce((sum, { cents }) => sum + cents, 0)
-  const isDone = (row: RowState): boolean => row.status === (due.flow === 'payout' ? 'PAID_OUT' : 'COMPLETED')
+  const isDone = (row: RowState): boolean => doneOf(due).includes(row.status)
   return {
     broken: [
       ...(movedCents > due.entitledCents ? [`${movedCents} cents left and ${due.entitledCents} are owed`] : []),
@@ -75,17 +75,26 @@ function listNames({ id }: RowState, operations: readonly OperationRow[]): strin
   return [`"payment_transfers ${id}"`, `"paymentTransferId":${id}`, ...own.map(operation => `"${operation.id}"`)]
 }
 
-function listMoved(stripe: Arena['stripe'], { account }: Due): Moved[] {
-  const payouts = stripe.payouts(account).filter(({ returnEntryId }) => returnEntryId === null)
+function listMoved(stripe: Arena['stripe'], { account, flow }: Due): Moved[] {
+  if (flow === 'payout') {
+    const payouts = stripe.payouts(account).filter(({ returnEntryId }) => returnEntryId === null)
+    return payouts.map(({ amount, id, metadata }) => ({ id, cents: amount, operationId: metadata['operation_id'] }))
+  }
   const transfers = stripe.transfers().filter(({ destination, origin }) => destination === account && origin === 'api')
-  return [
-    ...payouts.map(({ amount, id, metadata }) => ({ id, cents: amount, operationId: metadata['operation_id'] })),
-    ...transfers.map(({ amount, amountReversed, id, metadata }) => ({
-      id,
-      cents: amount - amountReversed,
-      operationId: metadata['operation_id'],
-    })),
-  ]
+  return transfers.map(({ amount, amountReversed, id, metadata }) => ({
+    id,
+    cents: amount - amountReversed,
+    operationId: metadata['operation_id'],
+  }))
+}
+
+function kindOf({ flow }: Due): 'payout' | 'transfer' {
+  return flow === 'payout' ? 'payout' : 'transfer'
+}
+
+/** A row whose transfer is there may have been paid out since. */
+function doneOf({ flow }: Due): readonly string[] {
+  return flow === 'payout' ? ['PAID_OUT'] : ['COMPLETED', 'PAID_OUT']
 }
 
 /** Everything that moved is the receipt of one operation, or may still become it; or a person was told. */
@@ -117,18 +126,15 @@ function judgeOperation(operation: OperationRow, moved: readonly Moved[], due: D
 }
 
 /** A row says that it is paid exactly when one live operation of it is, and names the same object. */
-function judgeRow(row: RowState, operations: readonly OperationRow[], { flow }: Due): string[] {
-  const kind = flow === 'payout' ? 'payout' : 'transfer'
-  const live = operations.filter(
-    each => each.kind === kind && each.row_ids.includes(row.id) && !isOver.includes(each.state),
-  )
-  const named = kind === 'payout' ? row.payout_id : row.transfer_id
+function judgeRow(row: RowState, operations: readonly OperationRow[], due: Due): string[] {
+  const live = operations.filter(each => each.row_ids.includes(row.id) && !isOver.includes(each.state))
+  const named = due.flow === 'payout' ? row.payout_id : row.transfer_id
   const broken = live.length > 1 ? [`row ${row.id} is in ${live.length} live operations`] : []
   const receipt = live.find(({ state }) => hasMoved.includes(state))?.stripe_id ?? null
   if (receipt !== named)
     broken.push(`row ${row.id} names ${named ?? 'nothing'} and its receipt is ${receipt ?? 'none'}`)
-  const isDone = row.status === (kind === 'payout' ? 'PAID_OUT' : 'COMPLETED')
-  if (isDone !== (receipt !== null))
+  if (doneOf(due).includes(row.status) !== (receipt !== null)) {
     broken.push(`row ${row.id} is ${row.status} and its receipt is ${receipt ?? 'none'}`)
+  }
   return broken
 }

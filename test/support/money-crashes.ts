@@ -234,7 +234,7 @@ async function untilPosted(arena: Arena, before: number): Promise<void> {
 }
 
 /** A run that ends before it comes to the step would be waited for in vain. */
-async function refuseEarly(reply: Promise<Reply>, step: string): Promise<never> {
+export async function refuseEarly(reply: Promise<Reply>, step: string): Promise<never> {
   const { body, statusCode } = await reply
   // Never settles for a process that was killed: its caller has gone on.
   if (statusCode === 0) return await new Promise(() => {})

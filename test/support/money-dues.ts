@@ -28,9 +28,9 @@ const dayMs = 24 * 60 * 60_000
 export async function addDue(arena: Arena, flow: Flow, amountCents = 6000): Promise<Due> {
   const account = arena.stripe.addAccount({})
   const expert = await addExpert(arena, account)
-  const rowIds = [await addBooking(arena, { flow, account, expert, amountCents })]
+  const rowIds = [(await addBooking(arena, { flow, account, expert, amountCents })).id]
   if (flow === 'payout') {
-    rowIds.push(await addBooking(arena, { flow, account, expert, amountCents }))
+    rowIds.push((await addBooking(arena, { flow, account, expert, amountCents })).id)
     arena.stripe.credit(account, 10 * amountCents)
   }
   return { flow, account, rowIds, entitledCents: flow === 'record' ? 0 : amountCents * rowIds.length }
@@ -50,23 +50,33 @@ export interface BookingOrder {
   readonly account: string
   readonly expert: string
   readonly amountCents: number
+  /** Twelve unless given; the appointment was a day after, and the money is there since two. */
+  readonly paidDaysAgo?: number
 }
 
-/** A booking whose waiting times are over; gives the id of its row. */
-export async function addBooking(arena: Pick<Arena, 'db' | 'now' | 'stripe'>, order: BookingOrder): Promise<number> {
-  const { account, amountCents, expert, flow } = order
+export interface BookedRow {
+  readonly id: number
+  readonly paymentIntentId: string
+  readonly chargeId: string
+  readonly transferId: string | null
+}
+
+/** A booking whose waiting times are over, unless told otherwise, and its row. */
+export async function addBooking(arena: Pick<Arena, 'db' | 'now' | 'stripe'>, order: BookingOrder): Promise<BookedRow> {
+  const { account, amountCents, expert, flow, paidDaysAgo = 12 } = order
   const at = (days: number): Date => new Date(arena.now().getTime() - days * dayMs)
   const feeCents = 1000
   const paid = arena.stripe.pay({
     // Without a destination twice as much, so that Stripe would let a second transfer out of the same charge.
     amountCents: flow === 'create' ? 2 * amountCents + feeCents : amountCents + feeCents,
     ...(flow === 'create' ? {} : { feeCents, destination: account }),
-    paidAt: at(12),
-    availableAt: at(10),
+    paidAt: at(paidDaysAgo),
+    availableAt: at(paidDaysAgo - 2),
   })
   const status = flow === 'payout' ? 'COMPLETED' : 'PENDING'
   const transferId = flow === 'payout' ? paid.transferId : null
-  const [starts, ends] = [new Date(at(11).getTime()), new Date(at(11).getTime() + 3_600_000)]
+  const starts = at(paidDaysAgo - 1)
+  const ends = new Date(starts.getTime() + 3_600_000)
   const { rows } = await sql<{ id: number }>`
     with event as (
       insert into events (name, slug, "durationInMinutes", "clerkUserId")
@@ -82,7 +92,7 @@ export async function addBooking(arena: Pick<Arena, 'db' | 'now' | 'stripe'>, or
       transfer_id, service_name, created, updated)
     select ${paid.paymentIntentId}, ${uuidv7()}, id::text, ${account}, ${expert}, ${amountCents}, 'EUR', ${feeCents},
       ${starts}::timestamp, ${ends}::timestamp, ${status}::payment_transfer_status_enum, ${transferId}, 'Consultation',
-      ${at(12)}::timestamp, ${at(12)}::timestamp from event
+      ${at(paidDaysAgo)}::timestamp, ${at(paidDaysAgo)}::timestamp from event
     returning id`.execute(arena.db)
-  return rows[0]?.id ?? 0
+  return { ...paid, id: rows[0]?.id ?? 0 }
 }

@@ -1,0 +1,236 @@
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import type { FaultOrder } from '../../src/sandbox/stripe.ts'
+import type { LedgerStep } from '../../src/ledger/parts.ts'
+import { clearTables } from './money-arena.ts'
+import { addBooking, addExpert, type BookedRow } from './money-dues.ts'
+import type { MoneyJobName, Stadium } from './money-players.ts'
+
+const hourMs = 60 * 60_000
+const rowCount = 5
+
+const faults = {
+  'request lost': { kind: 'drop', executed: false },
+  'answer lost': { kind: 'drop', executed: true },
+  'stored 500': { kind: 'error', executed: false, stored: true },
+  'stored 500 carried out': { kind: 'error', executed: true, stored: true },
+  '429': { kind: 'limit', times: 3 },
+  truncated: { kind: 'truncate' },
+  'a page of a proxy': { kind: 'html', executed: true },
+} as const satisfies Readonly<Record<string, FaultOrder>>
+
+const anyRow = fc.nat(rowCount - 1)
+const anyStep = fc.constantFrom<LedgerStep>('intent', 'looked-up', 'facts', 'sending', 'answered', 'receipt')
+const anySiteEvent = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('refund' as const, 'partial refund' as const),
+    row: anyRow,
+    reverse: fc.boolean(),
+    isTold: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constantFrom('refund failed' as const, 'dispute' as const, 'paid' as const), row: anyRow }),
+)
+const anyJob = fc.constantFrom<MoneyJobName>('transfers', 'payouts')
+const anyFault = fc.constantFrom(...(Object.keys(faults) as (keyof typeof faults)[]))
+const orNot = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
+
+/** Something that happens. */
+export const anyHappening = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('run' as const),
+      job: anyJob,
+      fault: orNot(anyFault),
+      cutAt: orNot(anyStep),
+      meanwhile: orNot(fc.record({ at: anyStep, event: anySiteEvent })),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('race' as const),
+      jobs: fc.tuple(anyJob, anyJob),
+      fault: orNot(anyFault),
+      cutAt: orNot(anyStep),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('site' as const), event: anySiteEvent }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.constantFrom(0.25, 1, 6, 25, 49) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('bank' as const),
+      result: fc.constantFrom('paid' as const, 'failed' as const, 'canceled' as const),
+    }),
+  },
+)
+export type Happening = typeof anyHappening extends fc.Arbitrary<infer T> ? T : never
+type SiteEvent = typeof anySiteEvent extends fc.Arbitrary<infer T> ? T : never
+
+/** One line for people. */
+export function describe(happening: Happening): string {
+  const said = Object.entries(happening).flatMap(([key, value]) => {
+    if (value === undefined || key === 'kind') return []
+    return [`${key} ${typeof value === 'object' ? JSON.stringify(value).replaceAll('"', '') : String(value)}`]
+  })
+  return [happening.kind, ...said].join(', ')
+}
+
+/** One row, and what has happened to it. */
+export interface MatchRow extends BookedRow {
+  readonly account: string
+  readonly amountCents: number
+  /** Not before, whatever is asked. */
+  readonly eligibleFrom: Date
+  refundId: string | undefined
+  /** Only what the service itself and the guest's payment did. */
+  isUntouched: boolean
+  /** Objects that may have moved its money; after a refund there must not be another one. */
+  allowed: ReadonlySet<string> | undefined
+}
+
+export interface Match {
+  readonly stadium: Stadium
+  readonly accounts: readonly string[]
+  readonly rows: readonly MatchRow[]
+  /** Accounts whose money somebody took, so that it may not reach for all of their rows. */
+  readonly robbed: Set<string>
+}
+
+/** Two experts; bookings with and without a transfer, due, not due yet, and one that is not paid yet. */
+export async function beginMatch(stadium: Stadium): Promise<Match> {
+  await clearTables(stadium.url)
+  stadium.stripe.clearFaults()
+  const accounts = [stadium.stripe.addAccount({}), stadium.stripe.addAccount({})]
+  const experts: string[] = []
+  for (const account of accounts) experts.push(await addExpert(stadium, account))
+  const rows: MatchRow[] = []
+  for (let index = 0; index < rowCount; index += 1) {
+    const account = accounts[index % 2] ?? ''
+    const amountCents = 3000 + 500 * index
+    const paidDaysAgo = index === 2 ? 6.5 : 12
+    const flow = index === 1 || index === 2 ? 'create' : 'record'
+    const booked = await addBooking(stadium, {
+      flow,
+      account,
+      amountCents,
+      paidDaysAgo,
+      expert: experts[index % 2] ?? '',
+    } as const)
+    const eligibleFrom = new Date(stadium.now().getTime() + (7 - paidDaysAgo) * 24 * hourMs)
+    const untouched = { refundId: undefined, isUntouched: true, allowed: undefined }
+    rows.push({ ...booked, account, amountCents, eligibleFrom, ...untouched })
+  }
+  return { stadium, accounts, rows, robbed: new Set() }
+}
+
+/** Lets it happen. */
+export async function playHappening(match: Match, happening: Happening): Promise<void> {
+  const { stadium } = match
+  const { clock, stripe } = stadium
+  switch (happening.kind) {
+    case 'wait':
+      clock.advance(happening.hours * hourMs)
+      break
+    case 'site':
+      await playSite(match, happening.event, true)
+      break
+    case 'bank':
+      playBank(match, happening.result)
+      break
+    case 'run': {
+      const { cutAt, fault, job, meanwhile } = happening
+      if (fault !== undefined) stripe.inject({ ...faults[fault], method: 'POST' })
+      let isOver = false
+      let factsAreRead = false
+      const onStep = async (step: LedgerStep): Promise<void> => {
+        factsAreRead = step === 'facts' || (factsAreRead && (step === 'intent' || step === 'sending'))
+        if (isOver || step !== meanwhile?.at) return
+        isOver = true
+        await playSite(match, meanwhile.event, !factsAreRead)
+      }
+      await stadium.run({ job, worker: 'one', cutAt, onStep })
+      break
+    }
+    case 'race': {
+      const { cutAt, fault, jobs } = happening
+      if (fault !== undefined) stripe.inject({ ...faults[fault], method: 'POST' })
+      await Promise.all([
+        stadium.run({ job: jobs[0], worker: 'one', cutAt }),
+        stadium.run({ job: jobs[1], worker: 'two' }),
+      ])
+      break
+    }
+  }
+  stripe.clearFaults()
+}
+
+/** Takes the oldest payouts that are not through to where the bank wants them; another account then has a new bank. */
+function playBank({ accounts, stadium: { stripe } }: Match, result: 'paid' | 'failed' | 'canceled'): void {
+  for (const account of accounts) {
+    const mayFail = ['pending', 'in_transit', ...(result === 'failed' ? ['paid'] : [])]
+    const payout = stripe.payouts(account).find(({ status }) => mayFail.includes(status))
+    if (payout === undefined || (result === 'canceled' && payout.status !== 'pending')) continue
+    stripe.setPayout(payout.id, result)
+    if (result === 'failed') stripe.replaceBank(account)
+  }
+}
+
+/** What the site does at Stripe, and what it writes when it hears of it. `isSeen`: before any look at the facts. */
+async function playSite(match: Match, event: SiteEvent, isSeen: boolean): Promise<void> {
+  const { stadium } = match
+  const row = match.rows[event.row]
+  if (row === undefined) return
+  switch (event.kind) {
+    case 'refund':
+    case 'partial refund':
+      return await playRefund(match, row, event, isSeen)
+    case 'refund failed':
+      if (row.refundId === undefined) return
+      stadium.stripe.failRefund(row.refundId)
+      row.refundId = undefined
+      row.allowed = undefined
+      return await write(stadium, row, 'PENDING', ['REFUNDED'])
+    case 'dispute':
+      if (row.refundId !== undefined || !row.isUntouched) return
+      row.isUntouched = false
+      stadium.stripe.dispute(row.chargeId)
+      if (isSeen) row.allowed = listObjects(match)
+      return await write(stadium, row, 'DISPUTED', ['PENDING', 'READY', 'APPROVED', 'COMPLETED', 'PAID_OUT'])
+    case 'paid':
+      return await write(stadium, row, 'READY', ['PENDING'])
+  }
+}
+
+async function playRefund(
+  match: Match,
+  row: MatchRow,
+  event: { readonly kind: string; readonly reverse: boolean; readonly isTold: boolean },
+  isSeen: boolean,
+): Promise<void> {
+  const { stadium } = match
+  if (row.refundId !== undefined || !row.isUntouched) return
+  row.isUntouched = false
+  const isWhole = event.kind === 'refund'
+  const reverseTransfer = event.reverse && row.transferId !== null
+  const amount = isWhole ? {} : { amountCents: 700 }
+  row.refundId = stadium.stripe.refund({ chargeId: row.chargeId, reverseTransfer, ...amount })
+  if (reverseTransfer) match.robbed.add(row.account)
+  if (isSeen) row.allowed = listObjects(match)
+  if (isWhole && event.isTold) await write(stadium, row, 'REFUNDED', ['PENDING', 'READY', 'APPROVED', 'COMPLETED'])
+}
+
+function listObjects({ accounts, stadium: { stripe } }: Match): ReadonlySet<string> {
+  const payouts = accounts.flatMap(account => stripe.payouts(account))
+  return new Set([...payouts, ...stripe.transfers()].map(({ id }) => id))
+}
+
+async function write({ db }: Stadium, { id }: MatchRow, to: string, from: readonly string[]): Promise<void> {
+  await sql`
+    update payment_transfers set status = ${to}::payment_transfer_status_enum, updated = now()
+    where id = ${id} and status = any(${[...from]}::payment_transfer_status_enum[])`.execute(db)
+}
