@@ -13,7 +13,7 @@ export function redact(text: string): string {
   return clean
 }
 
-type Rule = readonly [pattern: RegExp, replacement: string | ((match: string) => string)]
+type Rule = readonly [pattern: RegExp, replacement: string | ((match: string, offset: number, text: string) => string)]
 
 const maxLength = 100_000
 // Long enough for any secret that the cut could have split.
@@ -40,7 +40,7 @@ const rules: readonly Rule[] = [
     '[removed]',
   ],
   [/(?:[sr]k_(?:live|test)|whsec|ph[cx])_[\w+/=-]+/g, '[key]'],
-  [/(?<![A-Za-z0-9])(?:sk|rk|re|sig|npg)_[\w-]{6,}/g, '[key]'],
+  [/(?<![A-Za-z0-9])(?:sk|rk|re|sig|npg)_[\w-]{6,}/g, cleanKey],
   [/ya29\.[\w-]{6,}/g, '[key]'],
   // base64 of `{"`: a JWT, or a scheduler's token.
   [/eyJ[\w-]{8,}(?:\.[\w-]*)*/g, '[token]'],
@@ -82,6 +82,15 @@ function splitOnce(text: string, separator: string | RegExp): [string, string | 
 function isPlain(segment: string, before: string | undefined): boolean {
   if (segment.includes('@') || /^heartbeats?$/i.test(before ?? '')) return false
   return segment.length < 20 || isUuid.test(segment) || !/\d/.test(segment)
+}
+
+/**
+ * A refund of Stripe's begins as a key of Resend's does, which has an underscore further on: only what is to the letter
+ * such a refund (its 24 letters and digits begin with the generation, 1 or 3) stays.
+ */
+function cleanKey(match: string, offset: number, text: string): string {
+  const standsAlone = !/[\w-]/.test(text.charAt(offset - 1))
+  return standsAlone && /^re_[13][A-Za-z0-9]{23}$/.test(match) ? match : '[key]'
 }
 
 /** A long mixture of capitals, small letters and digits is a key of some kind; hashes and UUIDs have no capitals. */

@@ -147,6 +147,30 @@ t.test('what helps a person to find the cause stays', t => {
   t.end()
 })
 
+t.test('a refund stays, and whatever is not to the letter one goes', t => {
+  const id = '3MmlLrLkdIwHu7ix0uRz0VeF'
+  for (const line of [`re_${id}`, `refund re_${id}, of pi_1.`, `{"refunds":["re_${id}","re_1${id.slice(1)}"]}`]) {
+    t.equal(redact(line), line)
+  }
+  const keys = [
+    `re_${id.slice(0, 8)}_${id.slice(8)}`,
+    `re_${id.slice(0, -1)}_`,
+    `re_${id}_`,
+    `re_${id}-`,
+    `re_${id}a`,
+    `re_${id.slice(1)}`,
+    `re_${id.slice(1)}a`,
+    `sig_re_${id}`,
+    `x_re_${id}`,
+    `x-re_${id}`,
+    `sk_${id}`,
+    `re_123456789`,
+  ]
+  for (const key of keys) t.notOk(redact(`it said ${key}.`).includes(key.slice(-9)), key)
+  t.equal(redact(`RESEND_API_KEY=re_${id}`), 'RESEND_API_KEY=[removed]', 'by its name, whatever its form')
+  t.end()
+})
+
 t.test('hostile text takes no longer than its length asks for', t => {
   const length = 100_000
   const pieces = [
