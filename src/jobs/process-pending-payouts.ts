@@ -22,7 +22,7 @@ export const idleAccountsPerRun = 500
 /** A payout that arrived can still come back (reference/stripe.md section 3.4). */
 const mayComeBackDays = 10
 const dayMs = 24 * 60 * 60_000
-/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.6). */
+/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
 export const timeoutMs = 13 * 60_000
 
 export const processPendingPayouts = defineJob({
