@@ -8,6 +8,7 @@ export type Purged =
   | 'jobs.delivery_tokens'
   | 'jobs.heartbeat_pings'
   | 'jobs.findings'
+  | 'jobs.findings (payouts)'
   | 'jobs.dead_letters'
   | 'jobs.audit_entries'
   | 'jobs.token_refreshes'
@@ -54,6 +55,8 @@ interface OldRecords {
 // A run that is going on has no finished_at, an owed ping neither, and an open finding no closed_at (their tables check
 // it), so that no condition below is ever true of them.
 const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 'interrupted')`
+// Somebody has explained a payout that is not ours: without it the account would be frozen once more.
+const explainsPayout = sql`kind = 'payout-unexplained'`
 
 function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
   const isMoney = sql`job = any(${moneyJobs}::text[])`
@@ -74,7 +77,9 @@ function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
     case 'jobs.heartbeat_pings':
       return { table: subject, key: 'id', condition: sql`finished_at < ${before}` }
     case 'jobs.findings':
-      return { table: subject, key: 'id', condition: sql`closed_at < ${before}` }
+      return { table: subject, key: 'id', condition: sql`closed_at < ${before} and not ${explainsPayout}` }
+    case 'jobs.findings (payouts)':
+      return { table: 'jobs.findings', key: 'id', condition: sql`closed_at < ${before} and ${explainsPayout}` }
     case 'jobs.dead_letters':
       return { table: subject, key: 'message_id', condition: sql`received_at < ${before}` }
     case 'jobs.audit_entries':

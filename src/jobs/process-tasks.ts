@@ -51,6 +51,7 @@ export function planTasks(facts: TasksFacts, now: Date): Plan<Purge | SendOwedPi
     'jobs.delivery_tokens': daysAgo(1),
     'jobs.heartbeat_pings': daysAgo(90),
     'jobs.findings': subtractMonths(now, 13),
+    'jobs.findings (payouts)': subtractMonths(now, 7 * 12),
     'jobs.dead_letters': subtractMonths(now, 13),
     'jobs.audit_entries': subtractMonths(now, 7 * 12),
     'jobs.token_refreshes': now,

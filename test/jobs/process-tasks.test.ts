@@ -8,6 +8,7 @@ import {
   recordsPerDelete,
   subtractMonths,
 } from '../../src/jobs/process-tasks.ts'
+import { findPayoutOwners } from '../../src/database/payout-accounts.ts'
 import { deleteOldRecords, type Purged } from '../../src/database/retention.ts'
 import { operationStates } from '../../src/database/tables.ts'
 import {
@@ -57,6 +58,7 @@ t.test('each kind of record has its own time, counted from now', async t => {
       ['purge', 'jobs.delivery_tokens', '2027-03-30T04:00:00.000Z'],
       ['purge', 'jobs.heartbeat_pings', '2026-12-31T04:00:00.000Z'],
       ['purge', 'jobs.findings', '2026-02-28T04:00:00.000Z'],
+      ['purge', 'jobs.findings (payouts)', '2020-03-31T04:00:00.000Z'],
       ['purge', 'jobs.dead_letters', '2026-02-28T04:00:00.000Z'],
       ['purge', 'jobs.audit_entries', '2020-03-31T04:00:00.000Z'],
       ['purge', 'jobs.token_refreshes', now],
@@ -132,6 +134,13 @@ t.test('every other record goes when its time is up and not a millisecond before
     await addPing(db, { state: 'delivered', happened_at: daysAgo(90, ms) })
     await addPing(db, { state: 'dropped', happened_at: daysAgo(90, ms) })
     await addFinding(db, { state: 'resolved', closed_at: monthsAgo(13, ms), closed_by: 'ana' })
+    await addFinding(db, {
+      kind: 'payout-unexplained',
+      subject: `po_${ms}`,
+      state: 'resolved',
+      closed_at: monthsAgo(84, ms),
+      closed_by: 'ana',
+    })
     await addDeadLetter(db, { received_at: monthsAgo(13, ms) })
     await addAuditEntry(db, { at: monthsAgo(84, ms) })
   }
@@ -150,6 +159,7 @@ t.test('every other record goes when its time is up and not a millisecond before
     'jobs.delivery_tokens': 1,
     'jobs.heartbeat_pings': 2,
     'jobs.findings': 1,
+    'jobs.findings (payouts)': 1,
     'jobs.dead_letters': 1,
     'jobs.audit_entries': 1,
     'jobs.token_refreshes': 1,
@@ -164,6 +174,7 @@ t.test('every other record goes when its time is up and not a millisecond before
     'acknowledged',
     'open',
     'resolved',
+    'resolved',
   ])
   t.same((await readAll(db, 'jobs.heartbeat_pings')).map(ping => ping.state).toSorted(), [
     'delivered',
@@ -175,6 +186,26 @@ t.test('every other record goes when its time is up and not a millisecond before
     (await readAll(db, 'jobs.token_refreshes')).map(refresh => refresh.clerk_user_id),
     [here],
   )
+})
+
+t.test('an explained payout stays explained as long as the audit tells about it', async t => {
+  const { db } = await testDatabase(t)
+  const kind = 'payout-unexplained'
+  for (const [subject, months, ms] of [
+    ['po_13', 13, -1],
+    ['po_83', 84, 0],
+    ['po_84', 84, -1],
+  ] as const) {
+    await addFinding(db, { kind, subject, state: 'resolved', closed_at: monthsAgo(months, ms), closed_by: 'ana' })
+  }
+  const context = testContext(db, now)
+  const plan = await planOf(processTasks, context)
+  t.match((await applyAll(processTasks, plan.effects, context)).counts, {
+    'jobs.findings': 0,
+    'jobs.findings (payouts)': 1,
+  })
+  const payouts = ['po_13', 'po_83', 'po_84'].map(id => ({ id, operationId: null }))
+  t.same([...(await findPayoutOwners(db, payouts)).resolved].toSorted(), ['po_13', 'po_83'])
 })
 
 t.test(
