@@ -79,7 +79,13 @@ function printStatement(effects: readonly Json[]): void {
 function toWhy(effect: Json): string {
   const { hold, why } = effect
   const held = typeof hold === 'string' ? [`held because ${explainHold(hold)}`] : []
-  return [...held, typeof why === 'string' ? why : toDetails(effect, [...statementFields, 'hold'])].join('; ')
+  if (typeof why !== 'string') return [...held, toDetails(effect, [...statementFields, 'hold'])].join('; ')
+  const funds = toDetails(pick(effect, ['currency', 'availableCents', 'reservedCents']), ['currency'])
+  return [...held, why, ...(funds === '' ? [] : [funds])].join('; ')
+}
+
+function pick(document: Json, names: readonly string[]): Json {
+  return Object.fromEntries(names.map(name => [name, document[name]]))
 }
 
 /** Of the row that has been due longest. */

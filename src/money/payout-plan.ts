@@ -21,6 +21,9 @@ interface Paying {
   }[]
   /** The operation that paid one of these rows before, and came back. */
   readonly replaces?: string
+  /** What the account holds, and what of it other operations may still take. */
+  readonly availableCents: number
+  readonly reservedCents: number
   readonly why: string
 }
 
@@ -162,7 +165,6 @@ function toHold(payout: LanePayout, hold: HoldPayout['hold']): HoldPayout {
 
 function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
   const replaces = rows.findLast(({ row }) => row.earlier?.state === 'failed')?.row.earlier?.id
-  const oldest = rows[0]?.eligibleSince.toISOString() ?? ''
   const [currency = '', destination = ''] = [rows[0]?.currency, rows[0]?.account]
   return {
     amountCents,
@@ -174,9 +176,9 @@ function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
       eligibleSince: row.eligibleSince,
     })),
     ...(replaces === undefined ? {} : { replaces }),
-    why:
-      `${rows.length} booking${rows.length === 1 ? '' : 's'} eligible, the oldest since ${oldest}; the account has ` +
-      `${funds.availableCents} cents available, of which ${funds.reservedCents} are spoken for`,
+    availableCents: funds.availableCents,
+    reservedCents: funds.reservedCents,
+    why: `${rows.length === 1 ? '1 booking is' : `${rows.length} bookings are`} due, and the account has the money for it`,
   }
 }
 

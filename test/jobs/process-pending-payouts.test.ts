@@ -76,7 +76,9 @@ t.test('a dry run reads like a statement, and changes nothing here or there', as
         amountCents: 8_500,
         destination: account,
         rows: [{ paymentTransferId: due.id, eligibleSince: '2026-03-08T10:00:00.000Z' }],
-        why: /^1 booking eligible, the oldest since .* 17000 cents available/,
+        availableCents: 17_000,
+        reservedCents: 0,
+        why: '1 booking is due, and the account has the money for it',
       },
     ],
     waits: [

@@ -45,9 +45,9 @@ t.test('a booking that is due is paid to the account that has its money, and say
       currency: 'eur',
       destination: 'acct_1',
       rows: [{ paymentTransferId: 1, amountCents: 8_500, eligibleSince: new Date('2026-03-11T10:00:00.000Z') }],
-      why:
-        '1 booking eligible, the oldest since 2026-03-11T10:00:00.000Z; the account has 100000 cents available, of which ' +
-        '0 are spoken for',
+      availableCents: 100_000,
+      reservedCents: 0,
+      why: '1 booking is due, and the account has the money for it',
     },
   ])
   t.same([plan.waits, plan.findings, plan.failures, plan.left], [[], [], [], 0])
