@@ -12,6 +12,9 @@ import {
 
 t.setTimeout(isFullRun ? 3_000_000 : 240_000)
 
+/** A scenario waits for what a right service does; a wrong one may never do it. */
+const scenarioMs = 60_000
+
 t.test('whatever is killed, lost, late or refused, what is owed leaves once', async t => {
   const scenarios = isFullRun ? listScenarios() : sampleScenarios()
   const outcomes: [Scenario, Outcome][] = []
@@ -22,7 +25,7 @@ t.test('whatever is killed, lost, late or refused, what is owed leaves once', as
       const arena = await createArena(t)
       const survivors = [await arena.take(), await arena.take()] as const
       for (const scenario of half) {
-        const outcome = await play(arena, survivors, scenario)
+        const outcome = await within(scenarioMs, play(arena, survivors, scenario), nameOf(scenario))
         outcomes.push([scenario, outcome])
         t.same(outcome.broken, [], nameOf(scenario))
         t.notMatch(outcome.end, /stuck|twice/, `${nameOf(scenario)}: ${outcome.end} after ${outcome.hours} h`)
@@ -34,6 +37,18 @@ t.test('whatever is killed, lost, late or refused, what is owed leaves once', as
   for (const line of tabulate(outcomes)) t.comment(line)
   t.comment(`${Math.round((performance.now() - startedAt) / 1000)} s`)
 })
+
+async function within<T>(ms: number, work: Promise<T>, name: string): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    reject(new Error(`${name}: not through after ${ms / 1000} s`))
+  }, ms)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 /** One line for each flow: scenarios, kills, and how they ended. */
 function tabulate(outcomes: readonly (readonly [Scenario, Outcome])[]): string[] {

@@ -6,7 +6,7 @@ import type { ScaleFigures } from '../support/money-scale-child.ts'
 
 t.setTimeout(isFullRun ? 1_800_000 : 240_000)
 
-const sizes = isFullRun ? [1_000, 10_000] : [40, 160]
+const sizes = isFullRun ? [1_000, 10_000] : [20, 60]
 /** What Stripe lets through of one endpoint (reference/stripe.md section 3.5). */
 const perSecond = 25
 const fastPerSecond = 5_000

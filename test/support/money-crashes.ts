@@ -19,7 +19,9 @@ export interface Crash {
   readonly flows: readonly Flow[]
   /** Of each row; more than an operator allows unasked where it has to be held. */
   readonly amountCents?: number
-  /** The database was put back to before the operation: what that leaves to a person. */
+  /** Our tables forget what was sent, until a run finds it at Stripe. */
+  readonly isForgotten?: true
+  /** A run finds it and may not decide by itself. */
   readonly leavesToAPerson?: readonly Flow[]
   play(stage: Stage): Promise<void>
 }
@@ -59,7 +61,13 @@ export const crashes: readonly Crash[] = [
   { name: '9 receipt by another process', flows: sent, play: adoptedMeanwhile },
   { name: '10 two send one key', flows: sent, play: sentTwice },
   { name: '11 refused for now', flows: sent, play: refusedForNow },
-  { name: '12 restored to before', flows: all, leavesToAPerson: ['payout'], play: restoredToBefore },
+  {
+    name: '12 restored to before',
+    flows: all,
+    isForgotten: true,
+    leavesToAPerson: ['payout'],
+    play: restoredToBefore,
+  },
   { name: '12 restored to the send', flows: sent, play: restoredToSending },
   { name: 'resumed and killed at the look-up', flows: sent, play: killTwice('looked-up') },
   { name: 'resumed and killed in its answer', flows: sent, play: killTwice('answered') },

@@ -78,8 +78,7 @@ export async function play(
   await crash.play(stage)
   arena.stripe.clearFaults()
   const restored = crash.leavesToAPerson?.includes(flow) === true
-  // Right after a restore nobody knows yet.
-  const broken = restored ? [] : [...(await audit(arena, due)).broken]
+  const broken = crash.isForgotten === true ? [] : [...(await audit(arena, due)).broken]
   const crashedAt = arena.now().getTime()
 
   await arena.expireLeases()
