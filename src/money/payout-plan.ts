@@ -9,6 +9,12 @@ import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
 import { judgePayoutRow, listPaidBy, type RowVerdict } from './payout-rows.ts'
 import { waitSentences } from './payout-waits.ts'
 
+/** From so many on, what is true of every account is no accident. */
+const manyAccounts = 3
+const allRefusedMessage =
+  'Stripe shows us none of the accounts: does STRIPE_SECRET_KEY belong to the platform that they are connected to, and ' +
+  'may it see them?'
+
 interface Paying {
   readonly amountCents: number
   readonly currency: string
@@ -234,7 +240,8 @@ function moneyOf({ account, booking }: PayoutRow) {
 }
 
 /** What could not be read this time: the run comes back for it. */
-function listFailures({ accounts, payments }: PayoutFacts): PayoutPlan['failures'] {
+function listFailures(facts: PayoutFacts): PayoutPlan['failures'] {
+  const { accounts, payments } = facts
   const asked = [
     ...[...accounts].map(([id, { atStripe }]) => ({ subject: id, what: 'this account', answer: atStripe })),
     ...[...payments].map(([id, answer]) => ({
@@ -243,8 +250,18 @@ function listFailures({ accounts, payments }: PayoutFacts): PayoutPlan['failures
       answer,
     })),
   ]
-  return asked.flatMap(({ answer, subject, what }) => {
+  const unread = asked.flatMap(({ answer, subject, what }) => {
     if (answer.kind !== 'failed') return []
     return [{ subject, code: answer.code, message: `Stripe did not tell about ${what} (${answer.code})` }]
   })
+  return [...listRefusedAccounts(facts), ...unread]
+}
+
+/** One account that we may not see is its own matter; when all of them are, it is ours, and the run must not end well. */
+function listRefusedAccounts({ accounts }: PayoutFacts): PayoutPlan['failures'] {
+  const asked = [...accounts].filter(([, { atStripe }]) => atStripe.kind !== 'left')
+  const refused = asked.flatMap(([subject, { atStripe }]) =>
+    atStripe.kind === 'refused' ? [{ subject, code: atStripe.code, message: allRefusedMessage }] : [],
+  )
+  return refused.length >= manyAccounts && refused.length === asked.length ? refused : []
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Stripe } from 'stripe'
-import type { RequestInit, Response } from 'undici'
+import { Headers, type RequestInit, type Response } from 'undici'
 import type { Fetch } from './http.ts'
 import type { Limiter } from './limiter.ts'
 import { type Failure, readFailure } from './stripe-failure.ts'
@@ -47,6 +47,8 @@ export interface Call {
   status: number | undefined
   replayed: boolean
   version: string | null
+  /** It was made on behalf of a Connect account, or asked for one. */
+  ofAccount: boolean
 }
 
 // The SDK's own limit would count the wait for a turn; ours begins when the request leaves, in `fetchInTurn`.
@@ -61,7 +63,15 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
       const stripe = await (loading ??= load(options, calls))
       const done = new AbortController()
       const cut = limits.graceMs === 0 ? limits.signal : delay(limits.signal, limits.graceMs, done.signal)
-      const call: Call = { limits, cut, sent: false, status: undefined, replayed: false, version: null }
+      const call: Call = {
+        limits,
+        cut,
+        sent: false,
+        status: undefined,
+        replayed: false,
+        version: null,
+        ofAccount: false,
+      }
       try {
         const object = await calls.run(call, async () => await request(stripe))
         const { replayed, status = 0, version } = call
@@ -109,6 +119,7 @@ function createFetchInTurn({ fetch, limiter }: StripeClientOptions, calls: Async
     await limiter.takeTurn(laneOf(url, init.method), limits.signal)
     if (isTooLate(limits)) throw new Error('the turn came too late')
     call.sent = true
+    call.ofAccount = isOfAccount(url, init)
     const stop = [call.cut, AbortSignal.timeout(limits.timeoutMs), ...(init.signal ? [init.signal] : [])]
     const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.any(stop) })
     call.status = response.status
@@ -121,6 +132,10 @@ function createFetchInTurn({ fetch, limiter }: StripeClientOptions, calls: Async
 /** Stripe limits each endpoint by itself: `GET payment_intents` for any one of them. */
 function laneOf(url: string, method = 'GET'): string {
   return `${method} ${new URL(url).pathname.split('/')[2] ?? ''}`
+}
+
+function isOfAccount(url: string, { headers }: RequestInit): boolean {
+  return new Headers(headers).has('stripe-account') || /^\/v1\/accounts\/[^/]/.test(new URL(url).pathname)
 }
 
 function isTooLate({ sendBefore }: AskLimits): boolean {

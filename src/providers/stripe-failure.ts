@@ -16,6 +16,10 @@ export interface Failure {
   /** What Stripe itself says about trying again. */
   readonly shouldRetry: boolean | undefined
   readonly requestId: string | undefined
+  /** The request was made on behalf of a Connect account, or asked for one. */
+  readonly ofAccount: boolean
+  /** Our key is a restricted one and may not do this, whatever the account. */
+  readonly lacksPermission: boolean
 }
 
 /** The failure behind what the SDK threw, or behind an answer that it took for a success by mistake. */
@@ -33,7 +37,14 @@ export function readFailure(thrown: unknown, call: Call): Failure {
     replayed: call.replayed,
     shouldRetry: advice === 'true' ? true : advice === 'false' ? false : undefined,
     requestId: toWord(error['requestId']),
+    ofAccount: call.ofAccount,
+    lacksPermission: error['code'] === 'more_permissions_required' || speaksOfPermission(error['message']),
   }
+}
+
+/** Stripe tells a restricted key mostly by its words: such answers have no code. Nothing of them is kept. */
+function speaksOfPermission(message: unknown): boolean {
+  return typeof message === 'string' && /required permissions|permission would allow|restricted API key/i.test(message)
 }
 
 /**
@@ -65,7 +76,8 @@ export function toReadError(failure: Failure, what: string): Error {
     return new KeyRefusedError(`stripe refused our key (${said}): is STRIPE_SECRET_KEY valid, and may it read ${what}?`)
   }
   if (code === 'resource_missing') return new PermanentError(`stripe does not know ${what} (${said})`, { code })
-  if (code === 'account_invalid') return new PermanentError(`our key may not see ${what} (${said})`, { code })
+  if (status === 403 || code === 'account_invalid')
+    return new PermanentError(`our key may not see ${what} (${said})`, { code: 'account_invalid' })
   return Object.assign(new Error(`stripe did not tell about ${what} (${said})`), { code })
 }
 
@@ -73,9 +85,17 @@ function isBusy({ code, status }: Failure): boolean {
   return status === 429 || code === 'rate_limit' || code === 'lock_timeout' || code === 'idempotency_key_in_use'
 }
 
-/** An account that is not connected to us (any more) is no fault of the key. */
-function isKeyRefusal({ code, status }: Failure): boolean {
-  return status === 401 || (status === 403 && code !== 'account_invalid')
+/**
+ * An account that is not connected to us (any more), or that we may not touch for another cause, is no fault of the key,
+ * which works for the platform: whoever sends money has just asked (`readPlatform`).
+ */
+function isKeyRefusal(failure: Failure): boolean {
+  if (failure.status !== 403) return failure.status === 401
+  return failure.lacksPermission || !isOfOneAccount(failure)
+}
+
+function isOfOneAccount({ code, ofAccount }: Failure): boolean {
+  return code === 'account_invalid' || ofAccount
 }
 
 function describe(call: Call, status: number | undefined): string {

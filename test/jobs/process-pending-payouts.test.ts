@@ -215,6 +215,28 @@ t.test('a refused key ends the run at once', async t => {
   t.same(await readAll(world.db, 'jobs.money_operations'), [])
 })
 
+t.test('an account that we may not touch is its own matter, and all of them together are ours', async t => {
+  const world = await payoutWorld(t)
+  const accounts: string[] = []
+  for (const expert of ['ana', 'ben', 'eva']) {
+    const account = await world.addExpert(expert)
+    await world.addBooking(account, { expert })
+    accounts.push(account)
+  }
+  const [ana = '', ben = '', eva = ''] = accounts
+  world.stripe.setAccount(ana, { isDeauthorized: true })
+  world.stripe.setAccount(ben, { isDeauthorized: true })
+  t.match(await world.pay(), { statusCode: 200, json: { outcome: 'succeeded' } })
+  t.same(world.outflow(), { [eva]: 8_500 })
+  t.same(await world.findings(), [`account-unreachable ${ana}`, `account-unreachable ${ben}`])
+
+  world.stripe.setAccount(eva, { isDeauthorized: true })
+  const loud = await world.pay()
+  t.match(loud, { statusCode: 500, json: { outcome: 'failed', message: /none of the accounts/ } })
+  t.match(loud.json['report'], { failed: 3 })
+  t.same(world.outflow(), { [eva]: 8_500 })
+})
+
 t.test('a payout of nobody freezes its account alone, until somebody resolves the finding', async t => {
   const world = await payoutWorld(t)
   const [frozen, well] = [await world.addExpert('ana'), await world.addExpert('rui')]

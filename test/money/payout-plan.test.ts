@@ -511,6 +511,29 @@ t.test('what Stripe will never tell is a finding', async t => {
   t.same(told({ rows: [], accounts: [payoutAccount('acct_1', { atStripe: refused })] }), nothing, 'nothing hangs on it')
 })
 
+t.test('when every account is refused it is our own fault, and the run must not end well', async t => {
+  const failuresOf = (...kinds: readonly (readonly [string, object])[]) => {
+    const accounts = kinds.map(([id, atStripe]) => payoutAccount(id, { atStripe: atStripe as never }))
+    return planPayouts(payoutFacts({ rows: [], accounts }), payoutDay).failures.map(({ code, subject }) => [
+      subject,
+      code,
+    ])
+  }
+  const refused = { kind: 'refused', code: 'account_invalid' }
+  const left = { kind: 'left' }
+  const failed = { kind: 'failed', code: 'http_500' }
+  t.same(failuresOf(['acct_1', refused], ['acct_2', refused]), [], 'two may be an accident')
+  t.same(
+    failuresOf(['acct_1', refused], ['acct_2', refused], ['acct_3', refused], ['acct_4', left]),
+    [1, 2, 3].map(n => [`acct_${n}`, 'account_invalid']),
+  )
+  t.same(failuresOf(['acct_1', refused], ['acct_2', refused], ['acct_3', refused], ['acct_4', failed]), [
+    ['acct_4', 'http_500'],
+  ])
+  const known = payoutAccount('acct_4').atStripe
+  t.same(failuresOf(['acct_1', refused], ['acct_2', refused], ['acct_3', refused], ['acct_4', known]), [])
+})
+
 t.test('what there was no time for is left for the next run', async t => {
   const leftOf = (given: Parameters<typeof payoutFacts>[0]) => planPayouts(payoutFacts(given), payoutDay).left
   t.equal(leftOf({ accounts: [payoutAccount('acct_1', { atStripe: { kind: 'left' } })] }), 1)

@@ -515,7 +515,8 @@ t.test('a read that may pass is asked again, and one that cannot is not', async 
   }
   const final: [React, new (...args: never[]) => Error, string | undefined][] = [
     [refuse(401), KeyRefusedError, undefined],
-    [refuse(403), KeyRefusedError, undefined],
+    [refuse(403), PermanentError, 'account_invalid'],
+    [refuse(403, 'more_permissions_required'), KeyRefusedError, undefined],
     [refuse(403, 'account_invalid'), PermanentError, 'account_invalid'],
     [refuse(404, 'resource_missing'), PermanentError, 'resource_missing'],
     [refuse(400, 'parameter_unknown'), Error, 'parameter_unknown'],
@@ -529,6 +530,67 @@ t.test('a read that may pass is asked again, and one that cannot is not', async 
     t.equal(calls.length, 1)
     t.notMatch(`${err.message} ${err.stack} ${String(err.cause)}`, /neverShown|Ana/, 'no word of the vendor')
   }
+})
+
+t.test('a 403 is about the account where there is one, about our key where not, and never about both', async t => {
+  const words = [
+    "The provided key 'rk_test_1' does not have the required permissions for this endpoint on account 'acct_1'.",
+    "Having the 'rak_payout_write' permission would allow this request to continue.",
+    'This is a restricted API key, but the required permissions are not available for use by restricted keys.',
+  ]
+  const ask = async (react: React) => {
+    const { calls, reads, writes } = await startServer(t, react)
+    const ofAccount = [
+      async () => await reads.readAccount(account, signal()),
+      async () => await reads.readBalance(account, signal()),
+      async () => await reads.listPayouts({ account, from: new Date(0) }, signal()),
+      async () => await reads.readPayout({ account, id: 'po_1' }, signal()),
+    ]
+    const ofPlatform = [
+      async () => await reads.readPlatform(signal()),
+      async () => await reads.readPayment('pi_1', signal()),
+      async () => await reads.listTransfers({ destination: account, from: new Date(0) }, signal()),
+    ]
+    const errors = async (work: readonly (() => Promise<unknown>)[]) =>
+      await Promise.all(
+        work.map(async each => {
+          const err = await failureOf(each())
+          t.notMatch(`${err.message} ${err.stack} ${String(err.cause)}`, /neverShown|Ana|permission would/)
+          return `${err.name} ${err.code ?? ''}`.trim()
+        }),
+      )
+    const answers = [
+      await writes.createPayout(payoutRequest, 'payout:x:g1', signal()),
+      await writes.createTransfer(transferRequest, 'transfer:x:g1', signal()),
+    ]
+    const told = {
+      ofAccount: [...new Set(await errors(ofAccount))],
+      ofPlatform: [...new Set(await errors(ofPlatform))],
+      payout: answers[0]?.kind,
+      transfer: answers[1]?.kind,
+    }
+    t.equal(calls.length, 9, 'each is asked once')
+    return told
+  }
+  const ours = {
+    ofAccount: ['KeyRefusedError'],
+    ofPlatform: ['KeyRefusedError'],
+    payout: 'keyRefused',
+    transfer: 'keyRefused',
+  }
+  const theirs = { ofAccount: ['PermanentError account_invalid'], payout: 'refused' }
+  t.same(await ask(refuse(403)), { ...ours, ...theirs })
+  t.same(await ask(refuse(403, 'no_such_code')), { ...ours, ...theirs })
+  t.same(await ask(refuse(403, 'account_invalid')), {
+    ...theirs,
+    ofPlatform: ['PermanentError account_invalid'],
+    transfer: 'refused',
+  })
+  t.same(await ask(refuse(403, 'more_permissions_required')), ours)
+  for (const message of words) {
+    t.same(await ask(send(403, { error: { type: 'invalid_request_error', message } })), ours, message)
+  }
+  t.same(await ask(refuse(401)), ours)
 })
 
 t.test('an answer in another version of the API is not read', async t => {

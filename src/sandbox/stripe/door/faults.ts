@@ -28,6 +28,7 @@ export type StripeFault =
   /** The key is at work meanwhile; carried out at the end, also when the caller has gone, unless `executes` is `first`. */
   | { readonly kind: 'slow'; readonly delayMs: number; readonly executes?: 'first' | 'last' }
   | { readonly kind: 'unauthorized' }
+  /** Our key is a restricted one, and may not do this. */
   | { readonly kind: 'forbidden' }
 
 /** Which requests it meets: all of them unless narrowed. */
@@ -86,6 +87,11 @@ export function takeFault(
   return undefined
 }
 
+// As Stripe says it to a restricted key, without any code.
+const lacksPermission =
+  "The provided key 'rk_test_***' does not have the required permissions for this endpoint. Having the " +
+  "'rak_payout_write' permission would allow this request to continue."
+
 /** The refusal that a fault is, where it comes before anything else. */
 export function refusalOf(fault: StripeFault | undefined): Refusal | undefined {
   switch (fault?.kind) {
@@ -104,7 +110,7 @@ export function refusalOf(fault: StripeFault | undefined): Refusal | undefined {
         false,
       )
     case 'forbidden':
-      return new Refusal(403, { type: 'invalid_request_error', message: 'This key may not do this.' }, false)
+      return new Refusal(403, { type: 'invalid_request_error', message: lacksPermission }, false)
     case 'conflict':
     case 'drop':
     case 'error':
