@@ -21,10 +21,17 @@ export async function recordFinding(db: Db, finding: Finding, now: Date): Promis
 }
 
 /** Closes a finding whose cause is gone. False when there was none open. */
-export async function resolveFinding(db: Db, kind: string, subject: string, by: string, now: Date): Promise<boolean> {
+export async function resolveFinding(
+  db: Db,
+  kind: string,
+  subject: string,
+  by: string,
+  now: Date,
+  note?: string,
+): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('jobs.findings')
-    .set({ state: 'resolved', closed_at: now, closed_by: by })
+    .set({ state: 'resolved', closed_at: now, closed_by: by, ...(note === undefined ? {} : { note }) })
     .where('kind', '=', kind)
     .where('subject', '=', subject)
     .where('state', '<>', 'resolved')

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connection.ts'
 import type { OperationItem, Trx } from './money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from './tables.ts'
@@ -50,6 +50,20 @@ async function selectMoneyRows(db: Db, ids: readonly number[], lock: ReturnType<
 export const payableStatuses: Readonly<Record<OperationKind, readonly PaymentTransferStatus[]>> = {
   transfer: ['PENDING', 'READY', 'APPROVED'],
   payout: ['COMPLETED'],
+}
+
+/**
+ * The rows, as an array of ids, of an operation `o` of this kind that are not what it was made from: paid by somebody
+ * else, refunded, or corrected in the meantime.
+ */
+export function changedRowsOf(kind: OperationKind): RawBuilder<number[]> {
+  const column = sql.ref(kind === 'payout' ? 't.payout_id' : 't.transfer_id')
+  return sql`array(select i.payment_transfer_id from jobs.money_operation_items i
+    left join payment_transfers t on t.id = i.payment_transfer_id
+    where i.operation_id = o.id and (t.id is null or t.amount <> i.amount or ${column} is not null
+      or t.status <> all(${payableStatuses[kind]}::payment_transfer_status_enum[])
+      or lower(t.currency) <> o.currency or t.expert_connect_account_id <> o.account)
+    order by 1)`
 }
 
 export interface Paid {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { changedRowsOf } from './money-rows.ts'
 import { type CandidateOperation, maxCandidates } from './payment-transfers.ts'
 
 /** A row that failed for good, which no job looks at again. */
@@ -35,22 +36,26 @@ export async function listGivenUpRows(db: Db, minRetries: number, limit: number)
   }))
 }
 
-/** A transfer that was begun and is not through. */
+/** A transfer that was begun and is not through, or one that is held for nothing, because its row has changed. */
 export interface OpenTransfer extends CandidateOperation {
-  readonly state: 'planned' | 'sending' | 'unknown' | 'blocked'
+  readonly state: 'planned' | 'held' | 'sending' | 'unknown' | 'blocked'
   readonly amountCents: number
   readonly currency: string
   readonly account: string
   readonly paymentTransferIds: readonly number[]
 }
 
-/** Transfers that were begun and are not through, oldest first, whatever has become of their rows; at most `limit`. */
+/**
+ * Transfers that were begun and are not through, whatever has become of their rows, and held ones whose row has changed;
+ * oldest first, at most `limit`.
+ */
 export async function listOpenTransfers(db: Db, limit: number = maxCandidates): Promise<readonly OpenTransfer[]> {
   const { rows } = await sql<OpenTransferRow>`
     select o.id, o.state, o.reason, o.wake_at, o.created_at, o.amount::float8 as amount, o.currency, o.account,
       array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows
     from jobs.money_operations o
-    where o.kind = 'transfer' and o.state in ('planned', 'sending', 'unknown', 'blocked')
+    where o.kind = 'transfer' and (o.state in ('planned', 'sending', 'unknown', 'blocked')
+      or (o.state = 'held' and ${changedRowsOf('transfer')} <> '{}'))
     order by o.created_at, o.id limit ${limit}`.execute(db)
   return rows.map(row => ({
     id: row.id,

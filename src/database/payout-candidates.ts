@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { changedRowsOf } from './money-rows.ts'
 import { maxCandidates } from './payment-transfers.ts'
 import type { OperationState } from './tables.ts'
 
@@ -85,6 +86,8 @@ export interface OpenPayoutOperation extends CandidatePayout {
   /** What Stripe last said about it. */
   readonly vendorStatus: string | null
   readonly createdAt: Date
+  /** Of a held one: the rows that are not what it was made from any more. */
+  readonly changedRows: readonly number[]
 }
 
 export interface OpenPayoutOperations {
@@ -104,7 +107,8 @@ export async function listOpenPayouts(
 ): Promise<OpenPayoutOperations> {
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
-      o.vendor_status, o.created_at, count(*) over () as total
+      o.vendor_status, o.created_at, count(*) over () as total,
+      case when o.state = 'held' then ${changedRowsOf('payout')} else '{}' end as changed
     from jobs.money_operations o
     where o.kind = 'payout' and (o.state in ('planned', 'held', 'sending', 'unknown', 'blocked', 'created')
       or (o.state = 'paid' and o.finished_at > ${paidSince}))
@@ -156,6 +160,7 @@ interface OperationRow {
   readonly vendor_status: string | null
   readonly created_at: Date
   readonly total: string
+  readonly changed: number[]
 }
 
 function toCandidate(row: CandidateRow): PayoutCandidate {
@@ -198,5 +203,6 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     amountCents: row.amount,
     vendorStatus: row.vendor_status,
     createdAt: row.created_at,
+    changedRows: row.changed,
   }
 }

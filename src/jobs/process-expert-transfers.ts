@@ -55,7 +55,9 @@ function pair(rows: readonly TransferCandidate[], answers: readonly Asked<AskedP
 
 async function applyTransfer(effect: TransferEffect, context: JobContext): Promise<Applied> {
   const { ledger } = context
-  if (effect.kind === 'resume-transfer') return await ledger.resume(effect.subject, context)
+  if (effect.kind === 'resume-transfer' || effect.kind === 'release-operation') {
+    return await ledger.resume(effect.subject, context)
+  }
   const { amountCents, chargeId, currency, destination: account, expectedStatus, paymentTransferId } = effect
   const order = { paymentTransferId, expectedStatus, amountCents, currency, account, chargeId }
   switch (effect.kind) {

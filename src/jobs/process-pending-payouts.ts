@@ -141,6 +141,7 @@ async function applyPayout(effect: PayoutEffect, context: JobContext): Promise<A
     case 'settle-payout':
       return await ledger.settlePayout(effect.subject, context)
     case 'resume-operation':
+    case 'release-operation':
       return await ledger.resume(effect.subject, context)
     case 'create-payout':
       return await ledger.createPayout(toOrder(effect), context)

@@ -29,7 +29,7 @@ export function heldFinding(operation: Operation): Draft {
     subject: operation.id,
     message:
       `a ${operation.kind} is held (${operation.reason}): look at its rows and at the account in Stripe's dashboard, ` +
-      'then approve the operation, or leave it held',
+      'then approve the operation; or correct its rows, and the next run gives it up',
     details: evidenceOf(operation),
   }
 }
@@ -125,6 +125,18 @@ export async function recordIn(trx: Trx, draft: Draft, run: LedgerRun, now: Date
 /** The finding of a new held operation. */
 export async function recordHeld(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
   await recordIn(trx, heldFinding(operation), run, now)
+}
+
+/** Closes the finding of what was held and is given up. */
+export async function endHeld(
+  trx: Trx,
+  operation: Operation,
+  reason: string,
+  run: LedgerRun,
+  now: Date,
+): Promise<void> {
+  const note = `the operation was given up: ${reason}`
+  await resolveFinding(trx, 'operation-held', operation.id, `eleva-jobs/${run.job}`, now, note)
 }
 
 /** Closes the finding of what was blocked for days and is not any more. */

@@ -109,7 +109,10 @@ export interface Ledger {
   recordTransfer(order: RecordOrder, run: LedgerRun): Promise<Posting>
   createTransfer(order: TransferOrder, run: LedgerRun): Promise<Posting>
   createPayout(order: PayoutOrder, run: LedgerRun): Promise<Posting>
-  /** Takes an unfinished operation (planned, sending, unknown or blocked) as far as it can go now. */
+  /**
+   * Takes an unfinished operation (planned, sending, unknown or blocked) as far as it can go now, and gives up a held one
+   * whose rows have changed.
+   */
   resume(operationId: string, run: LedgerRun): Promise<Posting>
   /** Reads a payout's state at Stripe and writes down what became of it: `failed` and `canceled` reopen its rows. */
   settlePayout(operationId: string, run: LedgerRun): Promise<Posting>

@@ -12,12 +12,13 @@ import type { Posting } from './ledger.ts'
 import { lookUp } from './look-up.ts'
 import { auditOperation, move } from './move.ts'
 import { comeBack, type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
+import { releaseHeld } from './release.ts'
 import { reopenOperation } from './reopen.ts'
 import { sendOperation } from './send.ts'
 
 /**
  * Takes an unfinished operation as far as it can go now. What may have been sent is looked up before anything else; what
- * was never sent is sent like a new one. Anything that is not unfinished changes nothing.
+ * was never sent is sent like a new one. Held for nothing is given up; what is finished changes nothing.
  */
 export async function resumeOperation(parts: LedgerParts, id: string, run: LeasedRun): Promise<Posting> {
   const found = await findOperationWithItems(parts.db, id)
@@ -37,6 +38,7 @@ export async function resumeOperation(parts: LedgerParts, id: string, run: Lease
     case 'paid':
       return nothingMoved('already_recorded', { receipt: operation.stripe_id ?? '', operationId: id })
     case 'held':
+      return await releaseHeld(parts, undertaking, run)
     case 'failed':
     case 'canceled':
     case 'rejected':

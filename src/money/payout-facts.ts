@@ -54,6 +54,8 @@ export interface OpenPayout {
   readonly vendorStatus: string | null
   readonly reason: string | null
   readonly wakeAt: Date | null
+  /** Of a held one: the rows that are not what it was made from any more. */
+  readonly changedRows: readonly number[]
 }
 
 /** A payout as Stripe lists it. */

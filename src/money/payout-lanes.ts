@@ -51,7 +51,8 @@ export interface LanePlan {
 /** From how many payouts on that came back in a row a person has to look, because the next one would come back too. */
 export const failuresBeforeHold = 3
 
-const reserving: readonly string[] = ['planned', 'held', 'sending', 'unknown', 'blocked']
+const unfinished: readonly string[] = ['planned', 'sending', 'unknown', 'blocked']
+const heldByLimit: readonly string[] = ['above_single_limit', 'above_daily_limit']
 
 /**
  * What is paid from one lane: nothing while an operation is open there or something forbids it; else one payout of the
@@ -60,7 +61,7 @@ const reserving: readonly string[] = ['planned', 'held', 'sending', 'unknown', '
 export function planLane(lane: Lane): LanePlan {
   const { account, operations, rows } = lane
   const currency = rows[0]?.currency ?? ''
-  const open = operations.find(({ state }) => state !== 'held' && reserving.includes(state))
+  const open = operations.find(({ state }) => unfinished.includes(state))
   if (open !== undefined) return waitAll(rows, 'operation_open', open.wakeAt)
   const gate = findGate(account.atStripe.value, currency, lane.isFrozen)
   if (gate !== undefined) return waitAll(rows, gate, null)
@@ -68,7 +69,7 @@ export function planLane(lane: Lane): LanePlan {
   return planPayouts(groupByHold(rows), fundsOf(lane, currency), hasFailed ? 'failed_repeatedly' : undefined)
 }
 
-/** One payout after the other, each from what those before it leave. */
+/** One payout after the other, each from what those beyond doubt before it leave. */
 function planPayouts(groups: readonly LaneRow[][], funds: Funds, laneHold: LaneHold | undefined): LanePlan {
   const payouts: LanePayout[] = []
   const waits: LaneWait[] = []
@@ -78,9 +79,10 @@ function planPayouts(groups: readonly LaneRow[][], funds: Funds, laneHold: LaneH
     const batch: Batch<LaneRow> = planBatch(group, left)
     waits.push(...batch.waits.map(wait => ({ ...wait, funds: left })))
     if (batch.rows.length === 0) continue
-    reservedCents += batch.amountCents
     const { amountCents, rows } = batch
-    payouts.push({ rows, amountCents, hold: group[0]?.hold ?? laneHold, funds: left })
+    const hold = group[0]?.hold ?? laneHold
+    if (hold === undefined) reservedCents += amountCents
+    payouts.push({ rows, amountCents, hold, funds: left })
   }
   return { payouts, waits }
 }
@@ -101,12 +103,21 @@ function groupByHold(rows: readonly LaneRow[]): LaneRow[][] {
 }
 
 function fundsOf({ account, operations }: Lane, currency: string): Funds {
-  const reserved = operations.filter(({ state }) => reserving.includes(state))
+  const reserved = operations.filter(isReserving)
   return {
     availableCents: account.atStripe.value.available[currency] ?? 0,
     reservedCents: reserved.reduce((sum, { amountCents }) => sum + amountCents, 0),
     minimumCents: minimumPayoutCents,
   }
+}
+
+/**
+ * Whether money is kept for an operation. One that is held in doubt may never be paid, and the money may be another
+ * row's: on its approval everything is read again. Only what is held for its size keeps its place.
+ */
+function isReserving({ changedRows, reason, state }: OpenPayout): boolean {
+  if (state !== 'held') return unfinished.includes(state)
+  return changedRows.length === 0 && heldByLimit.includes(reason ?? '')
 }
 
 function waitAll(rows: readonly LaneRow[], reason: LaneWait['reason'], until: Date | null): LanePlan {

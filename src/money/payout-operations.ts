@@ -10,12 +10,25 @@ export interface SettlePayout {
   readonly why: string
 }
 
-/** Takes an operation that is not through as far as it can go. */
-export interface ResumeOperation {
+/** Takes up an operation that is not through. */
+export type ResumeOperation = FinishOperation | ReleaseOperation
+
+/** Takes it as far as it can go. */
+interface FinishOperation {
   readonly kind: 'resume-operation'
   /** The operation. */
   readonly subject: string
   readonly amountCents: number
+  readonly currency: string
+  readonly destination: string
+  readonly why: string
+}
+
+/** Gives it up: it is held, and its rows have changed. Moves nothing. */
+interface ReleaseOperation {
+  readonly kind: 'release-operation'
+  /** The operation. */
+  readonly subject: string
   readonly currency: string
   readonly destination: string
   readonly why: string
@@ -29,13 +42,14 @@ export interface OpenPayoutPlan {
   readonly left: number
 }
 
-/** What to do first: settle payouts that Stripe tells something new about, and resume operations that were cut off. */
+/** What to do first: settle payouts that Stripe tells something new about, finish what was begun, give up what is pointless. */
 export function planOpenPayouts(
   { accounts, operations }: Pick<PayoutFacts, 'accounts' | 'operations'>,
   now: Date,
 ): OpenPayoutPlan {
   const settles: SettlePayout[] = []
-  const resumes: ResumeOperation[] = []
+  const resumes: FinishOperation[] = []
+  const releases: ReleaseOperation[] = []
   const sendsCents: Record<string, number> = {}
   let left = 0
   for (const operation of operations) {
@@ -44,6 +58,8 @@ export function planOpenPayouts(
       if (asked.kind === 'left' && operation.state === 'created') left += 1
       const why = asked.kind === 'known' ? findNews(operation, asked.value.payouts) : undefined
       if (why !== undefined) settles.push(toSettle(operation, why))
+    } else if (operation.changedRows.length > 0) {
+      releases.push(toRelease(operation))
     } else if (isDue(operation, now)) {
       resumes.push(toResume(operation))
       if (operation.state === 'planned' || operation.state === 'blocked') {
@@ -51,7 +67,7 @@ export function planOpenPayouts(
       }
     }
   }
-  return { effects: [...settles, ...resumes], sendsCents, left }
+  return { effects: [...settles, ...resumes, ...releases], sendsCents, left }
 }
 
 /** What Stripe says about a payout that its operation does not; undefined when that is nothing. */
@@ -72,7 +88,12 @@ function toSettle({ account, currency, id }: OpenPayout, why: string): SettlePay
   return { kind: 'settle-payout', subject: id, currency, destination: account, why }
 }
 
-function toResume({ account, amountCents, currency, id, reason, state }: OpenPayout): ResumeOperation {
+function toResume({ account, amountCents, currency, id, reason, state }: OpenPayout): FinishOperation {
   const why = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
   return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, why }
+}
+
+function toRelease({ account, changedRows, currency, id }: OpenPayout): ReleaseOperation {
+  const why = `held, and payment_transfers ${changedRows.join(', ')} changed since`
+  return { kind: 'release-operation', subject: id, currency, destination: account, why }
 }

@@ -13,10 +13,10 @@ export type TransferAnswer =
   /** The run had no time left to ask. */
   | { readonly kind: 'left' }
 
-/** A transfer that was begun and is not through. */
+/** A transfer that was begun and is not through; `held` when its row has changed since, so that it is held for nothing. */
 export interface BegunTransfer {
   readonly id: string
-  readonly state: 'planned' | 'sending' | 'unknown' | 'blocked'
+  readonly state: 'planned' | 'held' | 'sending' | 'unknown' | 'blocked'
   readonly reason: string | null
   readonly wakeAt: Date | null
   readonly createdAt: Date
@@ -90,7 +90,17 @@ export interface ResumeTransfer {
   readonly why: string
 }
 
-export type TransferEffect = RecordTransfer | CreateTransfer | HoldTransfer | ResumeTransfer
+/** Gives up a held operation whose row has changed, and moves nothing. */
+export interface ReleaseTransfer {
+  readonly kind: 'release-operation'
+  /** The operation. */
+  readonly subject: string
+  readonly currency: string
+  readonly destination: string
+  readonly why: string
+}
+
+export type TransferEffect = RecordTransfer | CreateTransfer | HoldTransfer | ResumeTransfer | ReleaseTransfer
 
 export interface TransferWaiting {
   readonly subject: string

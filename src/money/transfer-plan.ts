@@ -3,6 +3,7 @@
 import { decideTransfer, type Release, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
 import type {
   BegunTransfer,
+  ReleaseTransfer,
   Releasing,
   ResumeTransfer,
   TransferEffect,
@@ -118,7 +119,12 @@ function isAwake({ state, wakeAt }: BegunTransfer, now: Date): boolean {
   return state !== 'blocked' || wakeAt === null || wakeAt <= now
 }
 
-function toResume({ account, amountCents, currency, id, state }: BegunTransfer): ResumeTransfer {
+function toResume(begun: BegunTransfer): ResumeTransfer | ReleaseTransfer {
+  const { account, amountCents, currency, id, paymentTransferIds, state } = begun
+  if (state === 'held') {
+    const why = `held, and payment_transfers ${paymentTransferIds.join(', ')} changed since`
+    return { kind: 'release-operation', subject: id, currency, destination: account, why }
+  }
   const why = `it was begun and is ${state}: it is taken as far as it can go now`
   return { kind: 'resume-transfer', subject: id, amountCents, currency, destination: account, why }
 }

@@ -6,7 +6,7 @@ import type { Db } from '../../src/database/connection.ts'
 import type { OperationState } from '../../src/database/tables.ts'
 import { addFinding } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
-import { addOperation } from '../support/operations.ts'
+import { addOperation, addSettledRow } from '../support/operations.ts'
 import { addRow, addUser } from '../support/payout-world.ts'
 
 const createdAt = new Date('2026-03-01T10:00:00Z')
@@ -131,6 +131,33 @@ t.test('payouts that are not through are listed, with those that may still come 
     await listOpenPayouts(db, since, 6),
     { operations: { length: 6 }, left: 1 },
     'those that money hangs on come first',
+  )
+})
+
+t.test('a held payout names its rows that are not what it was made from any more, and no other state does', async t => {
+  const { db } = await testDatabase(t)
+  const changes = {
+    unchanged: sql``,
+    refunded: sql`set status = 'REFUNDED'`,
+    corrected: sql`set amount = amount + 1`,
+    paid: sql`set payout_id = 'po_1'`,
+    currency: sql`set currency = 'USD'`,
+    account: sql`set expert_connect_account_id = 'acct_2'`,
+  }
+  const rows: number[] = []
+  for (const change of Object.values(changes)) {
+    const id = await addSettledRow(db)
+    rows.push(id)
+    if (change !== changes.unchanged) await sql`update payment_transfers ${change} where id = ${id}`.execute(db)
+  }
+  const gone = 1_000_000
+  const paid = Object.fromEntries([...rows, gone].map(id => [id, 6_000]))
+  await addOperation(db, { account: 'acct_1', rows: paid })
+  await addOperation(db, { account: 'acct_1', rows: { [gone + 1]: 6_000 }, state: 'blocked' })
+  const { operations } = await listOpenPayouts(db, new Date('2026-03-05T00:00:00Z'))
+  t.same(
+    operations.map(({ changedRows }) => changedRows),
+    [[...rows.slice(1), gone], []],
   )
 })
 

@@ -178,6 +178,38 @@ t.test('an operation above the limit is held, and goes out once it is approved',
   t.same(world.outflow(), { [account]: 8_500 })
 })
 
+t.test('a doubtful booking keeps no honest one from its money, and its operation ends with the doubt', async t => {
+  const world = await payoutWorld(t, { MONEY_SINCE: '2026-03-01T00:00:00Z' })
+  const account = await world.addExpert('ana')
+  const swept = await world.addBooking(account, { expert: 'ana', paidAt: new Date('2026-02-01T10:00:00Z') })
+  world.stripe.payOutAsOldCode({ account, amountCents: 8_500, at: new Date('2026-02-20T06:00:00Z') })
+  const honest = await world.addBooking(account, { expert: 'ana', endsAt: new Date('2026-03-10T11:00:00Z') })
+  await world.pay()
+  t.match(await readAll(world.db, 'jobs.money_operations'), [{ state: 'held', reason: 'before_cut_over' }])
+
+  world.clock.advance(24 * hourMs)
+  await world.pay()
+  t.same(world.outflow(), { [account]: 17_000 }, 'the old sweep, and the honest booking')
+  t.match(await world.rows(), [
+    { id: swept.id, status: 'COMPLETED' },
+    { id: honest.id, status: 'PAID_OUT' },
+  ])
+
+  world.clock.advance(24 * hourMs)
+  await world.pay()
+  await sql`update payment_transfers set status = 'PAID_OUT', payout_id = 'po_found_by_a_person' where id = ${swept.id}`.execute(
+    world.db,
+  )
+  world.clock.advance(24 * hourMs)
+  t.match(reportOf(await world.pay()), { counts: { 'release-operation': 1, canceled: 1 } })
+  const findings = await readAll(world.db, 'jobs.findings')
+  t.match(
+    findings.find(({ kind }) => kind === 'operation-held'),
+    { state: 'resolved', closed_by: 'eleva-jobs/process-pending-payouts' },
+  )
+  t.match(reportOf(await world.pay()), { planned: 0 })
+})
+
 t.test('a job that was paused pays nothing', async t => {
   const world = await payoutWorld(t)
   const account = await world.addExpert('ana')

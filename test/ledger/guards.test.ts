@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { approveOperation } from '../../src/database/money-approvals.ts'
 import { PermanentError, StopRunError } from '../../src/errors.ts'
 import type { LedgerRun } from '../../src/ledger/ledger.ts'
 import type { LedgerStep } from '../../src/ledger/parts.ts'
+import { noPayments } from '../support/no-money.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
 t.setTimeout(240_000)
@@ -410,4 +412,77 @@ t.test('one who begins and one who records never wait for each other in a circle
       )
     })
   t.match(await recorded, { counts: { row_taken: 1 } })
+})
+
+t.test('a held operation is given up when its row has changed, and only then', async t => {
+  const changes = {
+    'the row was paid by somebody else': sql`status = 'PAID_OUT', payout_id = 'po_found_by_a_person'`,
+    'the payment was refunded': sql`status = 'REFUNDED'`,
+    'the amount was corrected': sql`amount = amount - 1`,
+  }
+  for (const [name, change] of Object.entries(changes)) {
+    const world = await moneyWorld(t, undefined, { maxSingleCents: netCents })
+    const { ids, order } = await duePayout(world, 2)
+    const run = await world.run(payouts)
+    const { operationId = '' } = await world.ledger().createPayout(order, run)
+    t.match(await world.ledger().resume(operationId, run), { counts: { held: 1 } }, name)
+    t.match(await world.operations(), [{ state: 'held' }], 'unchanged rows leave it held')
+
+    await sql`update payment_transfers set ${change} where id = ${ids[0]}`.execute(world.db)
+    const { payments } = world.vendor
+    const platformOnly = {
+      ...noPayments,
+      readPlatform: async (signal: AbortSignal) => await payments.readPlatform(signal),
+    }
+    const asksNobody = world.ledger({ payments: platformOnly })
+    t.match(await asksNobody.resume(operationId, run), { counts: { canceled: 1 }, amountCents: 0 }, name)
+    t.match(await world.operations(), [{ state: 'canceled', reason: 'row_changed' }])
+    const finding = await world.db.selectFrom('jobs.findings').selectAll().executeTakeFirstOrThrow()
+    t.match(finding, {
+      kind: 'operation-held',
+      state: 'resolved',
+      closed_by: `eleva-jobs/${payouts}`,
+      note: /row_changed/,
+    })
+    const audit = await world.db.selectFrom('jobs.audit_entries').selectAll().orderBy('id').execute()
+    t.match(audit.at(-1), { action: 'operation.canceled', details: { heldFor: 'above_single_limit' } })
+    t.match(
+      await world.ledger().createPayout(payoutOrder(world.vendor.account, ids.slice(1)), run),
+      {
+        amountCents: netCents,
+      },
+      'the other row is free',
+    )
+  }
+})
+
+t.test('a run that lost its lease gives nothing up', async t => {
+  const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
+  const { id, order } = await duePayout(world)
+  const former = await world.run(payouts)
+  const { operationId = '' } = await world.ledger().createPayout(order, former)
+  await setStatus(world, id, 'REFUNDED')
+  await world.run(payouts)
+  await t.rejects(world.ledger().resume(operationId, former), new StopRunError('lease_lost'))
+  t.match(await world.operations(), [{ state: 'held' }])
+})
+
+t.test('an approval and the giving up of the same operation have one winner', async t => {
+  for (let round = 0; round < 8; round += 1) {
+    const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
+    const { id, order } = await duePayout(world)
+    const run = await world.run(payouts)
+    const { operationId = '' } = await world.ledger().createPayout(order, run)
+    await setStatus(world, id, 'REFUNDED')
+    const approve = async () =>
+      await approveOperation(world.pool(), { id: operationId, operator: 'ana', now: world.clock() })
+    const release = async () => await world.ledger().resume(operationId, run)
+    const [released, approved] = await (round % 2 === 0
+      ? Promise.all([release(), approve()])
+      : Promise.all([approve(), release()]).then(([a, r]) => [r, a] as const))
+    const [operation] = await world.operations()
+    const winner = approved === 'approved' ? 'planned' : 'canceled'
+    t.equal(operation?.state, winner)
+    t.same(Object.keys(released.counts), [winner === 'canceled' ? 'canceled' : 'taken_by_another'])
+  }
 })

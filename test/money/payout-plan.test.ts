@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { PayoutRow } from '../../src/money/payout-facts.ts'
-import { planPayouts } from '../../src/money/payout-plan.ts'
+import { planPayouts, type PayoutEffect } from '../../src/money/payout-plan.ts'
 import { stopSentences } from '../../src/money/eligibility.ts'
 import {
   atStripe,
@@ -12,6 +12,7 @@ import {
   payoutFacts,
   payoutPayment,
   payoutRow,
+  tell,
   told,
 } from '../support/payout-facts.ts'
 
@@ -164,11 +165,31 @@ t.test('one operation at a time: while one is open in a lane the next one waits,
   ])
 })
 
-t.test('a held operation only keeps its own amount', async t => {
-  const held = openPayout('op-1', { state: 'held', reason: 'before_cut_over', amountCents: 91_500 })
-  t.same(told({ operations: [held] }), paidOne)
-  t.same(told({ operations: [{ ...held, amountCents: 91_501 }] }), waiting('awaiting_funds'))
-  t.same(told({ operations: [{ ...held, currency: 'usd' }] }), paidOne)
+t.test('what is held for its size keeps its own amount, and what is held in doubt keeps nothing', async t => {
+  for (const reason of ['above_single_limit', 'above_daily_limit']) {
+    const held = openPayout('op-1', { state: 'held', reason, amountCents: 91_500 })
+    t.same(told({ operations: [held] }), paidOne, reason)
+    t.same(told({ operations: [{ ...held, amountCents: 91_501 }] }), waiting('awaiting_funds'), reason)
+    t.same(told({ operations: [{ ...held, amountCents: 91_501, currency: 'usd' }] }), paidOne, reason)
+  }
+  for (const reason of [
+    'before_cut_over',
+    'account_shared',
+    'account_changed',
+    'failed_repeatedly',
+    'rejected_before',
+  ]) {
+    t.same(told({ operations: [openPayout('op-1', { state: 'held', reason, amountCents: 100_000 })] }), paidOne, reason)
+  }
+})
+
+t.test('a held operation whose rows have changed is given up first, and keeps nothing any more', async t => {
+  const state = 'held'
+  const held = openPayout('op-1', { state, reason: 'above_single_limit', amountCents: 100_000, changedRows: [7, 9] })
+  const plan = planPayouts(payoutFacts({ operations: [held] }), payoutDay)
+  t.same(tell(plan).effects, ['release-operation op-1', ...paidOne.effects])
+  t.match(plan.effects[0], { destination: 'acct_1', currency: 'eur', why: /payment_transfers 7, 9 changed/ })
+  t.notOk('amountCents' in (plan.effects[0] ?? {}), 'giving up moves nothing')
 })
 
 t.test('a row in an operation waits for it, and one that was paid by it is told', async t => {
@@ -353,6 +374,15 @@ t.test('what was paid before the cut-over is decided row by row, and never takes
     effects: ['create-payout acct_1 8500 eur: 3'],
     waits: ['payment_transfers 1 awaiting_funds', 'payment_transfers 2 awaiting_funds'],
   })
+  t.same(
+    withFunds(17_000).effects,
+    [
+      'create-payout acct_1 8500 eur: 3',
+      'hold-payout acct_1 8500 eur: 1 (before_cut_over)',
+      'hold-payout acct_1 8500 eur: 2 (before_cut_over)',
+    ],
+    'each is compared with what there is, and none keeps it',
+  )
   t.same(withFunds(0).findings, findings, 'also where an old sweep has left nothing')
   const onlyEarly = { rows: rows.slice(0, 2), payments, since }
   const swept = [payoutAccount('acct_1', { atStripe: atStripe({ available: { eur: 0 } }) })]
@@ -630,6 +660,9 @@ const someAccount = fc.record({
   heldCents: fc.constantFrom(0, 5_000),
 })
 
+const isDoubtful = (effect: PayoutEffect): boolean =>
+  effect.kind === 'hold-payout' && !['above_single_limit', 'above_daily_limit'].includes(effect.hold)
+
 t.test(
   'whatever the facts: no row twice, never above what is there, no currency mixed, nothing that is doubtful is sent',
   async () => {
@@ -653,7 +686,7 @@ t.test(
           payoutAccount(id, { users, atStripe: atStripe({ available: { eur, usd }, payoutsEnabled }) }),
         )
         const operations = [...held].map(([account, { heldCents }]) =>
-          openPayout(`op-${account}`, { account, state: 'held', amountCents: heldCents }),
+          openPayout(`op-${account}`, { account, state: 'held', reason: 'above_single_limit', amountCents: heldCents }),
         )
         const since = new Date('2026-02-15T00:00:00Z')
         const limits = { maxSingleCents: 50_000, maxTotalCents: 70_000 }
@@ -685,10 +718,13 @@ t.test(
           ) &&
           [...held].every(([account, { heldCents, payoutsEnabled, ...available }]) =>
             (['eur', 'usd'] as const).every(currency => {
-              const sum = paying
-                .filter(effect => effect.destination === account && effect.currency === currency)
-                .reduce((total, { amountCents }) => total + amountCents, 0)
-              return sum === 0 || (payoutsEnabled && sum <= available[currency] - (currency === 'eur' ? heldCents : 0))
+              const ofLane = paying.filter(effect => effect.destination === account && effect.currency === currency)
+              // What is held in doubt is compared with what there is, and keeps nothing from the next one.
+              const [doubtful, sure] = [ofLane.filter(isDoubtful), ofLane.filter(effect => !isDoubtful(effect))]
+              const sum = sure.reduce((total, { amountCents }) => total + amountCents, 0)
+              const most = Math.max(0, ...doubtful.map(({ amountCents }) => amountCents))
+              const left = available[currency] - (currency === 'eur' ? heldCents : 0)
+              return ofLane.length === 0 || (payoutsEnabled && sum + most <= left)
             }),
           ) &&
           created.every(

@@ -357,6 +357,10 @@ t.test('a blocked transfer sleeps until its moment, and a held one until it is a
   const later = new Date(now.getTime() + 1)
   check(t, wakingAt(later), ['waits: blocked'], { waits: [{ until: later, operationId: 'op_1' }] })
   check(t, { row: { operation: operation({ state: 'held' }) }, answer: paid(withoutTransfer) }, ['waits: held'])
+  const givenUp = { row: { operation: operation({ state: 'held' }) }, begun: [begun({ state: 'held' })] }
+  check(t, givenUp, ['release-operation'], {
+    effects: [{ subject: 'op_1', destination: 'acct_1', amountCents: undefined, why: /payment_transfers 7 changed/ }],
+  })
 })
 
 t.test('a transfer that is stuck for more than 48 hours is a finding', async t => {

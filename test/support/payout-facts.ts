@@ -129,6 +129,7 @@ export function openPayout(id = 'op-1', overrides: Partial<OpenPayout> = {}): Op
     vendorStatus: null,
     reason: null,
     wakeAt: null,
+    changedRows: [],
     ...overrides,
   }
 }

@@ -57,7 +57,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     later: sweep(-15),
     ends: held,
   },
-  { name: 'old-refill', expert: 'ines', payment: { by: 'card', paidDays: -10 }, endsDays: -4, ends: unfunded },
+  { name: 'old-refill', expert: 'ines', payment: { by: 'card', paidDays: -10 }, endsDays: -4, ends: held },
   // Paid at Stripe for this row, and PAID_OUT was never written: the job ended in between (hazard H-5).
   {
     name: 'old-paid-unrecorded',
