@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
+import { approveOperation } from '../../src/database/money-approvals.ts'
 import type { FaultOrder } from '../../src/sandbox/stripe.ts'
 import type { LedgerStep } from '../../src/ledger/parts.ts'
 import { clearTables } from './money-arena.ts'
@@ -42,6 +43,7 @@ export const anyHappening = fc.oneof(
       kind: fc.constant('run' as const),
       job: anyJob,
       fault: orNot(anyFault),
+      unread: orNot(fc.nat(12)),
       cutAt: orNot(anyStep),
       meanwhile: orNot(fc.record({ at: anyStep, event: anySiteEvent })),
     }),
@@ -54,6 +56,11 @@ export const anyHappening = fc.oneof(
       fault: orNot(anyFault),
       cutAt: orNot(anyStep),
     }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('approve' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('account' as const), which: fc.nat(1), isAble: fc.boolean() }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('site' as const), event: anySiteEvent }) },
   {
@@ -142,9 +149,17 @@ export async function playHappening(match: Match, happening: Happening): Promise
     case 'bank':
       playBank(match, happening.result)
       break
+    case 'approve':
+      await approveAll(stadium)
+      break
+    case 'account':
+      enable(match, happening.which, happening.isAble)
+      break
     case 'run': {
-      const { cutAt, fault, job, meanwhile } = happening
+      const { cutAt, fault, job, meanwhile, unread } = happening
       if (fault !== undefined) stripe.inject({ ...faults[fault], method: 'POST' })
+      // The SDK's caller asks a few times before it gives a question up.
+      if (unread !== undefined) stripe.inject({ kind: 'drop', executed: false, method: 'GET', after: unread, times: 4 })
       let isOver = false
       let factsAreRead = false
       const onStep = async (step: LedgerStep): Promise<void> => {
@@ -167,6 +182,22 @@ export async function playHappening(match: Match, happening: Happening): Promise
     }
   }
   stripe.clearFaults()
+}
+
+/** An operator releases whatever is held. */
+export async function approveAll({ db, now }: Stadium): Promise<void> {
+  const held = await db.selectFrom('jobs.money_operations').select('id').where('state', '=', 'held').execute()
+  for (const { id } of held) {
+    // Another payout of its account may be on its way: then it is approved another time.
+    await approveOperation(db, { id, operator: 'ana', now: now() }).catch(() => undefined)
+  }
+}
+
+/** What Stripe lets an account do. */
+export function enable({ accounts, stadium: { stripe } }: Match, which: number, isAble: boolean): void {
+  const account = accounts[which]
+  if (account === undefined) return
+  stripe.setAccount(account, { payoutsEnabled: isAble, transfers: isAble ? 'active' : 'inactive' })
 }
 
 /** Takes the oldest payouts that are not through to where the bank wants them; another account then has a new bank. */

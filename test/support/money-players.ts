@@ -67,7 +67,8 @@ export async function createStadium(t: Test): Promise<Stadium> {
     payments: vendor.reads,
     writes: vendor.writes,
     newId: () => uuidv7(),
-    limits: { maxSingleCents: 1_000_000, maxTotalCents: 100_000_000, since },
+    // Two rows of an expert at once need an approval.
+    limits: { maxSingleCents: 6_000, maxTotalCents: 15_000, since },
   }
   const contextOf = (job: Job, lease: HeldLease | undefined, onStep: LedgerParts['onStep']): JobContext => {
     const ledger = createLedger(onStep === undefined ? parts : { ...parts, onStep })
