@@ -2,6 +2,7 @@ import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/ope
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
 import { mustAsk, planTransfers } from '../money/transfer-plan.ts'
+import { askDisputes } from '../runner/ask-disputes.ts'
 import { type Asked, isHalfOver } from '../runner/ask-each.ts'
 import { type AskedPayment, askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
@@ -46,7 +47,8 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const asked = rows.filter(row => mustAsk(row, { cutOver, limits }, now))
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal }
   const answers = await askPayments(asked, providers.payments, options)
-  return { rows, answers: pair(asked, answers), begun, givenUp, limits, cutOver, left }
+  const disputes = await askDisputes({ db, payments: providers.payments }, { released: false, now }, options)
+  return { rows, answers: pair(asked, answers), begun, givenUp, disputes, limits, cutOver, left }
 }
 
 function pair(rows: readonly TransferCandidate[], answers: readonly Asked<AskedPayment>[]) {

@@ -10,6 +10,7 @@ import type { AccountAtStripe, Asked, PayoutAccount, PayoutFacts, RowPayment } f
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
 import type { PaymentReads } from '../providers/payments.ts'
+import { askDisputes } from '../runner/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
 import { askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
@@ -47,8 +48,8 @@ export const processPendingPayouts = defineJob({
 })
 
 /**
- * Our own rows first, then Stripe: the accounts that money hangs on, the payments of rows that nothing else decides, and
- * with what is left of the time the accounts where nothing is due.
+ * Our own rows first, then Stripe: the accounts that money hangs on, the payments of rows that nothing else decides, what
+ * became of disputes, and with what is left of the time the accounts where nothing is due.
  */
 async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
   const { clock, db, ledger, now, providers, signal } = context
@@ -67,11 +68,13 @@ async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
   const due = await ask(known.accounts.slice(0, wanted.length))
   const asked = listUndecided(rows, { accounts: due, since }, now)
   const answers = await askPayments(asked, providers.payments, options)
+  const disputes = await askDisputes({ db, payments: providers.payments }, { released: true, now }, options)
   const idle = await ask(known.accounts.slice(wanted.length))
   const accounts = new Map([...due, ...idle])
   const owners = await findPayoutOwners(db, [...accounts.values()].flatMap(listPayoutsOf))
   return {
     rows,
+    disputes,
     payments: new Map(asked.map((row, index) => [row.paymentTransferId, toRowPayment(answers[index])])),
     accounts,
     operations: open.operations,

@@ -74,6 +74,7 @@ export function findPayoutObjection(facts: PayoutFacts, currency: string, amount
 function findPaymentObjection({ charge, status }: Payment): Objection | undefined {
   if (status !== 'paid' || charge === undefined) return passing('not_paid')
   if (charge.refundedCents !== 0) return lasting('refunded')
+  if (charge.disputeLost) return lasting('dispute_lost')
   return charge.disputed ? passing('disputed') : undefined
 }
 

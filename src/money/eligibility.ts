@@ -46,7 +46,9 @@ export interface PaymentFacts {
         readonly amountCents: number
         readonly currency: string
         readonly refundedCents: number
+        /** A dispute is open, or was lost. */
         readonly disputed: boolean
+        readonly disputeLost: boolean
       }
     | undefined
 }
@@ -65,6 +67,7 @@ export type WaitReason =
 export type StopReason =
   | 'refunded'
   | 'partly_refunded'
+  | 'dispute_lost'
   | 'failed'
   | 'already_paid_out'
   | 'appointment_unknown'
@@ -95,6 +98,9 @@ export const stopSentences: Readonly<Record<StopReason, string>> = {
   refunded: 'the payment was refunded: set the row to REFUNDED, and reverse the transfer if the expert has the money',
   partly_refunded:
     "part of the payment was refunded: decide what the expert is still owed, correct the row's amount and release it by hand",
+  dispute_lost:
+    'a dispute was lost, so the platform paid the client back: decide what the expert is owed; set the row to PAID_OUT ' +
+    'once the expert has it by hand, or to REFUNDED once the money was taken back',
   failed: 'the row is FAILED, which no job picks up again: set it to PENDING to try again, or close the booking',
   already_paid_out: 'the row is PAID_OUT already and must not be released again',
   appointment_unknown:
@@ -146,6 +152,7 @@ function judgePayment(booking: Booking, { charge, status }: PaymentFacts, now: D
   if (charge === undefined || status !== 'paid') return waits(unpaidReason(status))
   if (charge.refundedCents >= charge.amountCents) return stopped('refunded')
   if (charge.refundedCents !== 0) return stopped('partly_refunded')
+  if (charge.disputeLost) return stopped('dispute_lost')
   if (charge.disputed) return waits('disputed')
   if (charge.currency.toLowerCase() !== currency.toLowerCase()) return stopped('currency_mismatch')
   if (amountCents > charge.amountCents) return stopped('amount_above_payment')

@@ -1,3 +1,4 @@
+import type { AskedDispute } from './disputes.ts'
 import type { Booking, PaymentFacts } from './eligibility.ts'
 import type { ExistingTransfer, TransferredCharge } from './transfer-checks.ts'
 
@@ -118,6 +119,8 @@ export interface PayoutFacts {
   readonly rows: readonly PayoutRow[]
   /** By payment_transfers id; nothing for a row whose payment did not matter. */
   readonly payments: ReadonlyMap<number, Asked<RowPayment>>
+  /** DISPUTED rows whose transfer or payout is recorded. */
+  readonly disputes: readonly AskedDispute[]
   readonly accounts: ReadonlyMap<string, PayoutAccount>
   readonly operations: readonly OpenPayout[]
   readonly owners: PayoutOwners

@@ -1,19 +1,15 @@
+import { planDisputes } from './disputes.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
 import { type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
 import { listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
 import { type Lane, type LaneHold, type LanePayout, type LaneRow, type LaneWait, planLane } from './payout-lanes.ts'
+import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
 import { judgePayoutRow, listPaidBy, type RowVerdict } from './payout-rows.ts'
 import { waitSentences } from './payout-waits.ts'
-
-/** From so many on, what is true of every account is no accident. */
-const manyAccounts = 3
-const allRefusedMessage =
-  'Stripe shows us none of the accounts: does STRIPE_SECRET_KEY belong to the platform that they are connected to, and ' +
-  'may it see them?'
 
 interface Paying {
   readonly amountCents: number
@@ -66,7 +62,7 @@ export interface PayoutPlan {
   readonly effects: readonly PayoutEffect[]
   readonly waits: readonly PayoutWait[]
   readonly findings: readonly PayoutFinding[]
-  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly failures: readonly PayoutFailure[]
   readonly left: number
   readonly counts: Readonly<Record<string, number>>
 }
@@ -81,6 +77,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const paidBy = listPaidBy(facts.accounts.values())
   const judged = facts.rows.map(row => ({ row, verdict: judgePayoutRow(row, { ...facts, paidBy }, now) }))
   const unexplained = listUnexplainedPayouts(facts)
+  const disputes = planDisputes(facts.disputes)
   const lanes = listLanes(judged, facts, unexplained).map(lane => ({ lane, plan: planLane(lane) }))
   const payouts = lanes.flatMap(({ plan }) => plan.payouts)
   const laneWaits = lanes.flatMap(({ plan }) => plan.waits)
@@ -92,12 +89,13 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     findings: [
       ...unexplained.map(findingOfPayout),
       ...judged.flatMap(each => toRowFindings(each, facts)),
+      ...disputes.findings,
       ...lanes.flatMap(({ lane, plan }) => listLaneFindings(lane, plan.payouts, plan.waits, now)),
       ...[...facts.accounts.values()].flatMap(account =>
         listAccountFindings(account, rowsByAccount.get(account.id) ?? [], facts.operations),
       ),
     ],
-    failures: listFailures(facts),
+    failures: [...listPayoutFailures(facts), ...disputes.failures],
     left: facts.left + left + open.left,
     counts: countFacts(facts),
   }
@@ -237,31 +235,4 @@ function laneOf(rows: readonly LaneRow[]): string {
 
 function moneyOf({ account, booking }: PayoutRow) {
   return { amountCents: booking.amountCents, currency: booking.currency, destination: account }
-}
-
-/** What could not be read this time: the run comes back for it. */
-function listFailures(facts: PayoutFacts): PayoutPlan['failures'] {
-  const { accounts, payments } = facts
-  const asked = [
-    ...[...accounts].map(([id, { atStripe }]) => ({ subject: id, what: 'this account', answer: atStripe })),
-    ...[...payments].map(([id, answer]) => ({
-      subject: subjectOf({ paymentTransferId: id }),
-      what: 'the payment of this row',
-      answer,
-    })),
-  ]
-  const unread = asked.flatMap(({ answer, subject, what }) => {
-    if (answer.kind !== 'failed') return []
-    return [{ subject, code: answer.code, message: `Stripe did not tell about ${what} (${answer.code})` }]
-  })
-  return [...listRefusedAccounts(facts), ...unread]
-}
-
-/** One account that we may not see is its own matter; when all of them are, it is ours, and the run must not end well. */
-function listRefusedAccounts({ accounts }: PayoutFacts): PayoutPlan['failures'] {
-  const asked = [...accounts].filter(([, { atStripe }]) => atStripe.kind !== 'left')
-  const refused = asked.flatMap(([subject, { atStripe }]) =>
-    atStripe.kind === 'refused' ? [{ subject, code: atStripe.code, message: allRefusedMessage }] : [],
-  )
-  return refused.length >= manyAccounts && refused.length === asked.length ? refused : []
 }

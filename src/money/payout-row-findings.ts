@@ -62,7 +62,8 @@ function tellProblem(problem: RowProblem, row: PayoutRow): Told {
     case 'booking_stopped': {
       const { reason, refundedCents } = problem
       const details = refundedCents === undefined ? {} : { refundedCents }
-      return { kind: `row-${reason.replaceAll('_', '-')}`, message: stopSentences[reason], details }
+      const kind = reason === 'dispute_lost' ? 'dispute-lost' : `row-${reason.replaceAll('_', '-')}`
+      return { kind, message: stopSentences[reason], details }
     }
     case 'payment_missing': {
       const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or close the row'

@@ -1,5 +1,6 @@
 /** What goes into the plan of transfers, and what comes out of it. */
 
+import type { AskedDispute } from './disputes.ts'
 import type { Limits } from './limits.ts'
 import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
 import type { TransferHold } from './transfer-reasons.ts'
@@ -43,6 +44,8 @@ export interface TransferFacts {
   readonly answers: ReadonlyMap<number, TransferAnswer>
   readonly begun: readonly BegunTransfer[]
   readonly givenUp: readonly GivenUp[]
+  /** DISPUTED rows with neither a transfer nor a payout. */
+  readonly disputes: readonly AskedDispute[]
   readonly limits: Limits
   /** Payments before it may have been transferred by the old jobs without a record; undefined: so may all of them. */
   readonly cutOver: Date | undefined

@@ -1,5 +1,6 @@
 /** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
 
+import { planDisputes } from './disputes.ts'
 import { decideTransfer, type Release, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
 import type {
   BegunTransfer,
@@ -29,11 +30,12 @@ export function mustAsk(row: TransferRow, facts: Pick<TransferFacts, 'cutOver' |
 
 /** What to do at `now`. What was begun is finished first; then rows in their order. Pure. */
 export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
+  const disputes = planDisputes(facts.disputes)
   const plan: TransferPlan = {
     effects: facts.begun.filter(begun => isAwake(begun, now)).map(toResume),
     waits: [],
-    findings: facts.givenUp.map(findGivenUp),
-    failures: [],
+    findings: [...facts.givenUp.map(findGivenUp), ...disputes.findings],
+    failures: [...disputes.failures],
     counts: { candidates: facts.rows.length, asked: 0 },
     left: facts.left,
   }

@@ -70,6 +70,7 @@ const findingKinds: Readonly<Partial<Record<Oddity, string>>> = {
   charge: 'transfer-mismatch',
   duplicate: 'transfer-mismatch',
   settlement_currency: 'transfer-mismatch',
+  dispute_lost: 'dispute-lost',
 }
 
 /** The kind of the finding about an oddity. */

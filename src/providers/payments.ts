@@ -18,7 +18,10 @@ export interface Charge {
   /** The currency of the charge's balance transaction: a transfer out of this charge has to be in it. */
   readonly settlementCurrency: string | undefined
   readonly refundedCents: number
+  /** A dispute is open, or was lost; one that was won counts no more. */
   readonly disputed: boolean
+  /** The platform has paid the guest back through the bank. */
+  readonly disputeLost: boolean
   /** What the platform kept; null for a charge without a fee. */
   readonly feeCents: number | null
   /** The transfer that the vendor made itself, for a destination charge. */

@@ -34,9 +34,21 @@ function toCharge(charge: Stripe.Charge): Charge {
     settlementCurrency: settlement?.currency.toLowerCase(),
     refundedCents: charge.amount_refunded,
     disputed: charge.disputed,
+    disputeLost: false,
     feeCents: charge.application_fee_amount,
     transfer: transfer === undefined ? undefined : toTransfer(transfer),
   }
+}
+
+/** The payment with what became of its disputes: the charge's own flag stays, whoever wins (reference/domain.md section 3.11). */
+export function withDisputes(payment: Payment, disputes: readonly Pick<Stripe.Dispute, 'status'>[]): Payment {
+  const { charge } = payment
+  if (charge === undefined) return payment
+  const isOver = ({ status }: Pick<Stripe.Dispute, 'status'>): boolean =>
+    status === 'won' || status === 'warning_closed'
+  // A flag without any dispute is believed: Stripe may list it in a moment.
+  const disputed = disputes.length === 0 || !disputes.every(isOver)
+  return { ...payment, charge: { ...charge, disputed, disputeLost: disputes.some(({ status }) => status === 'lost') } }
 }
 
 /** A transfer to a Connect account. Throws for one that has no destination. */

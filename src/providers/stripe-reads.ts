@@ -3,7 +3,7 @@ import type { Stripe } from 'stripe'
 import type { PaymentReads } from './payments.ts'
 import { apiVersion, type StripeClient } from './stripe-client.ts'
 import { mayPass, toReadError } from './stripe-failure.ts'
-import { toBalance, toConnectAccount, toPayment, toPayout, toTransfer } from './stripe-objects.ts'
+import { toBalance, toConnectAccount, toPayment, toPayout, toTransfer, withDisputes } from './stripe-objects.ts'
 
 export interface ReadsOptions {
   readonly client: StripeClient
@@ -32,9 +32,18 @@ export function createReads(options: ReadsOptions): PaymentReads {
     },
     readPayment: async (id, signal) => {
       const expand = ['latest_charge.transfer', 'latest_charge.balance_transaction']
-      return toPayment(
+      const payment = toPayment(
         await read(options, id, signal, async stripe => await stripe.paymentIntents.retrieve(id, { expand })),
       )
+      const { charge } = payment
+      if (charge?.disputed !== true) return payment
+      const disputes = await readPages(
+        options,
+        `the disputes of ${charge.id}`,
+        signal,
+        async (stripe, page) => await stripe.disputes.list({ charge: charge.id, ...page }),
+      )
+      return withDisputes(payment, disputes)
     },
     listTransfers: async ({ destination, from }, signal) => {
       const filter = { destination, created: { gte: toSeconds(from) } }

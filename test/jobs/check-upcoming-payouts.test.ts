@@ -38,6 +38,7 @@ const paid = (paymentIntentId: string): Payment => ({
     settlementCurrency: 'eur',
     refundedCents: 0,
     disputed: false,
+    disputeLost: false,
     feeCents: 1_500,
     transfer: undefined,
   },

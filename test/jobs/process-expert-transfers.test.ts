@@ -45,6 +45,7 @@ function payment(paymentIntentId: string, overrides: Partial<NonNullable<Payment
       settlementCurrency: 'eur',
       refundedCents: 0,
       disputed: false,
+      disputeLost: false,
       feeCents: 1_500,
       transfer,
       ...overrides,

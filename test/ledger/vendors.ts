@@ -189,6 +189,7 @@ export function scripted(_t: Test, clock: Clock): Vendor {
         settlementCurrency: 'eur',
         refundedCents,
         disputed: false,
+        disputeLost: false,
         feeCents: kind === 'destination' ? 1000 : null,
         transfer,
       }

@@ -37,6 +37,7 @@ const paid = (overrides: Partial<PaidCharge> = {}): PaymentFacts => ({
     currency: 'eur',
     refundedCents: 0,
     disputed: false,
+    disputeLost: false,
     ...overrides,
   },
 })
@@ -137,6 +138,7 @@ t.test('a booking stops at whatever only a person can put right', async t => {
     [booking(), paid({ refundedCents: 9_999 }), 'partly_refunded'],
     [booking(), paid({ refundedCents: 10_000 }), 'refunded'],
     [booking(), paid({ refundedCents: 10_000, disputed: true }), 'refunded'],
+    [booking(), paid({ disputed: true, disputeLost: true }), 'dispute_lost'],
     [booking({ status: 'REFUNDED' }), paid(), 'refunded'],
     [booking({ status: 'FAILED' }), paid(), 'failed'],
     [booking({ status: 'PAID_OUT' }), paid(), 'already_paid_out'],
@@ -212,6 +214,7 @@ const payments: fc.Arbitrary<PaymentFacts> = fc.oneof(
         currency: fc.constantFrom('eur', 'EUR'),
         refundedCents: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 20_000 })),
         disputed: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.boolean()),
+        disputeLost: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.boolean()),
       }),
     }),
   },

@@ -246,6 +246,7 @@ t.test('a refund, a dispute or an unpaid payment stops a row, to the cent', asyn
   t.same(withCharge({ refundedCents: 1 }), odd('row-partly-refunded'))
   t.same(withCharge({ refundedCents: 9_775 }), odd('row-refunded'))
   t.same(withCharge({ disputed: true }), waiting('disputed'))
+  t.same(withCharge({ disputed: true, disputeLost: true }), odd('dispute-lost'))
   t.same(withCharge({ currency: 'usd' }), odd('row-currency-mismatch'))
   t.same(withCharge({ amountCents: 8_499 }), odd('row-amount-above-payment'))
   const unpaid = (status: 'settling' | 'unpaid' | 'canceled') =>

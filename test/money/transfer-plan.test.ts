@@ -54,6 +54,7 @@ const paid = (overrides: Partial<AnsweredCharge> = {}, transfers: PaymentAnswer[
         settlementCurrency: 'eur',
         refundedCents: 0,
         disputed: false,
+        disputeLost: false,
         feeCents: 1_500,
         transfer: ownTransfer,
         ...overrides,
@@ -104,6 +105,7 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
       answers: new Map(answer === undefined ? [] : [[7, answer]]),
       begun: [],
       givenUp: [],
+      disputes: [],
       limits: { maxSingleCents: 200_000, maxTotalCents: 2_000_000 },
       cutOver: new Date('2026-01-01T00:00:00Z'),
       left: 0,
@@ -169,6 +171,7 @@ t.test('an approval skips neither the complaint window, nor the delay, nor a ref
   check(t, young, ['waits: payment_age'], { waits: [{ until: hours(144) }] })
   check(t, { row: approved, answer: paid({ refundedCents: 1 }) }, ['finding: row-partly-refunded'])
   check(t, { row: approved, answer: paid({ disputed: true }) }, ['waits: disputed'])
+  check(t, { row: approved, answer: paid({ disputed: true, disputeLost: true }) }, ['finding: dispute-lost'])
   check(t, { row: approved, answer: paid() }, ['record-transfer'])
 })
 
@@ -395,7 +398,10 @@ t.test('rows keep their order, and each is counted once', async t => {
     [4, paid({ transfer: { ...ownTransfer, id: 'tr_4' } })],
   ])
   const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
-  const plan = planTransfers({ rows, answers, begun: [], givenUp: [], limits, cutOver: now, left: 5 }, now)
+  const plan = planTransfers(
+    { rows, answers, begun: [], givenUp: [], disputes: [], limits, cutOver: now, left: 5 },
+    now,
+  )
   t.same(
     plan.effects.map(effect => effect.subject),
     ['payment_transfers 1', 'payment_transfers 4'],
@@ -409,5 +415,5 @@ t.test('each reason has a sentence, and each oddity a kind of finding', async t 
     for (const text of Object.values(sentences)) t.match(text, /^[a-z].{15,}[^.]$/s)
   }
   for (const oddity of Object.keys(oddSentences))
-    t.match(kindOf(oddity as 'amount'), /^(?:row|transfer|payment)-[a-z-]+$/)
+    t.match(kindOf(oddity as 'amount'), /^(?:row|transfer|payment|dispute)-[a-z-]+$/)
 })

@@ -39,6 +39,7 @@ const paid = (overrides: Partial<PaidCharge> = {}): PaymentFacts => ({
     currency: 'eur',
     refundedCents: 0,
     disputed: false,
+    disputeLost: false,
     ...overrides,
   },
 })
@@ -135,6 +136,7 @@ t.test('whoever is told has a paid booking that becomes payable within (0, 2 day
         currency: fc.constant('EUR'),
         refundedCents: fc.constantFrom(0, 0, 0, 1),
         disputed: fc.constantFrom(false, false, false, true),
+        disputeLost: fc.constantFrom(false, false, false, true),
       }),
       { nil: undefined, freq: 9 },
     ),

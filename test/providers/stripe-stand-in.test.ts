@@ -42,13 +42,16 @@ t.test('a booking is read with its charge, its transfer and the moment the money
       settlementCurrency: 'eur',
       refundedCents: 0,
       disputed: false,
+      disputeLost: false,
       feeCents: 1_500,
       transfer: { id: paid.transferId, destination: account, amountCents: 10_000, chargeId: paid.chargeId },
     },
   })
   stripe.refund({ chargeId: paid.chargeId ?? '', amountCents: 2_500 })
-  stripe.dispute(paid.chargeId ?? '')
+  const dispute = stripe.dispute(paid.chargeId ?? '')
   t.match((await reads.readPayment(paid.paymentIntentId, signal())).charge, { refundedCents: 2_500, disputed: true })
+  stripe.closeDispute(dispute, 'won')
+  t.match((await reads.readPayment(paid.paymentIntentId, signal())).charge, { disputed: false, disputeLost: false })
   t.strictSame(await reads.readPlatform(signal()), { account: stripe.platform, live: false })
   await t.rejects(reads.readPayment('pi_nobodyKnows', signal()), { name: 'PermanentError', code: 'resource_missing' })
   t.strictSame(stripe.invalid(), [])

@@ -290,6 +290,7 @@ t.test('a payment says when the money arrived, what came back and where it went'
       settlementCurrency: 'eur',
       refundedCents: 0,
       disputed: false,
+      disputeLost: false,
       feeCents: 750,
       transfer: {
         id: 'tr_1',
@@ -530,6 +531,41 @@ t.test('a read that may pass is asked again, and one that cannot is not', async 
     t.equal(calls.length, 1)
     t.notMatch(`${err.message} ${err.stack} ${String(err.cause)}`, /neverShown|Ana/, 'no word of the vendor')
   }
+})
+
+t.test('a dispute freezes while it is open, ends when it is won, and stays when it is lost', async t => {
+  const cases = [
+    [['won'], { disputed: false, disputeLost: false }],
+    [['warning_closed'], { disputed: false, disputeLost: false }],
+    [['won', 'warning_closed'], { disputed: false, disputeLost: false }],
+    [['won', 'needs_response'], { disputed: true, disputeLost: false }],
+    [['under_review'], { disputed: true, disputeLost: false }],
+    [['warning_under_review'], { disputed: true, disputeLost: false }],
+    [['appeal_under_review'], { disputed: true, disputeLost: false }],
+    [['prevented'], { disputed: true, disputeLost: false }],
+    [['a status of next year'], { disputed: true, disputeLost: false }],
+    [['lost'], { disputed: true, disputeLost: true }],
+    [['won', 'lost'], { disputed: true, disputeLost: true }],
+    [[], { disputed: true, disputeLost: false }],
+  ] as const
+  for (const [statuses, expected] of cases) {
+    const { calls, reads } = await startServer(t, (response, call) => {
+      const isList = call.path === '/v1/disputes'
+      // One dispute a page: the last one counts as much as the first.
+      const index = Number(call.query.get('starting_after')?.slice(3) ?? -1) + 1
+      const status = statuses[index]
+      const page = { object: 'list', data: status === undefined ? [] : [{ id: `du_${index}`, status }] }
+      const disputes = { ...page, has_more: index + 1 < statuses.length }
+      send(200, isList ? disputes : intent({ latest_charge: charge({ disputed: true }) }))(response, call, 0)
+    })
+    t.match((await reads.readPayment('pi_1', signal())).charge, expected, statuses.join())
+    const lists = calls.filter(call => call.path === '/v1/disputes')
+    t.equal(lists.length, Math.max(1, statuses.length))
+    t.ok(lists.every(call => call.query.get('charge') === 'ch_1'))
+  }
+  const calm = await startServer(t, send(200, intent()))
+  t.match((await calm.reads.readPayment('pi_1', signal())).charge, { disputed: false, disputeLost: false })
+  t.equal(calm.calls.length, 1, 'nobody is asked about disputes that never were')
 })
 
 t.test('a 403 is about the account where there is one, about our key where not, and never about both', async t => {

@@ -56,6 +56,7 @@ export function payoutPayment(row: PayoutRow, overrides: Partial<Charge> = {}): 
     currency,
     refundedCents: 0,
     disputed: false,
+    disputeLost: false,
     feeCents,
     transfer: {
       id: `tr_${paymentTransferId}`,
@@ -146,6 +147,7 @@ export function payoutFacts(given: Given = {}): PayoutFacts {
   return {
     payments: new Map(rows.map(row => [row.paymentTransferId, payoutPayment(row)])),
     operations: [],
+    disputes: [],
     since: new Date('2026-01-01T00:00:00Z'),
     limits: { maxSingleCents: 1_000_000, maxTotalCents: 5_000_000 },
     sentCents: {},

@@ -1,0 +1,41 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** A row that the site has set to DISPUTED, which it never takes back (reference/domain.md hazard H-20). */
+export interface DisputedRow {
+  readonly paymentTransferId: number
+  readonly paymentIntentId: string
+  /** The Connect account. */
+  readonly account: string
+  /** The expert's net, in cents. */
+  readonly amountCents: number
+  /** In lower case. */
+  readonly currency: string
+  readonly transferId: string | null
+  readonly payoutId: string | null
+}
+
+export interface DisputedQuery {
+  /** Rows whose transfer or payout is recorded, or those that have neither. */
+  readonly released: boolean
+  readonly limit: number
+  /** Takes other rows first at another time, so that each has its turn where there are more than the limit. */
+  readonly turn: string
+}
+
+/** DISPUTED rows of which no finding that nobody has resolved says how their dispute ended, at most `limit` of them. */
+export async function listDisputedRows(
+  db: Db,
+  { limit, released, turn }: DisputedQuery,
+): Promise<readonly DisputedRow[]> {
+  const { rows } = await sql<DisputedRow>`
+    select p.id as "paymentTransferId", p.payment_intent_id as "paymentIntentId",
+      p.expert_connect_account_id as account, p.amount as "amountCents", lower(p.currency) as currency,
+      p.transfer_id as "transferId", p.payout_id as "payoutId"
+    from payment_transfers p
+    where p.status = 'DISPUTED' and (coalesce(p.transfer_id, p.payout_id) is not null) = ${released}::boolean
+      and not exists (select from jobs.findings f
+        where f.kind in ('dispute-won', 'dispute-lost') and f.subject = 'payment_transfers ' || p.id and f.state <> 'resolved')
+    order by md5(p.id || ' ' || ${turn}::text), p.id limit ${limit}`.execute(db)
+  return rows
+}

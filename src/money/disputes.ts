@@ -1,0 +1,77 @@
+/** What became of the disputes of rows that the site has set to DISPUTED: a person takes the row back, never a job. */
+
+import type { PaymentFacts } from './eligibility.ts'
+import type { Asked } from './payout-facts.ts'
+
+export interface DisputedRow {
+  readonly paymentTransferId: number
+  readonly paymentIntentId: string
+  /** The Connect account. */
+  readonly account: string
+  readonly amountCents: number
+  readonly currency: string
+  readonly transferId: string | null
+  readonly payoutId: string | null
+}
+
+/** A DISPUTED row, and what Stripe says of its payment. */
+export interface AskedDispute {
+  readonly row: DisputedRow
+  readonly answer: Asked<PaymentFacts>
+}
+
+export interface DisputePlan {
+  readonly findings: readonly {
+    readonly kind: string
+    readonly subject: string
+    readonly message: string
+    readonly details: Readonly<Record<string, unknown>>
+  }[]
+  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+}
+
+/** What a person must do about disputes that are over; nothing about those that are open. */
+export function planDisputes(asked: readonly AskedDispute[]): DisputePlan {
+  return {
+    findings: asked.flatMap(({ answer, row }) => tellDispute(row, answer)),
+    failures: asked.flatMap(({ answer, row }) => {
+      if (answer.kind !== 'failed') return []
+      const message = `Stripe did not tell about the disputes of this row (${answer.code})`
+      return [{ subject: subjectOf(row), code: answer.code, message }]
+    }),
+  }
+}
+
+/** What a row was before the site overwrote it. */
+export function statusBefore({ payoutId, transferId }: DisputedRow): 'PENDING' | 'COMPLETED' | 'PAID_OUT' {
+  if (payoutId !== null) return 'PAID_OUT'
+  return transferId === null ? 'PENDING' : 'COMPLETED'
+}
+
+function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): DisputePlan['findings'] {
+  const { account, amountCents, currency, paymentIntentId, payoutId, transferId } = row
+  const details = { paymentIntentId, account, amountCents, currency, transferId, payoutId }
+  const subject = subjectOf(row)
+  if (answer.kind === 'refused') {
+    const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or close the row'
+    return [{ kind: 'payment-missing', subject, message, details: { ...details, code: answer.code } }]
+  }
+  if (answer.kind !== 'known') return []
+  const { charge } = answer.value
+  if (charge === undefined || (charge.disputed && !charge.disputeLost)) return []
+  const { refundedCents } = charge
+  if (charge.disputeLost) {
+    return [{ kind: 'dispute-lost', subject, message: lostMessage, details: { ...details, refundedCents } }]
+  }
+  const status = statusBefore(row)
+  const message = `no dispute of this payment is open any more and none was lost: set the row to ${status}, which it was before`
+  return [{ kind: 'dispute-won', subject, message, details: { ...details, refundedCents, setStatusTo: status } }]
+}
+
+const lostMessage =
+  'lost dispute: the platform paid the guest back; decide what the expert is owed: set the row to PAID_OUT once the ' +
+  'expert has it, or to REFUNDED once the money was taken back'
+
+function subjectOf({ paymentTransferId }: DisputedRow): string {
+  return `payment_transfers ${paymentTransferId}`
+}
