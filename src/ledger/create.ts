@@ -2,7 +2,6 @@ import { toError } from '../errors.ts'
 import { takeFound } from './answers.ts'
 import type { Draft } from './drafts.ts'
 import { readFacts } from './facts.ts'
-import { heldFinding } from './findings.ts'
 import { commitIntent } from './intent.ts'
 import type { Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
@@ -17,8 +16,8 @@ export async function createOperation(parts: LedgerParts, draft: Draft, run: Lea
   const intent = await commitIntent(parts, draft, run)
   if (intent.kind === 'none') return nothingMoved(intent.reason)
   if (intent.kind === 'held') {
-    const { operation, reason } = intent
-    return nothingMoved('held', { findings: [heldFinding(operation)], reason, operationId: operation.id })
+    const { finding, operation, reason } = intent
+    return nothingMoved('held', { findings: [finding], reason, operationId: operation.id })
   }
   await parts.onStep?.('intent', intent.operation.id)
   const facts = await readFactsOrCancel(parts, intent, run)

@@ -23,7 +23,7 @@ export function evidenceOf(operation: Operation): Record<string, unknown> {
 }
 
 /** An operator has to decide about a held operation. */
-export function heldFinding(operation: Operation): Draft {
+function heldFinding(operation: Operation): Draft {
   return {
     kind: 'operation-held',
     subject: operation.id,
@@ -116,15 +116,19 @@ export function failedPayoutFinding(
   }
 }
 
-/** Writes a finding in the transaction that makes it true, because no later run would see it again. */
-export async function recordIn(trx: Trx, draft: Draft, run: LedgerRun, now: Date): Promise<void> {
+/**
+ * Writes a finding in the transaction that makes it true, because no later run would see it again. Gives it for the
+ * posting, so that the run counts it and does not write it a second time.
+ */
+export async function recordIn(trx: Trx, draft: Draft, run: LedgerRun, now: Date): Promise<Draft> {
   const finding: Finding = { ...draft, job: run.job, runId: run.runId }
   await recordFinding(trx, finding, now)
+  return { ...draft, isRecorded: true }
 }
 
-/** The finding of a new held operation. */
-export async function recordHeld(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
-  await recordIn(trx, heldFinding(operation), run, now)
+/** The finding of a new held operation; gives it as `recordIn` does. */
+export async function recordHeld(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<Draft> {
+  return await recordIn(trx, heldFinding(operation), run, now)
 }
 
 /** Closes the finding of what was held and is given up. */

@@ -15,7 +15,7 @@ import { StopRunError } from '../errors.ts'
 import { findHold } from '../money/limits.ts'
 import type { Draft } from './drafts.ts'
 import { recordHeld } from './findings.ts'
-import type { HoldReason, MoneyLimits } from './ledger.ts'
+import type { HoldReason, MoneyLimits, Posting } from './ledger.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
 
 const dayMs = 24 * 60 * 60_000
@@ -24,7 +24,12 @@ export type Intent =
   /** Committed as `sending`: its facts are read next, and nothing has been sent. */
   | ({ readonly kind: 'sending' } & Undertaking)
   /** Committed as `held`: an operator has to approve it. */
-  | { readonly kind: 'held'; readonly operation: Operation; readonly reason: HoldReason }
+  | {
+      readonly kind: 'held'
+      readonly operation: Operation
+      readonly reason: HoldReason
+      readonly finding: Posting['findings'][number]
+    }
   /** Nothing was written: a row has changed, or somebody else was first. */
   | { readonly kind: 'none'; readonly reason: 'row_changed' | 'lane_blocked' | Taken }
 
@@ -46,8 +51,8 @@ export async function commitIntent({ db, limits }: LedgerParts, draft: Draft, ru
       const reason = draft.hold ?? decideHold(draft.amountCents, brakes, limits)
       const operation = await insertOperation(trx, toRow(draft, reason, run.runId, now), draft.items)
       if (reason === undefined) return { kind: 'sending', operation, items: draft.items, rows }
-      await recordHeld(trx, operation, run, now)
-      return { kind: 'held', operation, reason }
+      const finding = await recordHeld(trx, operation, run, now)
+      return { kind: 'held', operation, reason, finding }
     })
   } catch (thrown) {
     const taken = findUnique(thrown)

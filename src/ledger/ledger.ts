@@ -78,6 +78,8 @@ export interface Posting {
     readonly subject: string
     readonly message: string
     readonly details?: Readonly<Record<string, unknown>>
+    /** Written already, in the transaction that made it true. */
+    readonly isRecorded?: boolean
   }[]
   /** The object's id at Stripe. */
   readonly receipt?: string

@@ -83,10 +83,10 @@ export async function markPaid(
   const { account, currency, kind } = operation
   const stripeId = object.id
   const marked = await markRowsPaid(trx, { kind, items, currency, account, stripeId, statuses, now })
-  const findings = (await listChanged(trx, items, marked, stripeId)).map(({ id, row }) =>
-    changedRowFinding(operation, stripeId, row, id),
-  )
-  for (const finding of findings) await recordIn(trx, finding, run, now)
+  const findings: Posting['findings'][number][] = []
+  for (const { id, row } of await listChanged(trx, items, marked, stripeId)) {
+    findings.push(await recordIn(trx, changedRowFinding(operation, stripeId, row, id), run, now))
+  }
   await recordReceiptNotices(trx, { operation, object, rows: marked }, run, now)
   return {
     counts: { rows: marked.length, ...(findings.length === 0 ? {} : { rows_changed: findings.length }) },

@@ -2,14 +2,14 @@ import { lockCurrency, lockOperation, type Operation, type Trx } from '../databa
 import { payableStatuses } from '../database/money-rows.ts'
 import { recordHeld } from './findings.ts'
 import { decideHold, keyOf, lockRowsAsExpected, readBrakesFor, requireRun } from './intent.ts'
-import type { HoldReason, MoneyLimits } from './ledger.ts'
+import type { HoldReason, MoneyLimits, Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
 
 export type Reopened =
   /** Committed as `sending` once more: it may be sent. */
   | ({ readonly kind: 'sending' } & Undertaking)
-  | { readonly kind: 'held'; readonly operation: Operation; readonly reason: string }
+  | { readonly kind: 'held'; readonly reason: string; readonly finding: Posting['findings'][number] }
   | { readonly kind: 'none'; readonly reason: 'row_changed' | 'taken_by_another' }
 
 /**
@@ -37,8 +37,7 @@ export async function reopenOperation(
     if (reason !== undefined) {
       const held = await move(trx, operation, 'held', { ...fresh, reason }, now)
       if (held === undefined) return { kind: 'none', reason: 'taken_by_another' }
-      await recordHeld(trx, held, run, now)
-      return { kind: 'held', operation: held, reason }
+      return { kind: 'held', reason, finding: await recordHeld(trx, held, run, now) }
     }
     const sent = { ...fresh, ...sentOnceMore({ ...operation, ...fresh }, now) }
     const sending = await move(trx, operation, 'sending', sent, now)

@@ -6,7 +6,7 @@ import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/se
 import { block, takeFound } from './answers.ts'
 import type { Objection } from './fact-rules.ts'
 import { readFacts } from './facts.ts'
-import { endBlocked, heldFinding } from './findings.ts'
+import { endBlocked } from './findings.ts'
 import { requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'
 import { lookUp } from './look-up.ts'
@@ -104,7 +104,7 @@ async function sendIfRight(
       await parts.onStep?.('intent', operation.id)
       return await sendOperation(parts, reopened, run)
     case 'held':
-      return nothingMoved('held', { findings: [heldFinding(reopened.operation)], reason: reopened.reason })
+      return nothingMoved('held', { findings: [reopened.finding], reason: reopened.reason })
     case 'none': {
       if (reopened.reason !== 'row_changed') return nothingMoved(reopened.reason, { operationId: operation.id })
       const changed = { reason: 'row_changed', passing: false }

@@ -83,8 +83,8 @@ async function takeBack(
   const ids = items.map(item => item.paymentTransferId)
   const rows = await reopenRows(trx, ids, { payoutId: payout.id, errorCode, now })
   await auditOperation(trx, result, closed, run, now, { rowsReopened: rows.map(row => row.id) })
-  const finding = failedPayoutFinding(closed, payout.failureCode, needsAnotherBankAccount(payout.failureCode))
-  await recordIn(trx, finding, run, now)
+  const failed = failedPayoutFinding(closed, payout.failureCode, needsAnotherBankAccount(payout.failureCode))
+  const finding = await recordIn(trx, failed, run, now)
   await recordFailureNotices(trx, { operation: closed, object: payout, rows }, run, now)
   return {
     counts: { [result]: 1, rows_reopened: rows.length },

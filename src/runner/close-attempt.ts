@@ -113,7 +113,7 @@ function toClosing(
     errorCode: ending.errorCode,
     message: ending.message,
     releaseLease: settled,
-    findings,
+    findings: findings.filter(({ isRecorded }) => isRecorded !== true),
     ping,
   }
 }

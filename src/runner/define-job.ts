@@ -29,6 +29,8 @@ export interface FindingDraft {
   /** What is wrong and what to do about it; no personal data. */
   readonly message: string
   readonly details?: Readonly<Record<string, unknown>>
+  /** It was written in the transaction that made it true: it is counted, and not written once more. */
+  readonly isRecorded?: boolean
 }
 
 /** An item that was found broken while gathering, and that may be well the next time: it makes the run `incomplete`. */

@@ -231,7 +231,7 @@ t.test('what was sent is found and kept, though its row changed and its key is l
 
   const posting = await ledger().resume((await operations())[0]?.id ?? '', await run(payouts))
 
-  t.match(posting, { amountCents: netCents, findings: [{ kind: 'paid-row-changed' }] })
+  t.match(posting, { amountCents: netCents, findings: [{ kind: 'paid-row-changed', isRecorded: true }] })
   t.match(await operations(), [{ state: 'created', stripe_id: posting.receipt }])
   t.match(await row(id), { status: 'REFUNDED', payout_id: null })
 })
