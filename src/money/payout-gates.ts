@@ -47,13 +47,14 @@ export function isReturned(payout: ListedPayout): boolean {
 
 /**
  * Payouts made since the cut-over that no operation of ours explains and no person has (DESIGN section 6, rule 6). A row
- * that names one explains nothing: then somebody else still pays, and would pay the next row at the same time as we.
+ * that names one explains nothing: then somebody else still pays, and would pay the next row at the same time as we. One
+ * whose money is back took nothing, as the ledger sees it too right before it sends.
  */
 export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts): UnexplainedPayout[] {
   return [...accounts.values()].flatMap(({ atStripe, id }) => {
     if (atStripe.kind !== 'known') return []
     return atStripe.value.payouts
-      .filter(payout => payout.createdAt >= since && !isExplained(payout, owners))
+      .filter(payout => payout.createdAt >= since && !isReturned(payout) && !isExplained(payout, owners))
       .map(payout => ({ account: id, payout, rows: owners.rows.get(payout.id) ?? [] }))
   })
 }

@@ -330,6 +330,10 @@ t.test('a payout of nobody freezes its account until a person resolves it', asyn
   const frozen = { ...waiting('account_frozen'), findings: ['payout-unexplained po_x'] }
   t.same(withPayout({ createdAt: since }), frozen, 'from the very moment of the cut-over')
   t.same(withPayout({ createdAt: new Date(since.getTime() - 1) }), paidOne)
+  for (const status of ['failed', 'canceled']) {
+    t.same(withPayout({ status, moneyIsBack: true }), paidOne, `${status}, and nothing is gone`)
+    t.same(withPayout({ status, moneyIsBack: false }), frozen, `${status}, and its money is still away`)
+  }
   t.same(withPayout({}, { resolved: new Set(['po_x']) }), paidOne)
   t.same(withPayout({}, { recorded: new Set(['po_x']) }), paidOne)
   t.same(withPayout({ operationId: 'op-1' }, { unsettled: new Set(['op-1']) }), paidOne)
