@@ -81,7 +81,12 @@ export async function serveCrowd(
     },
   })
   t.teardown(() => child.kill('SIGKILL'))
-  const [figures] = (await once(child, 'message')) as [ScaleFigures]
+  const ended = once(child, 'exit').then(([code]: unknown[]): never => {
+    throw new Error(`the process ended (${String(code)}) without a word`)
+  })
+  const [figures] = (await Promise.race([once(child, 'message'), ended])) as [ScaleFigures]
+  // It has said what it had to say.
+  ended.catch(() => {})
   return figures
 }
 
