@@ -46,9 +46,18 @@ export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
   }
 }
 
-/** Those of the payouts that neither an operation of ours nor an operator's resolved finding explains; their ids. */
+/**
+ * That an operation `o` may have made a payout whose receipt it does not have: it was sent, is not known to have come to
+ * nothing, and has no other receipt. The id in a payout's metadata alone proves nothing, because whoever has access to
+ * the connected account can write it there.
+ */
+export const mayHaveMadePayout = sql<boolean>`(o.kind = 'payout' and o.stripe_id is null
+  and o.state in ('planned', 'sending', 'unknown', 'blocked') and (o.sends > 0 or o.generation > 1))`
+
+/** Those of an account's payouts that neither an operation of ours nor an operator's resolved finding explains; their ids. */
 export async function listUnexplained(
   db: Db,
+  account: string,
   payouts: readonly { readonly id: string; readonly operationId: string | null }[],
 ): Promise<string[]> {
   if (payouts.length === 0) return []
@@ -56,7 +65,8 @@ export async function listUnexplained(
     select p.id
     from unnest(${payouts.map(({ id }) => id)}::text[], ${payouts.map(payout => payout.operationId)}::text[])
       as p (id, operation_id)
-    where not exists (select from jobs.money_operations o where o.stripe_id = p.id or o.id::text = p.operation_id)
+    where not exists (select from jobs.money_operations o where o.stripe_id = p.id
+        or (o.id::text = p.operation_id and o.account = ${account} and ${mayHaveMadePayout}))
       and not exists (select from jobs.findings f
         where f.kind = 'payout-unexplained' and f.subject = p.id and f.state = 'resolved')`.execute(db)
   return rows.map(({ id }) => id)

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { mayHaveMadePayout } from './money-limits.ts'
 
 /** A Connect account, by our own tables. */
 export interface KnownAccount {
@@ -54,8 +55,8 @@ export async function listPayoutAccounts(db: Db, { day, othersLimit, wanted }: A
 export interface PayoutOwners {
   /** Payouts that an operation has as its receipt. */
   readonly recorded: ReadonlySet<string>
-  /** Operations that may have come to a payout whose receipt they do not have yet. */
-  readonly unsettled: ReadonlySet<string>
+  /** Operations that may have come to a payout whose receipt they do not have yet, each with its account. */
+  readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
   readonly rows: ReadonlyMap<string, readonly number[]>
   /** Payouts whose finding `payout-unexplained` a person has resolved. */
@@ -70,16 +71,15 @@ export async function findPayoutOwners(
   const ids = payouts.map(({ id }) => id)
   // Anybody can write anything into metadata.
   const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(id => uuid.test(id))
-  const { rows } = await sql<{ kind: 'recorded' | 'unsettled' | 'row' | 'resolved'; id: string; row: number }>`
-    select 'recorded' as kind, o.stripe_id as id, 0 as row from jobs.money_operations o where o.stripe_id = any(${ids})
+  const { rows } = await sql<OwnerRow>`
+    select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account from jobs.money_operations o where o.stripe_id = any(${ids})
     union all
-    select 'unsettled', o.id::text, 0 from jobs.money_operations o
-    where o.id = any(${operationIds}::uuid[]) and o.kind = 'payout' and o.stripe_id is null
-      and o.state in ('planned', 'sending', 'unknown', 'blocked')
+    select 'unsettled', o.id::text, 0, o.account from jobs.money_operations o
+    where o.id = any(${operationIds}::uuid[]) and ${mayHaveMadePayout}
     union all
-    select 'row', p.payout_id, p.id from payment_transfers p where p.payout_id = any(${ids})
+    select 'row', p.payout_id, p.id, '' from payment_transfers p where p.payout_id = any(${ids})
     union all
-    select 'resolved', f.subject, 0 from jobs.findings f
+    select 'resolved', f.subject, 0, '' from jobs.findings f
     where f.kind = 'payout-unexplained' and f.state = 'resolved' and f.subject = any(${ids})`.execute(db)
   const idsOf = (kind: string): Set<string> => new Set(rows.filter(row => row.kind === kind).map(({ id }) => id))
   const named = Map.groupBy(
@@ -88,10 +88,17 @@ export async function findPayoutOwners(
   )
   return {
     recorded: idsOf('recorded'),
-    unsettled: idsOf('unsettled'),
+    unsettled: new Map(rows.filter(({ kind }) => kind === 'unsettled').map(({ account, id }) => [id, account])),
     rows: new Map([...named].map(([id, list]) => [id, list.map(({ row }) => row).toSorted((a, b) => a - b)])),
     resolved: idsOf('resolved'),
   }
+}
+
+interface OwnerRow {
+  readonly kind: 'recorded' | 'unsettled' | 'row' | 'resolved'
+  readonly id: string
+  readonly row: number
+  readonly account: string
 }
 
 /** Cents that left, or may have left, since `since`, by currency: as the ledger counts them for its limits. */

@@ -70,7 +70,7 @@ async function readPayoutFacts(
   const objects = payouts.filter(payout => payout.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
   // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
-  const unexplained = await listUnexplained(db, listOthers(payouts, operation.id))
+  const unexplained = await listUnexplained(db, account, listOthers(payouts, operation.id))
   return conclude(
     findPayoutObjection({ payments: ofRows, account: connect, balance, unexplained }, currency, amountCents),
   )

@@ -106,8 +106,8 @@ export interface PayoutAccount {
 export interface PayoutOwners {
   /** Payouts that an operation has as its receipt. */
   readonly recorded: ReadonlySet<string>
-  /** Operations that may have come to a payout whose receipt they do not have yet. */
-  readonly unsettled: ReadonlySet<string>
+  /** Operations that may have come to a payout whose receipt they do not have yet, each with its account. */
+  readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
   readonly rows: ReadonlyMap<string, readonly number[]>
   /** Payouts that a person has explained, by resolving their finding. */

@@ -54,15 +54,15 @@ export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts)
   return [...accounts.values()].flatMap(({ atStripe, id }) => {
     if (atStripe.kind !== 'known') return []
     return atStripe.value.payouts
-      .filter(payout => payout.createdAt >= since && !isReturned(payout) && !isExplained(payout, owners))
+      .filter(payout => payout.createdAt >= since && !isReturned(payout) && !isExplained(payout, id, owners))
       .map(payout => ({ account: id, payout, rows: owners.rows.get(payout.id) ?? [] }))
   })
 }
 
-/** Whether a payout is one of our operations', or somebody has answered for it. */
-export function isExplained({ id, operationId }: ListedPayout, owners: PayoutOwners): boolean {
+/** Whether a payout of an account is one of our operations', or somebody has answered for it. */
+function isExplained({ id, operationId }: ListedPayout, account: string, owners: PayoutOwners): boolean {
   if (owners.resolved.has(id) || owners.recorded.has(id)) return true
-  return operationId !== null && owners.unsettled.has(operationId)
+  return operationId !== null && owners.unsettled.get(operationId) === account
 }
 
 /**

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../../src/database/payout-accounts.ts'
 import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout-candidates.ts'
+import { listUnexplained } from '../../src/database/money-limits.ts'
 import type { Db } from '../../src/database/connection.ts'
 import type { OperationState } from '../../src/database/tables.ts'
 import { addFinding } from '../support/builders.ts'
@@ -216,6 +217,15 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
   for (const state of ['sending', 'unknown', 'blocked', 'planned', 'held'] as const) {
     open.set(state, await addOperation(db, { state, account: `acct_${state}` }))
   }
+  // Approved after an earlier key had been sent, and known to have come to nothing.
+  const renewed = { generation: 2, approved_by: 'ana', approved_at: createdAt }
+  const id = await addOperation(db, { state: 'planned', account: 'acct_renewed' })
+  await db
+    .updateTable('jobs.money_operations')
+    .set({ ...renewed, idempotency_key: `payout:${id}:g2` })
+    .where('id', '=', id)
+    .execute()
+  open.set('renewed', id)
   const gone = await addOperation(db, { state: 'canceled' })
   const row = await add(db, { status: 'PAID_OUT', payoutId: 'po_row' })
   await addFinding(db, { kind: 'payout-unexplained', subject: 'po_open' })
@@ -234,18 +244,52 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
   ])
   t.same([...owners.recorded], ['po_made'])
   t.same(
-    [...owners.unsettled].toSorted(),
-    ['sending', 'unknown', 'blocked', 'planned'].map(state => open.get(state) ?? '').toSorted(),
+    owners.unsettled,
+    new Map(['sending', 'unknown', 'blocked', 'renewed'].map(state => [open.get(state) ?? '', `acct_${state}`])),
+    'what was never sent has made nothing',
   )
   t.same([...owners.rows], [['po_row', [row]]])
   t.same([...owners.resolved], ['po_closed'])
   t.same(await findPayoutOwners(db, []), {
     recorded: new Set(),
-    unsettled: new Set(),
+    unsettled: new Map(),
     rows: new Map(),
     resolved: new Set(),
   })
 })
+
+t.test(
+  'the name of an operation explains a payout only where that may have made it, to the plan and to the ledger',
+  async t => {
+    const { db } = await testDatabase(t)
+    const account = 'acct_1'
+    const others: Record<string, Parameters<typeof addOperation>[1]> = {
+      'given up': { state: 'canceled' },
+      'held, and never sent': { state: 'held' },
+      'approved, and never sent': { state: 'planned', currency: 'usd' },
+      'with another receipt': { state: 'created' },
+      'of another account': { state: 'unknown', account: 'acct_2' },
+      'a transfer': { state: 'unknown', kind: 'transfer' },
+    }
+    const payouts: { id: string; operationId: string | null }[] = [{ id: 'po_without_name', operationId: null }]
+    for (const [name, other] of Object.entries(others)) {
+      payouts.push({ id: name, operationId: await addOperation(db, { account, ...other }) })
+    }
+    payouts.push({ id: 'forged', operationId: "'; drop table users" })
+    const sent = await addOperation(db, { account, state: 'unknown' })
+    const blocked = await addOperation(db, { account, state: 'blocked' })
+    const made = [sent, blocked].map(operationId => ({ id: `po_of_${operationId}`, operationId }))
+
+    t.same(
+      (await listUnexplained(db, account, [...payouts, ...made])).toSorted(),
+      payouts.map(({ id }) => id).toSorted(),
+    )
+    const { unsettled } = await findPayoutOwners(db, [...payouts, ...made])
+    const explained = payouts.filter(({ operationId }) => unsettled.get(operationId ?? '') === account)
+    t.same(explained, [], 'the plan explains no more than the ledger')
+    t.same([unsettled.get(sent), unsettled.get(blocked)], [account, account])
+  },
+)
 
 t.test('what was sent in a day counts by currency, unless it is known to have moved nothing', async t => {
   const { db } = await testDatabase(t)

@@ -336,7 +336,12 @@ t.test('a payout of nobody freezes its account until a person resolves it', asyn
   }
   t.same(withPayout({}, { resolved: new Set(['po_x']) }), paidOne)
   t.same(withPayout({}, { recorded: new Set(['po_x']) }), paidOne)
-  t.same(withPayout({ operationId: 'op-1' }, { unsettled: new Set(['op-1']) }), paidOne)
+  t.same(withPayout({ operationId: 'op-1' }, { unsettled: new Map([['op-1', 'acct_1']]) }), paidOne)
+  t.same(
+    withPayout({ operationId: 'op-1' }, { unsettled: new Map([['op-1', 'acct_2']]) }),
+    frozen,
+    'of another account',
+  )
   t.same(withPayout({ operationId: 'op-1' }), frozen, 'an operation that we do not have: a database from a backup')
   t.same(withPayout({}, { rows: new Map([['po_x', [7]]]) }), frozen, 'a row that names it is no explanation')
   t.same(withPayout({ automatic: true, currency: 'usd' }), frozen, 'all currencies of the account')

@@ -156,7 +156,7 @@ export function payoutFacts(given: Given = {}): PayoutFacts {
     ...given,
     rows,
     accounts: new Map(accounts.map(account => [account.id, account])),
-    owners: { recorded: new Set(), unsettled: new Set(), rows: new Map(), resolved: new Set(), ...given.owners },
+    owners: { recorded: new Set(), unsettled: new Map(), rows: new Map(), resolved: new Set(), ...given.owners },
   }
 }
 
