@@ -86,6 +86,8 @@ export interface OpenPayoutOperation extends CandidatePayout {
   /** What Stripe last said about it. */
   readonly vendorStatus: string | null
   readonly createdAt: Date
+  readonly firstSentAt: Date | null
+  readonly updatedAt: Date
   /** Of a held one: the rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
 }
@@ -98,7 +100,8 @@ export interface OpenPayoutOperations {
 
 /**
  * Payouts that are not through, with those that arrived after `paidSince`: a payout that is paid can still come back for
- * some days (reference/stripe.md section 3.4). At most `limit`; those that money hangs on come first.
+ * some days (reference/stripe.md section 3.4), and its money later still. At most `limit`; those that money hangs on come
+ * first.
  */
 export async function listOpenPayouts(
   db: Db,
@@ -107,11 +110,11 @@ export async function listOpenPayouts(
 ): Promise<OpenPayoutOperations> {
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
-      o.vendor_status, o.created_at, count(*) over () as total,
+      o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, count(*) over () as total,
       case when o.state = 'held' then ${changedRowsOf('payout')} else '{}' end as changed
     from jobs.money_operations o
     where o.kind = 'payout' and (o.state in ('planned', 'held', 'sending', 'unknown', 'blocked', 'created')
-      or (o.state = 'paid' and o.finished_at > ${paidSince}))
+      or (o.state = 'paid' and (o.finished_at > ${paidSince} or o.vendor_status <> 'paid')))
     order by o.state = 'paid', o.created_at, o.id limit ${limit}`.execute(db)
   return { operations: rows.map(toOperation), left: Number(rows[0]?.total ?? 0) - rows.length }
 }
@@ -159,6 +162,8 @@ interface OperationRow {
   readonly amount: number
   readonly vendor_status: string | null
   readonly created_at: Date
+  readonly first_sent_at: Date | null
+  readonly updated_at: Date
   readonly total: string
   readonly changed: number[]
 }
@@ -203,6 +208,8 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     amountCents: row.amount,
     vendorStatus: row.vendor_status,
     createdAt: row.created_at,
+    firstSentAt: row.first_sent_at,
+    updatedAt: row.updated_at,
     changedRows: row.changed,
   }
 }

@@ -1,12 +1,14 @@
 import { noteRowsRefused } from '../database/money-rows.ts'
 import { KeyRefusedError, PermanentError } from '../errors.ts'
+import { isReturned } from '../money/payout-gates.ts'
 import { judgeRefusal } from '../money/refusals.ts'
 import type { Payout, Transfer, WriteAnswer } from '../providers/payments.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
 import { lookUp } from './look-up.ts'
 import { auditOperation, move } from './move.ts'
-import { comeBack, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
+import { comeBack, type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
 import { findMismatch, keepReceipt } from './receipt.ts'
+import { settlePayout } from './settle.ts'
 import { blockedFinding, duplicateFinding } from './findings.ts'
 import { blockedTooLongMs } from '../money/send-outcomes.ts'
 
@@ -15,7 +17,7 @@ export async function followAnswer(
   parts: LedgerParts,
   undertaking: Undertaking,
   answer: WriteAnswer<Transfer | Payout>,
-  run: LedgerRun,
+  run: LeasedRun,
 ): Promise<Posting> {
   const { operation } = undertaking
   const { id, idempotency_key: key } = operation
@@ -37,16 +39,27 @@ export async function followAnswer(
   }
 }
 
-/** Takes an object as the receipt if it is what was asked for; else the operation is frozen, and a person's. */
+/**
+ * Takes an object as the receipt if it is what was asked for; else the operation is frozen, and a person's. A payout that
+ * has come back already is settled at once.
+ */
 export async function takeObject(
   parts: LedgerParts,
   undertaking: Undertaking,
   object: Transfer | Payout,
-  run: LedgerRun,
+  run: LeasedRun,
 ): Promise<Posting> {
   const mismatch = findMismatch(undertaking.operation, object)
-  if (mismatch === undefined) return await keepReceipt(parts, undertaking, object, run)
-  return await freeze(parts, undertaking, mismatch, run)
+  if (mismatch !== undefined) return await freeze(parts, undertaking, mismatch, run)
+  const posting = await keepReceipt(parts, undertaking, object, run)
+  if (!('status' in object) || !isReturned(object) || posting.receipt !== object.id) return posting
+  // The receipt is a fact by itself; that its rows are free again needs the lease, and is read once more.
+  const settled = await settlePayout(parts, undertaking.operation.id, run)
+  return {
+    ...settled,
+    counts: { ...posting.counts, ...settled.counts },
+    findings: [...posting.findings, ...settled.findings],
+  }
 }
 
 /** Leaves the operation `unknown`, never to be sent again, with a finding for a person. */
@@ -67,7 +80,7 @@ async function keepUnknown(
   parts: LedgerParts,
   undertaking: Undertaking,
   { code, replayed }: { readonly code: string; readonly replayed: boolean },
-  run: LedgerRun,
+  run: LeasedRun,
 ): Promise<Posting> {
   const { operation } = undertaking
   const unknown = await move(parts.db, operation, 'unknown', { reason: code, answer_stored: replayed }, run.clock())
@@ -84,7 +97,7 @@ export async function takeFound(
   parts: LedgerParts,
   undertaking: Undertaking,
   objects: readonly (Transfer | Payout)[],
-  run: LedgerRun,
+  run: LeasedRun,
 ): Promise<Posting> {
   const [object, ...others] = objects
   if (object === undefined) throw new Error(`nothing was found of operation ${undertaking.operation.id}`)
@@ -139,7 +152,7 @@ export async function block(
 }
 
 /** The key stands for another request at Stripe: our own mistake, and that request may have moved money. */
-async function freezeReused(parts: LedgerParts, undertaking: Undertaking, run: LedgerRun): Promise<Posting> {
+async function freezeReused(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
   const { operation } = undertaking
   const unknown = await move(parts.db, operation, 'unknown', { reason: 'key_reused' }, run.clock())
   const objects = await lookUp(parts, operation, run)

@@ -5,7 +5,7 @@ import type { Payout } from '../providers/payments.ts'
 import type { LedgerRun } from './ledger.ts'
 
 /** An object at Stripe, as far as people hear of it. */
-export type Made = Pick<Payout, 'id'> & Partial<Pick<Payout, 'arrivesAt' | 'failureCode'>>
+export type Made = Pick<Payout, 'id'> & Partial<Pick<Payout, 'arrivesAt' | 'failureCode' | 'status'>>
 
 export interface Told {
   readonly operation: Operation

@@ -8,6 +8,7 @@ import {
 } from '../database/money-operations.ts'
 import { listMoneyRows, markRowsPaid, type MoneyRow, payableStatuses } from '../database/money-rows.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
+import { hasComeBack } from '../money/payout-results.ts'
 import type { Payout, Transfer } from '../providers/payments.ts'
 import { changedRowFinding, endBlocked, mismatchFinding, recordIn, strayFinding } from './findings.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
@@ -87,7 +88,10 @@ export async function markPaid(
   for (const { id, row } of await listChanged(trx, items, marked, stripeId)) {
     findings.push(await recordIn(trx, changedRowFinding(operation, stripeId, row, id), run, now))
   }
-  await recordReceiptNotices(trx, { operation, object, rows: marked }, run, now)
+  // Whoever heard of money that came back would look for it in vain.
+  if (!hasComeBack(object.status ?? '')) {
+    await recordReceiptNotices(trx, { operation, object, rows: marked }, run, now)
+  }
   return {
     counts: { rows: marked.length, ...(findings.length === 0 ? {} : { rows_changed: findings.length }) },
     findings,

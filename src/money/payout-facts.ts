@@ -55,6 +55,9 @@ export interface OpenPayout {
   readonly vendorStatus: string | null
   readonly reason: string | null
   readonly wakeAt: Date | null
+  readonly firstSentAt: Date | null
+  /** Of one that has its receipt: when Stripe last said something new about it. */
+  readonly updatedAt: Date
   /** Of a held one: the rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
 }

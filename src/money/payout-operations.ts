@@ -1,4 +1,5 @@
 import type { ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
+import { judgePayout } from './payout-results.ts'
 
 /** Reads at Stripe what became of a payout, and writes it down. */
 export interface SettlePayout {
@@ -75,7 +76,10 @@ function findNews({ state, stripeId, vendorStatus }: OpenPayout, payouts: readon
   const payout = payouts.find(({ id }) => id === stripeId)
   // Not in the list, although it goes back as far as the operation: only asking for it by its id can tell.
   if (payout === undefined) return `${stripeId} is not among the account's payouts`
-  if (payout.status === (vendorStatus ?? state)) return undefined
+  const result = judgePayout(payout)
+  // The state decides: the word may have been written down before the money was back, or with the receipt.
+  const isSettled = result === 'unsettled' || result === state
+  if (isSettled && payout.status === (vendorStatus ?? state)) return undefined
   return `${stripeId} was ${vendorStatus ?? state} and is ${payout.status}`
 }
 

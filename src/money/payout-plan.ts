@@ -7,6 +7,7 @@ import { listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.t
 import { type Lane, type LaneHold, type LanePayout, type LaneRow, type LaneWait, planLane } from './payout-lanes.ts'
 import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
+import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
 import { judgePayoutRow, listPaidBy, type RowVerdict } from './payout-rows.ts'
 import { waitSentences } from './payout-waits.ts'
@@ -89,6 +90,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     findings: [
       ...unexplained.map(findingOfPayout),
       ...judged.flatMap(each => toRowFindings(each, facts)),
+      ...listOperationFindings(facts, now),
       ...disputes.findings,
       ...lanes.flatMap(({ lane, plan }) => listLaneFindings(lane, plan.payouts, plan.waits, now)),
       ...[...facts.accounts.values()].flatMap(account =>

@@ -24,6 +24,11 @@ export function judgePayout({ moneyIsBack, status }: PayoutReading): PayoutResul
   }
 }
 
+/** Whether a payout did not arrive, by the vendor's word, be its money in the balance again or not. */
+export function hasComeBack(status: string): boolean {
+  return status === 'failed' || status === 'canceled'
+}
+
 /** Failures that may pass by themselves; after any other the expert has to name another bank account. */
 const passing = ['could_not_process', 'insufficient_funds']
 

@@ -130,6 +130,8 @@ export function openPayout(id = 'op-1', overrides: Partial<OpenPayout> = {}): Op
     vendorStatus: null,
     reason: null,
     wakeAt: null,
+    firstSentAt: payoutDay,
+    updatedAt: payoutDay,
     changedRows: [],
     ...overrides,
   }
