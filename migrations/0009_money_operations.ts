@@ -83,6 +83,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       operation_id uuid not null references jobs.money_operations (id),
       kind text not null,
       payment_transfer_id integer not null,
+      payment_intent_id text not null,
       amount bigint not null check (amount > 0),
       live boolean not null,
       primary key (operation_id, payment_transfer_id)
@@ -91,6 +92,12 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create unique index money_operation_items_live on jobs.money_operation_items (kind, payment_transfer_id)
     where live`.execute(db)
+  // The second one: a row that was deleted and written again has another id, and is paid by the same payment.
+  await sql`
+    create unique index money_operation_items_payment on jobs.money_operation_items (kind, payment_intent_id)
+    where live`.execute(db)
+  await sql`
+    create index money_operation_items_of_payment on jobs.money_operation_items (payment_intent_id)`.execute(db)
   await sql`
     create index money_operation_items_row on jobs.money_operation_items (payment_transfer_id)`.execute(db)
 

@@ -6,6 +6,8 @@ import type { MoneyOperationsTable, OperationKind, OperationState, Tables } from
 export type Trx = Transaction<Tables>
 export type Operation = Selectable<MoneyOperationsTable>
 export type OperationItem = { readonly paymentTransferId: number; readonly amountCents: number }
+/** An item as it is written: with the payment that its row had then. */
+export type WrittenItem = OperationItem & { readonly paymentIntentId: string }
 export type { HeldLease }
 
 /**
@@ -26,7 +28,10 @@ export async function lockCurrency(trx: Trx, currency: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`eleva-jobs money ${currency}`}, 0))`.execute(trx)
 }
 
-/** Writes a new operation and the rows it pays, in one statement. Throws a unique violation (see `findUnique`). */
+/**
+ * Writes a new operation and the rows it pays, which must be locked, in one statement. Throws a unique violation (see
+ * `findUnique`).
+ */
 export async function insertOperation(
   trx: Trx,
   operation: Insertable<MoneyOperationsTable>,
@@ -40,6 +45,8 @@ export async function insertOperation(
           operation_id: operation.id,
           kind: operation.kind,
           payment_transfer_id: paymentTransferId,
+          payment_intent_id: sql<string>`(select t.payment_intent_id from payment_transfers t
+            where t.id = ${paymentTransferId})`,
           amount: amountCents,
           live: true,
         })),
@@ -97,39 +104,64 @@ export async function lockOperation(trx: Trx, { generation, id, sends, state }: 
 export async function findOperationWithItems(
   db: Db,
   id: string,
-): Promise<{ operation: Operation; items: readonly OperationItem[] } | undefined> {
+): Promise<{ operation: Operation; items: readonly WrittenItem[] } | undefined> {
   const operation = await db.selectFrom('jobs.money_operations').selectAll().where('id', '=', id).executeTakeFirst()
   if (operation === undefined) return undefined
   const items = await db
     .selectFrom('jobs.money_operation_items')
-    .select(['payment_transfer_id', 'amount'])
+    .select(['payment_transfer_id', 'payment_intent_id', 'amount'])
     .where('operation_id', '=', id)
     .orderBy('payment_transfer_id')
     .execute()
   return {
     operation,
-    items: items.map(item => ({ paymentTransferId: item.payment_transfer_id, amountCents: Number(item.amount) })),
+    items: items.map(item => ({
+      paymentTransferId: item.payment_transfer_id,
+      paymentIntentId: item.payment_intent_id,
+      amountCents: Number(item.amount),
+    })),
   }
 }
 
-/** The operation of a kind that has paid a row, or still may; undefined when there is none. */
+/** An operation that has paid a row's payment, or still may, and the row that it was written for. */
+export interface LiveOperation {
+  readonly operation: Operation
+  readonly paymentTransferId: number
+}
+
+/** The operation of a kind that has paid a row or another row of its payment, or still may; undefined when there is none. */
 export async function findLiveOperation(
   db: Db,
   kind: OperationKind,
   paymentTransferId: number,
-): Promise<Operation | undefined> {
-  return await db
+): Promise<LiveOperation | undefined> {
+  const found = await db
     .selectFrom('jobs.money_operation_items as i')
     .innerJoin('jobs.money_operations as o', 'o.id', 'i.operation_id')
     .selectAll('o')
+    .select('i.payment_transfer_id')
     .where('i.kind', '=', kind)
-    .where('i.payment_transfer_id', '=', paymentTransferId)
     .where('i.live', '=', true)
+    .where(
+      sql<boolean>`(i.payment_transfer_id = ${paymentTransferId} or i.payment_intent_id =
+        (select t.payment_intent_id from payment_transfers t where t.id = ${paymentTransferId}))`,
+    )
+    .orderBy(sql`i.payment_transfer_id = ${paymentTransferId}`, 'desc')
+    .limit(1)
     .executeTakeFirst()
+  if (found === undefined) return undefined
+  const { payment_transfer_id: row, ...operation } = found
+  return { operation, paymentTransferId: row }
+}
+
+/** The operation that has an object at Stripe as its receipt. */
+export async function findByReceipt(db: Db, stripeId: string): Promise<Operation | undefined> {
+  return await db.selectFrom('jobs.money_operations').selectAll().where('stripe_id', '=', stripeId).executeTakeFirst()
 }
 
 const uniques = {
   money_operation_items_live: 'row_taken',
+  money_operation_items_payment: 'payment_taken',
   money_operations_payout_lane: 'lane_taken',
   money_operations_stripe_id: 'object_taken',
 } as const

@@ -53,6 +53,17 @@ export const payableStatuses: Readonly<Record<OperationKind, readonly PaymentTra
 }
 
 /**
+ * Whether an item `i` of an operation is about a row `c`: written for it, or for another row of its payment. A row that
+ * was deleted and written again has another id, and its money moved all the same.
+ */
+export const itemOfRow = sql`(i.payment_transfer_id = c.id or i.payment_intent_id = c.payment_intent_id)`
+
+/** Payments of more than one row. A row that was closed without anything to show for it counts no more. */
+export const sharedPayments = sql`select payment_intent_id from payment_transfers
+  where status not in ('FAILED', 'REFUNDED') or transfer_id is not null or payout_id is not null
+  group by payment_intent_id having count(*) > 1`
+
+/**
  * The rows, as an array of ids, of an operation `o` of this kind that are not what it was made from: paid by somebody
  * else, refunded, or corrected in the meantime.
  */
@@ -60,7 +71,7 @@ export function changedRowsOf(kind: OperationKind): RawBuilder<number[]> {
   const column = sql.ref(kind === 'payout' ? 't.payout_id' : 't.transfer_id')
   return sql`array(select i.payment_transfer_id from jobs.money_operation_items i
     left join payment_transfers t on t.id = i.payment_transfer_id
-    where i.operation_id = o.id and (t.id is null or t.amount <> i.amount or ${column} is not null
+    where i.operation_id = o.id and (t.id is null or t.amount <> i.amount or t.payment_intent_id <> i.payment_intent_id or ${column} is not null
       or t.status <> all(${payableStatuses[kind]}::payment_transfer_status_enum[])
       or lower(t.currency) <> o.currency or t.expert_connect_account_id <> o.account)
     order by 1)`

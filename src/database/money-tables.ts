@@ -70,6 +70,8 @@ export interface MoneyOperationItemsTable {
   operation_id: string
   kind: OperationKind
   payment_transfer_id: number
+  /** The row's payment when the operation was written. */
+  payment_intent_id: string
   amount: BigInteger
   /** True while the operation has moved money or still may; kept by the database itself. */
   live: boolean

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 
 /** Most rows that one run takes on, so that its memory does not grow with the table. */
@@ -30,11 +31,11 @@ export interface TransferCandidate {
   readonly createdAt: Date
   readonly transferId: string | null
   readonly payoutId: string | null
-  /** Another row has the same payment. */
+  /** Another row that is not closed has the same payment. */
   readonly hasTwin: boolean
-  /** An operation pays it out, or has. */
+  /** An operation pays it out, or has; or another row of its payment. */
   readonly hasPayout: boolean
-  /** The latest transfer of this row; undefined when there never was one. */
+  /** The latest transfer of this row's payment; undefined when there never was one. */
   readonly operation: CandidateOperation | undefined
 }
 
@@ -73,7 +74,7 @@ export async function listTransferCandidates(
       where p.status in ('PENDING', 'READY', 'APPROVED') and (p.notified_at is null or not ${unnotified}::boolean)
       order by p.session_start_time, p.id limit ${limit}
     ), twins as (
-      select payment_intent_id from payment_transfers group by payment_intent_id having count(*) > 1
+      ${sharedPayments}
     ), shared as (
       select stripe_connect_account_id as account from users
       where stripe_connect_account_id is not null group by 1 having count(*) > 1
@@ -84,7 +85,7 @@ export async function listTransferCandidates(
       t.payment_intent_id is not null as has_twin,
       coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
       exists (select from jobs.money_operation_items i
-        where i.payment_transfer_id = c.id and i.kind = 'payout' and i.live) as has_payout,
+        where ${itemOfRow} and i.kind = 'payout' and i.live) as has_payout,
       o.id as operation_id, o.state as operation_state, o.reason as operation_reason, o.wake_at as operation_wake_at,
       o.created_at as operation_created_at
     from candidates c
@@ -96,7 +97,7 @@ export async function listTransferCandidates(
       where m."stripePaymentIntentId" = c.payment_intent_id) m on true
     left join lateral (select o.* from jobs.money_operation_items i
       join jobs.money_operations o on o.id = i.operation_id
-      where i.payment_transfer_id = c.id and i.kind = 'transfer'
+      where ${itemOfRow} and i.kind = 'transfer'
       order by o.created_at desc, o.id desc limit 1) o on true
     order by c.session_start_time, c.id`.execute(db)
   return { rows: rows.map(toCandidate), left: Number(rows[0]?.total ?? 0) - rows.length }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import { changedRowsOf } from './money-rows.ts'
+import { changedRowsOf, itemOfRow, sharedPayments } from './money-rows.ts'
 import { maxCandidates } from './payment-transfers.ts'
 import type { OperationState } from './tables.ts'
 
@@ -26,9 +26,9 @@ export interface PayoutCandidate {
     /** In lower case. */
     readonly currency: string
   }
-  /** Another row has the same payment. */
+  /** Another row that is not closed has the same payment. */
   readonly hasTwin: boolean
-  /** The payout operation that it is in, unless that came to nothing. */
+  /** The payout operation that its payment is in, unless that came to nothing. */
   readonly operation: CandidatePayout | undefined
   /** The latest payout operation that failed, else the latest that was rejected. */
   readonly earlier: CandidatePayout | undefined
@@ -58,7 +58,7 @@ export async function listPayoutCandidates(db: Db, limit: number = maxCandidates
       where p.status = 'COMPLETED' and p.payout_id is null
       order by p.session_start_time, p.id limit ${limit}
     ), twins as (
-      select payment_intent_id from payment_transfers group by payment_intent_id having count(*) > 1
+      ${sharedPayments}
     )
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
       c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.total,
@@ -123,7 +123,7 @@ function operationOf(condition: ReturnType<typeof sql>, order: ReturnType<typeof
   return sql`select jsonb_build_object('id', o.id, 'state', o.state, 'reason', o.reason, 'wakeAt', o.wake_at,
       'stripeId', o.stripe_id) as operation
     from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
-    where i.payment_transfer_id = c.id and i.kind = 'payout' and ${condition}
+    where ${itemOfRow} and i.kind = 'payout' and ${condition}
     order by ${order}, o.id desc limit 1`
 }
 

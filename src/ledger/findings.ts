@@ -70,6 +70,19 @@ export function strayFinding(operation: Operation, stripeId: string): Draft {
   }
 }
 
+/** A row's transfer, or its payment, is another row's already. */
+export function takenFinding(operation: Operation, paymentTransferId: number): Draft {
+  return {
+    kind: 'transfer-taken',
+    subject: `payment_transfers ${paymentTransferId}`,
+    message:
+      `the transfer of this row is recorded for payment_transfers ${operation.subject} already, so it is not recorded ` +
+      'again: find out which of the two rows it pays; correct payment_intent_id of the other, or set that one to FAILED ' +
+      'and keep it',
+    details: { ...evidenceOf(operation), stripeId: operation.stripe_id },
+  }
+}
+
 /** Money left for a row that somebody changed meanwhile. */
 export function changedRowFinding(
   operation: Operation,

@@ -1,13 +1,15 @@
 import {
+  findByReceipt,
   findLiveOperation,
   findUnique,
   insertOperation,
+  type LiveOperation,
   type Operation,
   type Trx,
 } from '../database/money-operations.ts'
 import { lockMoneyRowsToChange } from '../database/money-rows.ts'
 import { draftTransfer } from './drafts.ts'
-import { strayFinding } from './findings.ts'
+import { strayFinding, takenFinding } from './findings.ts'
 import { keyOf, requireRun } from './intent.ts'
 import type { Posting, RecordOrder } from './ledger.ts'
 import { auditOperation } from './move.ts'
@@ -25,12 +27,11 @@ export async function recordTransfer(parts: LedgerParts, order: RecordOrder, run
   try {
     const posting = await parts.db.transaction().execute(async trx => {
       await requireRun(trx, run)
-      await lockMoneyRowsToChange(trx, [order.paymentTransferId])
+      const rows = await lockMoneyRowsToChange(trx, [order.paymentTransferId])
+      if (rows.length === 0) throw new RowChangedError()
       const live = await findLiveOperation(trx, 'transfer', order.paymentTransferId)
       if (live === undefined) return await writeDown(trx, parts.newId(), order, run)
-      if (live.stripe_id === order.transferId) return await putRowRight(trx, live, order, run)
-      if (live.stripe_id === null) return nothingMoved('row_taken', { operationId: live.id })
-      return nothingMoved('row_taken', { findings: [strayFinding(live, order.transferId)], operationId: live.id })
+      return await recordBeside(trx, live, order, run)
     })
     if (posting.operationId !== undefined) await parts.onStep?.('receipt', posting.operationId)
     return posting
@@ -38,8 +39,29 @@ export async function recordTransfer(parts: LedgerParts, order: RecordOrder, run
     if (thrown instanceof RowChangedError) return nothingMoved('row_changed')
     const taken = findUnique(thrown)
     if (taken === undefined) throw thrown
-    return nothingMoved(taken)
+    if (taken !== 'object_taken') return nothingMoved(taken)
+    const owner = await findByReceipt(parts.db, order.transferId)
+    return nothingMoved(taken, owner === undefined ? {} : { findings: [takenFinding(owner, order.paymentTransferId)] })
   }
+}
+
+/** What an operation that the row, or its payment, has already leaves to do. */
+async function recordBeside(
+  trx: Trx,
+  { operation, paymentTransferId }: LiveOperation,
+  order: RecordOrder,
+  run: LeasedRun,
+): Promise<Posting> {
+  const { id, stripe_id: stripeId } = operation
+  if (paymentTransferId !== order.paymentTransferId) {
+    return nothingMoved('payment_taken', {
+      findings: [takenFinding(operation, order.paymentTransferId)],
+      operationId: id,
+    })
+  }
+  if (stripeId === order.transferId) return await putRowRight(trx, operation, order, run)
+  const findings = stripeId === null ? [] : [strayFinding(operation, order.transferId)]
+  return nothingMoved('row_taken', { findings, operationId: id })
 }
 
 async function writeDown(trx: Trx, id: string, order: RecordOrder, run: LeasedRun): Promise<Posting> {

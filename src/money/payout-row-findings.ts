@@ -2,6 +2,7 @@ import { stopSentences } from './eligibility.ts'
 import { mismatchSentences } from './transfer-checks.ts'
 import { type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
 import type { PaidBy, RowHold, RowProblem } from './payout-rows.ts'
+import { sharedPaymentSentence } from './transfer-reasons.ts'
 
 /** A row that must not be paid as it is. */
 export function findingOfRow(row: PayoutRow, problem: RowProblem): PayoutFinding {
@@ -56,7 +57,7 @@ function tellProblem(problem: RowProblem, row: PayoutRow): Told {
     case 'already_paid_by_operation': {
       const { id, stripeId } = problem.operation
       const message =
-        "our own operation has paid this row, and it does not say so: write the payout's id into the row and set it to PAID_OUT"
+        "our own operation has paid this row's payment, and the row does not say so: write the payout's id into the row and set it to PAID_OUT"
       return { kind: 'row-already-paid', message, details: { operationId: id, payoutId: stripeId } }
     }
     case 'booking_stopped': {
@@ -70,8 +71,7 @@ function tellProblem(problem: RowProblem, row: PayoutRow): Told {
       return { kind: 'payment-missing', message, details: { code: problem.code } }
     }
     case 'payment_shared': {
-      const message = 'another row has the same payment: find out which one it pays, and close the other'
-      return { kind: 'payment-shared', message, details: {} }
+      return { kind: 'payment-shared', message: sharedPaymentSentence, details: {} }
     }
     case 'account_missing': {
       const message = "the row names no Connect account: write the one that has the booking's money into it"

@@ -93,9 +93,11 @@ export function listUndecided<Row extends PayoutRow>(
   return rows.filter(row => judgePayoutRow(row, rowFacts, now).kind === 'ask')
 }
 
-function judgeOperations({ operation }: PayoutRow): RowVerdict | undefined {
+function judgeOperations({ hasTwin, operation }: PayoutRow): RowVerdict | undefined {
   if (operation === undefined) return undefined
   const { state, wakeAt } = operation
+  // It may have paid the other row.
+  if (hasTwin && (state === 'created' || state === 'paid')) return stopped({ kind: 'payment_shared' })
   if (state === 'created' || state === 'paid') return stopped({ kind: 'already_paid_by_operation', operation })
   if (state === 'held') return { kind: 'waits', reason: 'held', operation }
   return { kind: 'waits', reason: 'operation_open', operation, ...(wakeAt === null ? {} : { until: wakeAt }) }

@@ -106,7 +106,8 @@ export function decideTransfer(
 /** A row that somebody is at work on already, or that contradicts itself, needs no question to the vendor. */
 function decideByRecords(row: TransferRow, now: Date): TransferDecision | undefined {
   const { hasPayout, hasTwin, operation, payoutId, status, transferId } = row
-  if (payoutId !== null || hasPayout) return odd('names_payout', { status, payoutId, transferId })
+  // Where two rows share a payment, the operation may be the other one's.
+  if (payoutId !== null || (hasPayout && !hasTwin)) return odd('names_payout', { status, payoutId, transferId })
   if (transferId !== null) return odd('names_transfer', { status, transferId })
   if (hasTwin) return odd('two_rows', { status })
   if (operation === undefined) return undefined

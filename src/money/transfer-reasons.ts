@@ -30,6 +30,11 @@ export const transferWaitSentences: Readonly<Record<TransferWait, string>> = {
   operation_open: 'its transfer was begun and is being finished',
 }
 
+/** One sentence for people: what to do about rows of one payment. Whatever is deleted can tell nobody that it was paid. */
+export const sharedPaymentSentence =
+  'two rows have the same payment, and neither is paid until somebody decides: find out which one is the booking, and set ' +
+  'the other to FAILED without a transfer_id and payout_id, or correct its payment_intent_id; keep both rows'
+
 /** One sentence for people: what is wrong with a row and what somebody must do. */
 export const oddSentences: Readonly<Record<Oddity, string>> = {
   ...stopSentences,
@@ -43,7 +48,7 @@ export const oddSentences: Readonly<Record<Oddity, string>> = {
   transferred_already:
     'we have recorded a transfer for this row, and the row was set back afterwards: if the transfer stands, set the row ' +
     'to COMPLETED with its transfer_id, otherwise close the booking',
-  two_rows: 'two rows have the same payment: delete or correct the one that is wrong, and neither is paid until then',
+  two_rows: sharedPaymentSentence,
   settlement_currency:
     'the charge was settled in another currency than the row is in, so it cannot be transferred as it is',
 }

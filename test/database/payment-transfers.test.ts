@@ -145,6 +145,10 @@ t.test('an expert who is gone, a shared account and a second row of one payment 
     ],
   )
   t.equal(rows.length, 4, 'nothing is listed twice')
+  await sql`update payment_transfers set status = 'FAILED' where status = 'PAID_OUT'`.execute(db)
+  t.notOk((await listTransferCandidates(db)).rows.at(-1)?.hasTwin, 'one that was closed is no twin')
+  await sql`update payment_transfers set payout_id = 'po_1' where status = 'FAILED'`.execute(db)
+  t.ok((await listTransferCandidates(db)).rows.at(-1)?.hasTwin, 'unless it was paid')
 })
 
 t.test('the latest transfer of a row counts, and a payout of it is seen', async t => {

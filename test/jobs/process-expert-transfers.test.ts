@@ -287,6 +287,18 @@ t.test('a booking that is due is recorded once, whatever is delivered again, and
   t.same(stripe.invalid(), [])
 })
 
+t.test('a row that was written again under another id is a finding, and its transfer is recorded once', async t => {
+  const { account, db, deliver, pay } = await openApp(t)
+  const id = await addBooking(db, { account, paymentIntentId: pay().paymentIntentId })
+  await deliver('/jobs/process-expert-transfers')
+  await sql`update payment_transfers set id = id + 1000, status = 'READY', transfer_id = null`.execute(db)
+  t.match((await deliver('/jobs/process-expert-transfers')).json, { outcome: 'succeeded', report: { planned: 0 } })
+  t.match(await readAll(db, 'jobs.findings'), [
+    { kind: 'row-contradicts-itself', subject: `payment_transfers ${id + 1000}`, message: /recorded a transfer/ },
+  ])
+  t.equal((await readAll(db, 'jobs.money_operations')).length, 1)
+})
+
 t.test('a charge without a transfer gets exactly one, of the net amount, made out of that charge', async t => {
   const { account, db, deliver, pay, stripe } = await openApp(t)
   const { chargeId, paymentIntentId } = pay(null, null)

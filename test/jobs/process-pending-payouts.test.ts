@@ -37,6 +37,43 @@ t.test('a due booking is paid once, however often the day is delivered', async t
   t.same(world.outflow(), { [account]: 8_500 })
 })
 
+t.test('a row that was deleted and written again is not paid twice, with or without a twin', async t => {
+  for (const hasTwin of [false, true]) {
+    const world = await payoutWorld(t)
+    if (hasTwin) {
+      await sql`alter table payment_transfers drop constraint payment_transfers_payment_intent_unique`.execute(world.db)
+    }
+    const account = await world.addExpert('ana')
+    const { id, paymentIntentId } = await world.addBooking(account, { expert: 'ana' })
+    // Money that a second payout would take.
+    await world.addBooking(account, { expert: 'ana', endsAt: new Date('2026-05-10T11:00:00Z') })
+    await world.pay()
+    const again = async () =>
+      await sql`insert into payment_transfers (payment_intent_id, checkout_session_id, event_id,
+          expert_connect_account_id, expert_clerk_user_id, amount, currency, platform_fee, session_start_time,
+          scheduled_transfer_time, status, created)
+        select ${paymentIntentId}, 'cs_again', event_id, expert_connect_account_id, expert_clerk_user_id, amount, currency,
+          platform_fee, '2026-03-05 10:00', scheduled_transfer_time, 'COMPLETED', created
+        from payment_transfers limit 1`.execute(world.db)
+    if (hasTwin) {
+      await again()
+      world.clock.advance(24 * hourMs)
+      t.match(reportOf(await world.pay()), { counts: { 'create-payout': undefined }, findings: 1 })
+      const [finding] = await readAll(world.db, 'jobs.findings')
+      t.match(finding, { kind: 'payment-shared', message: /keep both rows/ })
+      await sql`delete from payment_transfers where id = ${id}`.execute(world.db)
+    } else {
+      await sql`delete from payment_transfers where id = ${id}`.execute(world.db)
+      await again()
+    }
+    world.clock.advance(24 * hourMs)
+    t.match(reportOf(await world.pay()), { counts: { 'create-payout': undefined }, findings: 1 })
+    t.same(world.outflow(), { [account]: 8_500 })
+    const findings = await readAll(world.db, 'jobs.findings')
+    t.match(findings.at(-1), { kind: 'row-already-paid', details: { payoutId: world.stripe.payouts()[0]?.id } })
+  }
+})
+
 t.test('two deliveries at once pay once', async t => {
   const world = await payoutWorld(t)
   const account = await world.addExpert('ana')

@@ -123,6 +123,65 @@ t.test('two processes that want the same rows make one operation', async t => {
   t.ok(lost?.counts['row_taken'] === 1 || lost?.counts['row_changed'] === 1)
 })
 
+t.test('two processes that want two rows of one payment make one operation', async t => {
+  const world = await moneyWorld(t)
+  await sql`alter table payment_transfers drop constraint payment_transfers_payment_intent_unique`.execute(world.db)
+  const { vendor } = world
+  const booked = vendor.book('destination')
+  const ids = [await world.addRow('COMPLETED', booked)]
+  await sql`update meetings set "stripePaymentIntentId" = null`.execute(world.db)
+  ids.push(await world.addRow('COMPLETED', booked))
+  vendor.book('destination')
+  const runs = [await world.run('one'), await world.run('two')]
+  const postings = await Promise.all(
+    ids.map(
+      async (id, i) =>
+        await world
+          .ledger({ db: world.pool() })
+          .createPayout(payoutOrder(vendor.account, [id]), runs[i] as LedgerRun)
+          .catch((thrown: unknown) => thrown),
+    ),
+  )
+  t.equal(vendor.outflowCents(), netCents)
+  t.equal((await world.operations()).length, 1)
+  t.match(
+    postings.find(posting => (posting as { amountCents?: number }).amountCents !== netCents),
+    {
+      counts: { payment_taken: 1 },
+    },
+  )
+  const later = await world.ledger().createPayout(payoutOrder(vendor.account, ids.slice(1)), runs[1] as LedgerRun)
+  t.match(later, { amountCents: 0 })
+})
+
+t.test(
+  'a transfer that another row has, or whose payment another row has, is recorded once, and a finding',
+  async t => {
+    for (const samePayment of [true, false]) {
+      const world = await moneyWorld(t)
+      await sql`alter table payment_transfers drop constraint payment_transfers_payment_intent_unique`.execute(world.db)
+      const booked = world.vendor.book('destination')
+      const id = await world.addRow('PENDING', booked)
+      const run = await world.run('process-expert-transfers')
+      const order = { ...transferOrder(world.vendor.account, id, booked), transferId: booked.transferId ?? '' }
+      await world.ledger().recordTransfer(order, run)
+      await sql`update meetings set "stripePaymentIntentId" = null`.execute(world.db)
+      const other = await world.addRow('PENDING', samePayment ? booked : world.vendor.book('destination'))
+      const posting = await world.ledger().recordTransfer({ ...order, paymentTransferId: other }, run)
+      t.match(posting, {
+        counts: { [samePayment ? 'payment_taken' : 'object_taken']: 1 },
+        findings: [
+          { kind: 'transfer-taken', subject: `payment_transfers ${other}`, details: { stripeId: booked.transferId } },
+        ],
+        amountCents: 0,
+      })
+      t.match(await world.row(other), { status: 'PENDING', transfer_id: null })
+      const gone = await world.ledger().recordTransfer({ ...order, paymentTransferId: 1_000_000 }, run)
+      t.match(gone, { counts: { row_changed: 1 } })
+    }
+  },
+)
+
 t.test('two processes that want one balance at once make one payout', async t => {
   const world = await moneyWorld(t)
   const [one, two] = [await duePayout(world), await duePayout(world)]
@@ -411,9 +470,8 @@ t.test('one who begins and one who records never wait for each other in a circle
       select u, 'transfer', 's', 'planned', 'sent', 'transfer:' || u || ':g1', ${netCents}, 'eur', 'a', '{}', 'h', u, now(), now()
       from gen_random_uuid() u returning id`.execute(trx)
       const [{ id: operationId } = { id: '' }] = inserted.rows as { id: string }[]
-      await sql`insert into jobs.money_operation_items values (${operationId}, 'transfer', ${id}, ${netCents}, true)`.execute(
-        trx,
-      )
+      await sql`insert into jobs.money_operation_items values (${operationId}, 'transfer', ${id}, 'pi_other', ${netCents},
+        true)`.execute(trx)
     })
   t.match(await recorded, { counts: { row_taken: 1 } })
 })

@@ -53,6 +53,8 @@ export async function addOperation(db: Db, wanted: WantedOperation = {}): Promis
       operation_id: id,
       kind,
       payment_transfer_id: Number(rowId),
+      payment_intent_id: sql<string>`coalesce((select t.payment_intent_id from payment_transfers t where t.id = ${Number(rowId)}),
+        ${`pi_of_row_${rowId}`})`,
       amount: cents,
       live,
     }))
