@@ -64,7 +64,7 @@ async function applyTransfer(effect: TransferEffect, context: JobContext): Promi
   const order = { paymentTransferId, expectedStatus, amountCents, currency, account, chargeId }
   switch (effect.kind) {
     case 'record-transfer':
-      return await ledger.recordTransfer({ ...order, transferId: effect.transferId }, context)
+      return await ledger.recordTransfer({ ...order, transferId: effect.transferId, isOld: effect.isOld }, context)
     case 'create-transfer':
       return await ledger.createTransfer(order, context)
     case 'hold-transfer':

@@ -45,6 +45,8 @@ export interface RecordOrder {
   readonly account: string
   readonly transferId: string
   readonly chargeId: string
+  /** The guest paid before the cut-over: the expert had the money long ago, and is not told of it as news. */
+  readonly isOld?: boolean
 }
 
 /** A transfer to be made, for a charge that has none. */

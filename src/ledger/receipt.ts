@@ -71,12 +71,14 @@ export interface PaidOperation {
   readonly operation: Operation
   readonly items: readonly OperationItem[]
   readonly statuses: readonly PaymentTransferStatus[]
+  /** False for what the experts know already; true unless said. */
+  readonly isNews?: boolean
 }
 
 /** Marks an operation's rows as paid by the object, tells the experts, and makes a finding of each row that has changed. */
 export async function markPaid(
   trx: Trx,
-  { items, operation, statuses }: PaidOperation,
+  { isNews = true, items, operation, statuses }: PaidOperation,
   object: Made,
   run: LedgerRun,
   now: Date,
@@ -89,7 +91,7 @@ export async function markPaid(
     findings.push(await recordIn(trx, changedRowFinding(operation, stripeId, row, id), run, now))
   }
   // Whoever heard of money that came back would look for it in vain.
-  if (!hasComeBack(object.status ?? '')) {
+  if (isNews && !hasComeBack(object.status ?? '')) {
     await recordReceiptNotices(trx, { operation, object, rows: marked }, run, now)
   }
   return {

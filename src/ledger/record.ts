@@ -20,7 +20,7 @@ import { markPaid } from './receipt.ts'
 class RowChangedError extends Error {}
 
 /**
- * Writes down a transfer that exists, in one transaction: operation, row, audit entry and notice. Where an earlier run got
+ * Writes down a transfer that exists, in one transaction: operation, row, audit entry, and for what is no old story a notice. Where an earlier run got
  * as far as the operation, only the row is put right. A row that changed since the plan was made stays as it is.
  */
 export async function recordTransfer(parts: LedgerParts, order: RecordOrder, run: LeasedRun): Promise<Posting> {
@@ -94,11 +94,16 @@ async function putRowRight(trx: Trx, operation: Operation, order: RecordOrder, r
 async function markRecorded(
   trx: Trx,
   operation: Operation,
-  { amountCents, expectedStatus, paymentTransferId, transferId }: RecordOrder,
+  { amountCents, expectedStatus, isOld, paymentTransferId, transferId }: RecordOrder,
   run: LeasedRun,
   now: Date,
 ): Promise<Posting> {
-  const paid = { operation, items: [{ paymentTransferId, amountCents }], statuses: [expectedStatus] }
+  const paid = {
+    operation,
+    items: [{ paymentTransferId, amountCents }],
+    statuses: [expectedStatus],
+    isNews: isOld !== true,
+  }
   const posting = await markPaid(trx, paid, { id: transferId }, run, now)
   if (posting.counts['rows'] !== 1) throw new RowChangedError()
   return { ...posting, amountCents: 0 }

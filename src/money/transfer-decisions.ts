@@ -80,7 +80,7 @@ export type TransferDecision =
       readonly oddities: readonly Oddity[]
       readonly details: Readonly<Record<string, unknown>>
     }
-  | ({ readonly kind: 'record'; readonly transferId: string } & Release)
+  | ({ readonly kind: 'record'; readonly transferId: string; readonly isOld: boolean } & Release)
   | ({ readonly kind: 'create'; readonly hold: TransferHold | undefined } & Release)
 
 /** What to do about a row. Without `answer` only our own rows decide, and where they cannot: `ask`. */
@@ -138,7 +138,9 @@ function decideRelease(
 ): TransferDecision {
   const release = { chargeId: charge.id, paidAt: charge.paidAt, since }
   const found = findTransfer(row, charge, transfers)
-  if (found.kind === 'match') return { kind: 'record', transferId: found.transfer.id, ...release }
+  if (found.kind === 'match') {
+    return { kind: 'record', transferId: found.transfer.id, isOld: isOld(charge.paidAt, rules), ...release }
+  }
   if (found.kind === 'mismatch') {
     const { mismatches, transferIds } = found
     const details = { mismatches, transferIds, chargeId: charge.id, feeCents: charge.feeCents }
@@ -152,12 +154,17 @@ function decideRelease(
 }
 
 /** Why a person has to approve a new transfer first; the ledger decides about limits once more. */
-function holdOf(row: TransferRow, paidAt: Date, { cutOver, limits }: TransferRules): TransferHold | undefined {
-  if (cutOver === undefined || !(paidAt.getTime() >= cutOver.getTime())) return 'before_cut_over'
+function holdOf(row: TransferRow, paidAt: Date, rules: TransferRules): TransferHold | undefined {
+  if (isOld(paidAt, rules)) return 'before_cut_over'
   if (row.accountShared) return 'account_shared'
   if (row.account !== row.currentAccount) return 'account_changed'
   if (row.operation?.state === 'rejected') return 'rejected_before'
-  return findHold({ amountCents: row.amountCents, sentCents: 0 }, limits)
+  return findHold({ amountCents: row.amountCents, sentCents: 0 }, rules.limits)
+}
+
+/** Paid before the cut-over, or nobody knows whether it was. */
+function isOld(paidAt: Date, { cutOver }: TransferRules): boolean {
+  return cutOver === undefined || !(paidAt.getTime() >= cutOver.getTime())
 }
 
 function wait(reason: TransferWait, until: Date | undefined, dueSince: Date, now: Date): TransferDecision {

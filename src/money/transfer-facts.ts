@@ -71,6 +71,8 @@ export interface Releasing {
 export interface RecordTransfer extends Releasing {
   readonly kind: 'record-transfer'
   readonly transferId: string
+  /** Of before the cut-over: its expert had the money long ago, and is not told (reference/domain.md hazard H-25). */
+  readonly isOld: boolean
 }
 
 export interface CreateTransfer extends Releasing {

@@ -93,7 +93,7 @@ function toEffect(row: TransferRow, decision: TransferDecision & { kind: 'record
   const releasing = describeRelease(row, decision)
   if (decision.kind === 'record') {
     const why = 'it is due, and Stripe made its transfer when the client paid'
-    return { kind: 'record-transfer', ...releasing, why, transferId: decision.transferId }
+    return { kind: 'record-transfer', ...releasing, why, transferId: decision.transferId, isOld: decision.isOld }
   }
   if (decision.hold === undefined) {
     return { kind: 'create-transfer', ...releasing, why: 'it is due, and its charge has no transfer' }

@@ -152,6 +152,7 @@ t.test('each effect is one order to the ledger', async t => {
         expectedStatus: 'PENDING',
         chargeId: 'ch_pi_own',
         transferId: 'tr_pi_own',
+        isOld: false,
       },
     ],
     ['create', { ...order, paymentTransferId: created, expectedStatus: 'APPROVED', chargeId: 'ch_pi_none' }],

@@ -52,7 +52,7 @@ for (const vendorOf of [scripted, standIn]) {
     })
 
     t.test('a transfer that exists is written down and moves nothing', async t => {
-      const { addRow, ledger, operations, row, run, vendor } = await moneyWorld(t, vendorOf)
+      const { addRow, db, ledger, operations, row, run, vendor } = await moneyWorld(t, vendorOf)
       const booked = vendor.book('destination')
       const id = await addRow('PENDING', booked)
       const transferId = booked.transferId ?? ''
@@ -65,6 +65,18 @@ for (const vendorOf of [scripted, standIn]) {
       t.match(await row(id), { status: 'COMPLETED', transfer_id: transferId })
       t.match(await ledger().recordTransfer(order, await run()), { counts: { row_changed: 1 } })
       t.equal((await operations()).length, 1)
+
+      const earlier = vendor.book('destination')
+      const oldId = await addRow('READY', earlier, { expert: 'user_old' })
+      const old = { ...transferOrder(vendor.account, oldId, earlier), expectedStatus: 'READY', isOld: true } as const
+      const oldTransferId = earlier.transferId ?? ''
+      t.match(await ledger().recordTransfer({ ...old, transferId: oldTransferId }, await run()), {
+        counts: { rows: 1 },
+      })
+      t.match(await row(oldId), { status: 'COMPLETED', transfer_id: oldTransferId })
+      const told = await db.selectFrom('jobs.outbox').select(['kind', 'recipient', 'occurrence']).execute()
+      const news = { kind: 'transfer-recorded', recipient: 'user_expert', occurrence: transferId }
+      t.same(told, [news], 'an expert hears of it, unless the guest paid before the cut-over (H-25)')
     })
   })
 }

@@ -147,6 +147,7 @@ t.test('a due row with the transfer that Stripe made is recorded, and reads like
         chargeId: 'ch_1',
         why: 'it is due, and Stripe made its transfer when the client paid',
         transferId: 'tr_1',
+        isOld: false,
       },
     ],
     waits: [],
@@ -155,6 +156,14 @@ t.test('a due row with the transfer that Stripe made is recorded, and reads like
     counts: { candidates: 1, asked: 1 },
     left: 0,
   })
+})
+
+t.test('what the guest paid before the cut-over is recorded as an old story (H-25)', async t => {
+  const paidAt = new Date('2026-03-01T10:00:00Z')
+  const isOld = (cutOver: Date | undefined): unknown => planOne({ cutOver, answer: paid({ paidAt }) }).effects
+  t.match(isOld(paidAt), [{ kind: 'record-transfer', isOld: false }])
+  t.match(isOld(new Date(paidAt.getTime() + 1)), [{ kind: 'record-transfer', isOld: true }])
+  t.match(isOld(undefined), [{ kind: 'record-transfer', isOld: true }], 'without any cut-over each may be')
 })
 
 t.test('PENDING, READY and APPROVED are all candidates (H-1)', async t => {
