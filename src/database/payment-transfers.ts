@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import type { Db } from './connection.ts'
 import { itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
@@ -83,18 +84,14 @@ export async function listTransferCandidates(
       c.requires_approval, c.admin_user_id, c.created, c.transfer_id, c.payout_id, c.total,
       u.country, u.stripe_connect_account_id as current_account, s.account is not null as account_shared,
       t.payment_intent_id is not null as has_twin,
-      coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
+      ${appointmentEndsAt} as appointment_ends_at,
       exists (select from jobs.money_operation_items i
         where ${itemOfRow} and i.kind = 'payout' and i.live) as has_payout,
       o.id as operation_id, o.state as operation_state, o.reason as operation_reason, o.wake_at as operation_wake_at,
       o.created_at as operation_created_at
-    from candidates c
-    left join users u on u."clerkUserId" = c.expert_clerk_user_id
+    from candidates c ${bookingJoins}
     left join shared s on s.account = c.expert_connect_account_id
     left join twins t on t.payment_intent_id = c.payment_intent_id
-    left join events e on e.id::text = lower(c.event_id)
-    left join lateral (select max(m."endTime") as ends_at from meetings m
-      where m."stripePaymentIntentId" = c.payment_intent_id) m on true
     left join lateral (select o.* from jobs.money_operation_items i
       join jobs.money_operations o on o.id = i.operation_id
       where ${itemOfRow} and i.kind = 'transfer'

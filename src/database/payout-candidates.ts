@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, itemOfRow, sharedPayments } from './money-rows.ts'
 import { maxCandidates } from './payment-transfers.ts'
@@ -63,14 +64,10 @@ export async function listPayoutCandidates(db: Db, limit: number = maxCandidates
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
       c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.total,
       u.country, nullif(u.stripe_connect_account_id, '') as current_account, t.payment_intent_id is not null as has_twin,
-      coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes")) as appointment_ends_at,
+      ${appointmentEndsAt} as appointment_ends_at,
       live.operation, earlier.operation as earlier
-    from candidates c
-    left join users u on u."clerkUserId" = c.expert_clerk_user_id
+    from candidates c ${bookingJoins}
     left join twins t on t.payment_intent_id = c.payment_intent_id
-    left join events e on e.id::text = lower(c.event_id)
-    left join lateral (select max(m."endTime") as ends_at from meetings m
-      where m."stripePaymentIntentId" = c.payment_intent_id) m on true
     left join lateral (${operationOf(sql`i.live`, sql`o.created_at desc`)}) live on true
     left join lateral (${operationOf(sql`o.state in ('failed', 'rejected')`, sql`o.state, o.created_at desc`)}) earlier
       on true

@@ -1,4 +1,6 @@
+import { type Booking, judgeBooking } from '../money/eligibility.ts'
 import { findGate, isReturned } from '../money/payout-gates.ts'
+import { blockedTooLongMs } from '../money/send-outcomes.ts'
 import { findTransfer } from '../money/transfer-checks.ts'
 import type { Balance, Charge, ConnectAccount, Payment, Payout, Transfer } from '../providers/payments.ts'
 import type { MoneyRow } from '../database/money-rows.ts'
@@ -7,10 +9,15 @@ import type { MoneyRow } from '../database/money-rows.ts'
 export interface Objection {
   readonly reason: string
   readonly passing: boolean
+  /** When it will be over, where that is known. */
+  readonly until?: Date
 }
 
 /** What Stripe says, read again right before a transfer is made. */
 export interface TransferFacts {
+  readonly now: Date
+  /** As our rows have it now; undefined when the row is gone. */
+  readonly booking: Booking | undefined
   readonly payment: Payment
   readonly account: ConnectAccount
   readonly balance: Balance
@@ -20,12 +27,12 @@ export interface TransferFacts {
 
 /** Why no transfer may be made for a row now; undefined when nothing speaks against it. */
 export function findTransferObjection(
-  { account, balance, payment, transfers }: TransferFacts,
+  { account, balance, booking, now, payment, transfers }: TransferFacts,
   row: MoneyRow,
   chargeId: string,
 ): Objection | undefined {
-  const paid = findPaymentObjection(payment)
-  if (paid !== undefined) return paid
+  const early = findBookingObjection(booking, payment, now)
+  if (early !== undefined) return early
   const { charge } = payment
   if (charge?.id !== chargeId) return lasting('charge_changed')
   if (findTransfer(owed(row), charge, transfers).kind !== 'none') return lasting('transfer_exists')
@@ -41,8 +48,10 @@ export function findTransferObjection(
 
 /** What Stripe says, read again right before a payout is made. */
 export interface PayoutFacts {
+  readonly now: Date
   readonly payments: readonly {
     readonly row: MoneyRow
+    readonly booking: Booking | undefined
     readonly payment: Payment
     readonly transfers: readonly Transfer[]
   }[]
@@ -54,9 +63,9 @@ export interface PayoutFacts {
 
 /** Why a payout may not be made now; undefined when nothing speaks against it. */
 export function findPayoutObjection(facts: PayoutFacts, currency: string, amountCents: number): Objection | undefined {
-  const { account, balance, payments, unexplained } = facts
-  for (const { payment, row, transfers } of payments) {
-    const objection = findPaymentObjection(payment) ?? findTransferFault(payment.charge, row, transfers)
+  const { account, balance, now, payments, unexplained } = facts
+  for (const { booking, payment, row, transfers } of payments) {
+    const objection = findBookingObjection(booking, payment, now) ?? findTransferFault(payment.charge, row, transfers)
     if (objection !== undefined) return objection
   }
   if (unexplained.length > 0) return passing('payout_unexplained')
@@ -70,12 +79,29 @@ export function findPayoutObjection(facts: PayoutFacts, currency: string, amount
   return undefined
 }
 
-/** The guest has paid, has nothing back, and has not complained to the bank. */
-function findPaymentObjection({ charge, status }: Payment): Objection | undefined {
-  if (status !== 'paid' || charge === undefined) return passing('not_paid')
-  if (charge.refundedCents !== 0) return lasting('refunded')
-  if (charge.disputeLost) return lasting('dispute_lost')
-  return charge.disputed ? passing('disputed') : undefined
+/**
+ * By the one rule of eligibility: since an operation was decided, or approved, the appointment may have been moved, an
+ * approval withdrawn, the money given back.
+ */
+function findBookingObjection(booking: Booking | undefined, payment: Payment, now: Date): Objection | undefined {
+  if (booking === undefined) return lasting('row_changed')
+  const verdict = judgeBooking(booking, payment, now)
+  switch (verdict.kind) {
+    case 'eligible':
+      return undefined
+    case 'stopped':
+      return lasting(verdict.reason)
+    case 'waits':
+      return waitsFor(verdict.reason, verdict.until, now)
+    case 'unknown':
+      return passing('undecided')
+  }
+}
+
+/** What would keep its account waiting for longer than anything may is given up, and planned anew when it is due. */
+function waitsFor(reason: string, until: Date | undefined, now: Date): Objection {
+  if (until === undefined) return passing(reason)
+  return until.getTime() - now.getTime() < blockedTooLongMs ? { reason, passing: true, until } : lasting(reason)
 }
 
 /** The money reached the row's account, all of it, and was not taken back. */
@@ -84,7 +110,7 @@ function findTransferFault(
   row: MoneyRow,
   transfers: readonly Transfer[],
 ): Objection | undefined {
-  if (charge === undefined) return passing('not_paid')
+  if (charge === undefined) return passing('unpaid')
   const found = findTransfer(owed(row), charge, transfers)
   if (found.kind === 'none') return lasting('transfer_missing')
   if (found.kind === 'mismatch') return lasting(`transfer_${found.mismatches[0]?.kind ?? 'wrong'}`)

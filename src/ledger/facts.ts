@@ -1,4 +1,5 @@
 import pMap from 'p-map'
+import { listBookings } from '../database/bookings.ts'
 import { listUnexplained } from '../database/money-limits.ts'
 import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
 import type { Payment, Payout, Transfer } from '../providers/payments.ts'
@@ -20,8 +21,8 @@ export type Facts =
   | { readonly kind: 'wrong'; readonly objection: Objection }
 
 /**
- * Reads at Stripe, right before sending, whatever could speak against it (DESIGN section 6). `rows` must be fresh. Throws
- * what the provider throws; then nothing is known.
+ * Reads at Stripe and in our own tables, right before sending, whatever could speak against it (DESIGN section 6). `rows`
+ * must be fresh. Throws what the provider throws; then nothing is known.
  */
 export async function readFacts(parts: LedgerParts, undertaking: Undertaking, run: LedgerRun): Promise<Facts> {
   const { items, operation, rows } = undertaking
@@ -35,7 +36,7 @@ export async function readFacts(parts: LedgerParts, undertaking: Undertaking, ru
 }
 
 async function readTransferFacts(
-  { payments }: LedgerParts,
+  { db, payments }: LedgerParts,
   { operation, rows }: Undertaking,
   run: LedgerRun,
 ): Promise<Facts> {
@@ -51,7 +52,9 @@ async function readTransferFacts(
   const transfers = await payments.listTransfers({ destination, from }, run.signal)
   const objects = transfers.filter(transfer => transfer.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
-  return conclude(findTransferObjection({ payment, account, balance, transfers }, row, chargeId))
+  const booking = (await listBookings(db, [row.id])).get(row.id)
+  const facts = { now: run.clock(), booking, payment, account, balance, transfers }
+  return conclude(findTransferObjection(facts, row, chargeId))
 }
 
 async function readPayoutFacts(
@@ -71,9 +74,13 @@ async function readPayoutFacts(
   if (objects.length > 0) return { kind: 'exists', objects }
   // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
   const unexplained = await listUnexplained(db, account, listOthers(payouts, operation.id))
-  return conclude(
-    findPayoutObjection({ payments: ofRows, account: connect, balance, unexplained }, currency, amountCents),
+  const bookings = await listBookings(
+    db,
+    rows.map(({ id }) => id),
   )
+  const booked = ofRows.map(each => ({ ...each, booking: bookings.get(each.row.id) }))
+  const facts = { now: run.clock(), payments: booked, account: connect, balance, unexplained }
+  return conclude(findPayoutObjection(facts, currency, amountCents))
 }
 
 /** A row's payment, and where the charge made no transfer of its own, the transfers that somebody made by a call. */

@@ -130,13 +130,13 @@ async function reopen(parts: LedgerParts, undertaking: Undertaking, key: 'same' 
 async function putAside(
   parts: LedgerParts,
   undertaking: Undertaking,
-  { passing, reason }: Objection,
+  { passing, reason, until }: Objection,
   isProvenUnsent: boolean,
   run: LeasedRun,
 ): Promise<Posting> {
   if (!isProvenUnsent) return await leaveUnknown(parts, undertaking, reason, run)
   if (undertaking.operation.approved_at === null || !passing) return await giveUp(parts, undertaking, reason, run)
-  const wakeAt = new Date(run.clock().getTime() + wakeAfterMs(reason))
+  const wakeAt = until ?? new Date(run.clock().getTime() + wakeAfterMs(reason))
   return await block(parts, undertaking, { reason, wakeAt }, run)
 }
 

@@ -99,14 +99,21 @@ async function addRow(
   { paymentIntentId, transferId }: Booked,
   overrides: RowOverrides = {},
 ): Promise<number> {
-  last += 1
+  const number = (last += 1)
   const { amountCents = netCents, expert = 'user_expert' } = overrides
   const recorded = overrides.transferId === undefined && status === 'COMPLETED' ? transferId : overrides.transferId
+  await sql`
+    with event as (insert into events (name, slug, "durationInMinutes", "clerkUserId") values ('c', 'c', 60, 'u')
+      returning id)
+    insert into meetings ("eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
+      "stripePaymentIntentId")
+    select id, 'u', 'guest@example.com', 'Guest', '2026-03-01 10:00', '2026-03-01 11:00', 'UTC', ${paymentIntentId}
+    from event`.execute(db)
   const { rows } = await sql<{ id: number }>`
     insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
       expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
       transfer_id, service_name)
-    values (${paymentIntentId}, ${`cs_${last}`}, 'event_1', ${account}, ${expert}, ${amountCents}, 'EUR', 1000,
+    values (${paymentIntentId}, ${`cs_${number}`}, 'event_1', ${account}, ${expert}, ${amountCents}, 'EUR', 1000,
       '2026-03-01 10:00', '2026-03-08 04:00', ${status}, ${recorded ?? null}, 'Consultation')
     returning id`.execute(db)
   return rows[0]?.id ?? 0

@@ -1,0 +1,38 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+import type { PaymentTransferStatus } from './tables.ts'
+
+/** What our database knows about the booking of a row, as far as it decides when its money may be released. */
+export interface BookingRow {
+  readonly status: PaymentTransferStatus
+  readonly requiresApproval: boolean | null
+  readonly approvedBy: string | null
+  /** The expert's; null also for an expert who is gone. */
+  readonly country: string | null
+  /** The meeting's end, else its start plus the event's duration, else null. */
+  readonly appointmentEndsAt: Date | null
+  /** The expert's net, in cents. */
+  readonly amountCents: number
+  /** In lower case. */
+  readonly currency: string
+}
+
+/** The expert `u` and the end of the appointment `m`, `e` of rows of payment_transfers `c`. */
+export const bookingJoins = sql`
+    left join users u on u."clerkUserId" = c.expert_clerk_user_id
+    left join events e on e.id::text = lower(c.event_id)
+    left join lateral (select max(m."endTime") as ends_at from meetings m
+      where m."stripePaymentIntentId" = c.payment_intent_id) m on true`
+
+export const appointmentEndsAt = sql`
+      coalesce(m.ends_at, c.session_start_time + make_interval(mins => e."durationInMinutes"))`
+
+/** The bookings of rows as they are now, by the rows' ids, in one query. */
+export async function listBookings(db: Db, ids: readonly number[]): Promise<ReadonlyMap<number, BookingRow>> {
+  const { rows } = await sql<BookingRow & { readonly id: number }>`
+    select c.id, c.status::text as status, c.requires_approval as "requiresApproval", c.admin_user_id as "approvedBy",
+      u.country, ${appointmentEndsAt} as "appointmentEndsAt", c.amount as "amountCents", lower(c.currency) as currency
+    from payment_transfers c ${bookingJoins}
+    where c.id = any(${ids}::integer[])`.execute(db)
+  return new Map(rows.map(({ id, ...booking }) => [id, booking]))
+}
