@@ -100,7 +100,7 @@ export const waitingCases: readonly DemoCase[] = [
       stripe.closeDispute(stripe.dispute(chargeId), 'won')
       return { status: 'DISPUTED' }
     },
-    ends: { status: 'DISPUTED' },
+    ends: { status: 'DISPUTED', finding: 'dispute-won' },
   },
   // The bank keeps the money of this one for longer (hazard H-17).
   {
