@@ -1,5 +1,6 @@
 import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutFinding, PayoutRow } from './payout-facts.ts'
 import { isReturned, listUnexplainedBalances, type UnexplainedBalance, type UnexplainedPayout } from './payout-gates.ts'
+import { hasComeBack } from './payout-results.ts'
 import type { Lane, LanePayout, LaneWait } from './payout-lanes.ts'
 
 /** The documented longest time that money stays on a Connect account, and Stripe's own (reference/domain.md section 3.6). */
@@ -35,7 +36,9 @@ export function listAccountFindings(
   const { atStripe, id, rowSums, users } = account
   const shared = users > 1 && rows.length > 0 ? [findingOfSharedAccount(account, rows)] : []
   if (atStripe.kind === 'refused') {
-    return [...shared, ...(rows.length > 0 ? [findingOfUnreachable(id, atStripe.code, rows)] : [])]
+    const underway = operations.filter(operation => operation.account === id && isUnderway(operation))
+    const matters = rows.length + underway.length > 0
+    return [...shared, ...(matters ? [findingOfUnreachable(id, atStripe.code, rows, underway)] : [])]
   }
   if (atStripe.kind !== 'known') return shared
   const { schedule } = atStripe.value
@@ -45,6 +48,11 @@ export function listAccountFindings(
     ...(schedule === 'manual' ? [] : [findingOfSchedule(id, schedule)]),
     ...balances.map(balance => findingOfBalance(balance, rowSums)),
   ]
+}
+
+/** Its money has left, or may have, and whether it arrived is not known. */
+function isUnderway({ state, vendorStatus }: OpenPayout): boolean {
+  return state === 'paid' ? hasComeBack(vendorStatus ?? '') : ['created', 'sending', 'unknown'].includes(state)
 }
 
 /** Cents of payouts that came back while their rows still say PAID_OUT: this run settles them. */
@@ -135,14 +143,22 @@ function findingOfSchedule(account: string, schedule: string): PayoutFinding {
 }
 
 /** An account that Stripe does not show us any more. */
-function findingOfUnreachable(account: string, code: string, rows: readonly PayoutRow[]): PayoutFinding {
+function findingOfUnreachable(
+  account: string,
+  code: string,
+  rows: readonly PayoutRow[],
+  underway: readonly OpenPayout[],
+): PayoutFinding {
   return {
     kind: 'account-unreachable',
     subject: account,
     message:
       'Stripe does not let us see this account any more: the expert has disconnected it, or it was closed. Ask the expert ' +
-      'to connect it again, or pay by hand and write it into the rows',
-    details: { account, code, paymentTransferIds: idsOf(rows) },
+      'to connect it again, or pay by hand and write it into the rows' +
+      (underway.length === 0
+        ? ''
+        : '; nobody can learn what became of the payouts that were on their way: ask the expert whether they arrived'),
+    details: { account, code, paymentTransferIds: idsOf(rows), operationIds: underway.map(operation => operation.id) },
   }
 }
 

@@ -1,8 +1,10 @@
-import type { ListedPayout, OpenPayout, PayoutAccount, PayoutFacts, PayoutFinding } from './payout-facts.ts'
-import { hasComeBack } from './payout-results.ts'
+import type { Asked, AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts, PayoutFinding } from './payout-facts.ts'
+import { hasComeBack, judgePayout } from './payout-results.ts'
 
 /** Stripe gives the money of a payout back with the failure, or soon after (reference/stripe.md section 3.4). */
 const moneyBackDays = 3
+/** Longer than any bank takes, and than a payout may come back (reference/stripe.md section 3.4). */
+const settleDays = 10
 const dayMs = 24 * 60 * 60_000
 
 /** What a person must look at in payouts that were made and are not through. */
@@ -11,9 +13,11 @@ export function listOperationFindings(
   now: Date,
 ): PayoutFinding[] {
   return operations.flatMap(operation => {
-    const payout = findListed(operation, accounts.get(operation.account))
-    if (payout === undefined) return []
-    return isMoneyMissing(operation, payout, now) ? [findingOfMissingMoney(operation, payout)] : []
+    const asked = accounts.get(operation.account)?.atStripe
+    const payout = asked === undefined ? undefined : findListed(operation, asked)
+    if (payout !== undefined && isMoneyMissing(operation, payout, now))
+      return [findingOfMissingMoney(operation, payout)]
+    return isUnsettled(operation, payout, asked, now) ? [findingOfUnsettled(operation, payout)] : []
   })
 }
 
@@ -23,19 +27,45 @@ function isMoneyMissing({ updatedAt, vendorStatus }: OpenPayout, payout: ListedP
   return now.getTime() - updatedAt.getTime() >= moneyBackDays * dayMs
 }
 
-function findListed({ stripeId }: OpenPayout, account: PayoutAccount | undefined): ListedPayout | undefined {
-  if (stripeId === null || account?.atStripe.kind !== 'known') return undefined
-  return account.atStripe.value.payouts.find(({ id }) => id === stripeId)
+/** What could not be read this time is read by the next run; what Stripe does not show, or not decide, is a person's. */
+function isUnsettled(
+  { firstSentAt, state }: OpenPayout,
+  payout: ListedPayout | undefined,
+  asked: Asked<AccountAtStripe> | undefined,
+  now: Date,
+): boolean {
+  if (state !== 'created' || firstSentAt === null) return false
+  const isUndecided = asked?.kind === 'refused' || (payout !== undefined && judgePayout(payout) === 'unsettled')
+  return isUndecided && now.getTime() - firstSentAt.getTime() > settleDays * dayMs
+}
+
+function findListed({ stripeId }: OpenPayout, asked: Asked<AccountAtStripe>): ListedPayout | undefined {
+  if (stripeId === null || asked.kind !== 'known') return undefined
+  return asked.value.payouts.find(({ id }) => id === stripeId)
 }
 
 function findingOfMissingMoney(operation: OpenPayout, { status }: ListedPayout): PayoutFinding {
-  const { account, amountCents, currency, id, stripeId, updatedAt } = operation
   return {
     kind: 'payout-money-missing',
-    subject: id,
+    subject: operation.id,
     message:
       `the bank sent this payout back (${status}) and its money is not in the account's balance again: ask Stripe's support ` +
       'where it is; its rows are paid again by themselves once it is there',
-    details: { account, payoutId: stripeId, status, amountCents, currency, toldAt: updatedAt },
+    details: { ...evidenceOf(operation), status, toldAt: operation.updatedAt },
   }
+}
+
+function findingOfUnsettled(operation: OpenPayout, payout: ListedPayout | undefined): PayoutFinding {
+  return {
+    kind: 'payout-unsettled',
+    subject: operation.id,
+    message:
+      `nobody knows after ${settleDays} days whether this payout reached the bank: ask the expert or Stripe's support; its ` +
+      'rows say PAID_OUT, and are paid again only once Stripe tells us that it came back',
+    details: { ...evidenceOf(operation), status: payout?.status ?? null, sentAt: operation.firstSentAt },
+  }
+}
+
+function evidenceOf({ account, amountCents, currency, stripeId }: OpenPayout) {
+  return { account, payoutId: stripeId, amountCents, currency }
 }

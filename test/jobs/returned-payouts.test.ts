@@ -26,8 +26,7 @@ async function nextDay(world: PayoutWorld) {
   return await world.pay()
 }
 
-const statesOf = async ({ db }: PayoutWorld) =>
-  (await readAll(db, 'jobs.money_operations')).map(({ state }) => state)
+const statesOf = async ({ db }: PayoutWorld) => (await readAll(db, 'jobs.money_operations')).map(({ state }) => state)
 const noticesOf = async ({ db }: PayoutWorld) => (await readAll(db, 'jobs.outbox')).map(({ kind }) => kind)
 
 t.test('a payout that failed is not forgotten while its money is away, and is paid again once it is back', async t => {
@@ -73,7 +72,7 @@ t.test('one that arrived and failed afterwards is watched for as long as its mon
   t.match(await world.rows(), [{ status: 'COMPLETED', payout_id: null }])
 })
 
-t.test('a payout that had failed before it was found is settled at once, and nobody is told that it is paid', async t => {
+t.test('a payout that had failed before it was found is settled at once, and is told to nobody as paid', async t => {
   const { account, world } = await dueBooking(t)
   const id = await payUnheard(world)
   world.stripe.setPayout(id, 'failed', { code: 'account_closed' })
@@ -89,19 +88,22 @@ t.test('a payout that had failed before it was found is settled at once, and nob
   t.same(world.outflow(), { [account]: 8_500 })
 })
 
-t.test('one that failed without its money before it was found keeps its rows, and nobody is told anything yet', async t => {
-  const { world } = await dueBooking(t)
-  const id = await payUnheard(world)
-  world.stripe.setPayout(id, 'failed', { code: 'account_closed', isMoneyBack: false })
-  await nextDay(world)
-  t.same(await statesOf(world), ['created'])
-  t.match(await world.rows(), [{ status: 'PAID_OUT', payout_id: id }])
-  t.same(await noticesOf(world), [])
-  world.stripe.returnPayout(id)
-  await nextDay(world)
-  t.same(await statesOf(world), ['failed'])
-  t.same(await noticesOf(world), ['payout-failed'])
-})
+t.test(
+  'one that failed without its money before it was found keeps its rows, and nobody is told anything yet',
+  async t => {
+    const { world } = await dueBooking(t)
+    const id = await payUnheard(world)
+    world.stripe.setPayout(id, 'failed', { code: 'account_closed', isMoneyBack: false })
+    await nextDay(world)
+    t.same(await statesOf(world), ['created'])
+    t.match(await world.rows(), [{ status: 'PAID_OUT', payout_id: id }])
+    t.same(await noticesOf(world), [])
+    world.stripe.returnPayout(id)
+    await nextDay(world)
+    t.same(await statesOf(world), ['failed'])
+    t.same(await noticesOf(world), ['payout-failed'])
+  },
+)
 
 t.test('a payout that had arrived before it was found ends as paid', async t => {
   const { world } = await dueBooking(t)
@@ -112,4 +114,36 @@ t.test('a payout that had arrived before it was found ends as paid', async t => 
   await nextDay(world)
   t.same(await statesOf(world), ['paid'])
   t.same(await noticesOf(world), ['expert-payout-notification'])
+})
+
+t.test('a payout out of an account that was cut off is told, because nobody can learn what became of it', async t => {
+  const { account, world } = await dueBooking(t)
+  await world.pay()
+  const [payout] = world.stripe.payouts()
+  const [operation] = await readAll(world.db, 'jobs.money_operations')
+  world.stripe.setAccount(account, { isDeauthorized: true })
+  world.stripe.setPayout(payout?.id ?? '', 'failed', { code: 'account_closed' })
+  await nextDay(world)
+  t.same(await world.findings(), [`account-unreachable ${account}`])
+  t.match(await readAll(world.db, 'jobs.findings'), [
+    { details: { paymentTransferIds: [], operationIds: [operation?.id] }, message: /payouts that were on their way/ },
+  ])
+  for (let day = 0; day < 8; day += 1) await nextDay(world)
+  t.equal((await world.findings()).length, 1)
+  for (let day = 0; day < 2; day += 1) await nextDay(world)
+  t.same(await world.findings(), [`account-unreachable ${account}`, `payout-unsettled ${operation?.id}`])
+
+  world.stripe.setAccount(account, { isDeauthorized: false })
+  await nextDay(world)
+  t.same(await statesOf(world), ['failed'])
+})
+
+t.test('an account with nothing on its way that was cut off is nobody’s trouble', async t => {
+  const { account, world } = await dueBooking(t)
+  await world.pay()
+  world.stripe.setPayout(world.stripe.payouts()[0]?.id ?? '', 'paid')
+  await nextDay(world)
+  world.stripe.setAccount(account, { isDeauthorized: true })
+  for (let day = 0; day < 12; day += 1) await nextDay(world)
+  t.same(await world.findings(), [])
 })
