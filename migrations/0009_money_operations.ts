@@ -67,12 +67,16 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create index money_operations_open on jobs.money_operations (kind, created_at)
     where state in ('planned', 'held', 'sending', 'unknown', 'blocked')`.execute(db)
+  // With the next two: the payouts that every run lists, whatever has been paid in all the years before.
   await sql`
     create index money_operations_unsettled on jobs.money_operations (created_at)
-    where kind = 'payout' and state = 'created'`.execute(db)
+    where kind = 'payout' and state in ('planned', 'held', 'sending', 'unknown', 'blocked', 'created')`.execute(db)
   await sql`
     create index money_operations_paid on jobs.money_operations (finished_at)
     where kind = 'payout' and state = 'paid'`.execute(db)
+  await sql`
+    create index money_operations_odd on jobs.money_operations (created_at)
+    where kind = 'payout' and state = 'paid' and vendor_status <> 'paid'`.execute(db)
   await sql`
     create index money_operations_sent on jobs.money_operations (currency, first_sent_at)
     where origin = 'sent' and first_sent_at is not null`.execute(db)

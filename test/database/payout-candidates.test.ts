@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawNode, sql } from 'kysely'
 import t from 'tap'
 import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../../src/database/payout-accounts.ts'
 import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout-candidates.ts'
@@ -133,6 +133,43 @@ t.test('payouts that are not through are listed, with those that may still come 
     { operations: { length: 6 }, left: 1 },
     'those that money hangs on come first',
   )
+})
+
+t.test('payouts of years ago cost a run nothing', async t => {
+  const { db } = await testDatabase(t)
+  const open = await addOperation(db, { state: 'created' })
+  await db.transaction().execute(async trx => {
+    // Their rows do not matter here.
+    await sql`set local session_replication_role = replica`.execute(trx)
+    await sql`
+      insert into jobs.money_operations (id, kind, subject, state, origin, idempotency_key, amount, currency, account,
+        stripe_id, request, request_hash, run_id, first_sent_at, sends, vendor_status, created_at,
+        updated_at, finished_at)
+      select id, 'payout', 's', 'paid', 'sent', 'payout:' || id || ':g1', 100, 'eur', 'acct_1', 'po_' || id, '{}', '', id,
+        '2025-01-01', 1, 'paid', '2025-01-01', '2025-01-01', '2025-01-01'
+      from (select gen_random_uuid() as id from generate_series(1, 20_000)) s`.execute(trx)
+  })
+  await sql`analyze jobs.money_operations`.execute(db)
+  const since = new Date('2026-03-05T00:00:00Z')
+  const listed = await listOpenPayouts(db, since)
+  t.same(
+    listed.operations.map(({ id }) => id),
+    [open],
+  )
+  let plan = ''
+  const explaining = db.withPlugin({
+    transformQuery: ({ node }) => {
+      const { sqlFragments = [] } = node as RawNode
+      return { ...(node as RawNode), sqlFragments: [`explain ${sqlFragments[0]}`, ...sqlFragments.slice(1)] }
+    },
+    transformResult: async ({ result }) => {
+      plan = result.rows.map(row => row['QUERY PLAN']).join('\n')
+      return result
+    },
+  })
+  await listOpenPayouts(explaining, since)
+  for (const index of ['unsettled', 'paid', 'odd']) t.match(plan, `money_operations_${index}`)
+  t.notMatch(plan, /Seq Scan on money_operations /)
 })
 
 t.test('a held payout names its rows that are not what it was made from any more, and no other state does', async t => {
