@@ -121,8 +121,18 @@ function judgeAccounts(row: PayoutRow, { accounts, paidBy }: RowFacts): RowVerdi
     if (asked === undefined || asked.kind === 'left') return { kind: 'left' }
     if (asked.kind === 'failed') return { kind: 'waits', reason: 'account_unread' }
   }
-  const payouts = paidBy.get(row.paymentTransferId)
-  return payouts === undefined ? undefined : stopped({ kind: 'already_paid', payouts })
+  return judgePayers(row, paidBy)
+}
+
+/** Only payouts of its own expert count: whoever has another account can name any row there. */
+function judgePayers(
+  { account, currentAccount, paymentTransferId }: PayoutRow,
+  paidBy: RowFacts['paidBy'],
+): RowVerdict | undefined {
+  const payouts = (paidBy.get(paymentTransferId) ?? []).filter(
+    payer => payer.account === account || payer.account === currentAccount,
+  )
+  return payouts.length === 0 ? undefined : stopped({ kind: 'already_paid', payouts })
 }
 
 function judgePayment(row: PayoutRow, asked: Asked<RowPayment> | undefined, facts: RowFacts, now: Date): RowVerdict {

@@ -308,6 +308,7 @@ t.test('a row that an old job has paid is never paid again, whichever account it
 
   const elsewhere = [payoutAccount('acct_1'), payoutAccount('acct_new', { atStripe: atStripe({ payouts: [old] }) })]
   t.same(told({ rows: [payoutRow(1, { currentAccount: 'acct_new' })], accounts: elsewhere }), odd('row-already-paid'))
+  t.same(told({ accounts: elsewhere }), paidOne, 'whoever has another account can name any row')
 
   const cameBack = { ...old, status: 'failed', moneyIsBack: true }
   t.same(told({ accounts: [payoutAccount('acct_1', { atStripe: atStripe({ payouts: [cameBack] }) })] }), paidOne)
