@@ -15,6 +15,9 @@ export interface BookingRow {
   readonly amountCents: number
   /** In lower case. */
   readonly currency: string
+  /** The expert's Connect account of today. */
+  readonly currentAccount: string | null
+  readonly createdAt: Date
 }
 
 /** The expert `u` and the end of the appointment `m`, `e` of rows of payment_transfers `c`. */
@@ -31,7 +34,8 @@ export const appointmentEndsAt = sql`
 export async function listBookings(db: Db, ids: readonly number[]): Promise<ReadonlyMap<number, BookingRow>> {
   const { rows } = await sql<BookingRow & { readonly id: number }>`
     select c.id, c.status::text as status, c.requires_approval as "requiresApproval", c.admin_user_id as "approvedBy",
-      u.country, ${appointmentEndsAt} as "appointmentEndsAt", c.amount as "amountCents", lower(c.currency) as currency
+      u.country, ${appointmentEndsAt} as "appointmentEndsAt", c.amount as "amountCents", lower(c.currency) as currency,
+      nullif(u.stripe_connect_account_id, '') as "currentAccount", c.created as "createdAt"
     from payment_transfers c ${bookingJoins}
     where c.id = any(${ids}::integer[])`.execute(db)
   return new Map(rows.map(({ id, ...booking }) => [id, booking]))

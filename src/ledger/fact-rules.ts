@@ -59,11 +59,15 @@ export interface PayoutFacts {
   readonly balance: Balance
   /** Made since shortly before the operation, by anybody but this operation, and explained by nobody. */
   readonly unexplained: readonly string[]
+  /** The rows that another payout names whose money is gone. */
+  readonly paidRows: readonly number[]
 }
 
 /** Why a payout may not be made now; undefined when nothing speaks against it. */
 export function findPayoutObjection(facts: PayoutFacts, currency: string, amountCents: number): Objection | undefined {
-  const { account, balance, now, payments, unexplained } = facts
+  const { account, balance, now, paidRows, payments, unexplained } = facts
+  // Whoever has answered for that payout has not said that its rows may be paid twice.
+  if (paidRows.length > 0) return lasting('already_paid')
   for (const { booking, payment, row, transfers } of payments) {
     const objection = findBookingObjection(booking, payment, now) ?? findTransferFault(payment.charge, row, transfers)
     if (objection !== undefined) return objection
@@ -120,6 +124,12 @@ function findTransferFault(
 /** Payouts of an account that are not this operation's and whose money did not come back. */
 export function listOthers(payouts: readonly Payout[], operationId: string): Payout[] {
   return payouts.filter(payout => payout.operationId !== operationId && !isReturned(payout))
+}
+
+/** Those of the rows that a payout names which is not this operation's and whose money did not come back. */
+export function listPaidRows(payouts: readonly Payout[], operationId: string, ids: readonly number[]): number[] {
+  const named = new Set(listOthers(payouts, operationId).map(({ paymentTransferId }) => paymentTransferId))
+  return ids.filter(id => named.has(id))
 }
 
 function owed({ account, amountCents, currency, id }: MoneyRow) {

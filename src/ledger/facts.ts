@@ -3,10 +3,11 @@ import { listBookings } from '../database/bookings.ts'
 import { listUnexplained } from '../database/money-limits.ts'
 import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
 import type { Payment, Payout, Transfer } from '../providers/payments.ts'
-import { findPayoutObjection, findTransferObjection, listOthers, type Objection } from './fact-rules.ts'
+import { findPayoutObjection, findTransferObjection, listOthers, listPaidRows, type Objection } from './fact-rules.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import { areAsExpected } from './intent.ts'
 import type { LedgerRun } from './ledger.ts'
+import { listOldPayouts } from './old-payouts.ts'
 import type { LedgerParts, Undertaking } from './parts.ts'
 
 /** A bound on how much one operation asks at once; the provider's limiter decides how fast. */
@@ -63,23 +64,23 @@ async function readPayoutFacts(
   run: LedgerRun,
 ): Promise<Facts> {
   const { account, amountCents, currency } = thawPayout(operation)
-  const from = new Date(operation.created_at.getTime() - clockDoubtMs)
-  const [ofRows, connect, balance, payouts] = await Promise.all([
+  const [ofRows, connect, balance] = await Promise.all([
     pMap(rows, async row => await readPaymentOf(row, payments, run), { concurrency: readsAtOnce }),
     payments.readAccount(account, run.signal),
     payments.readBalance(account, run.signal),
-    payments.listPayouts({ account, from }, run.signal),
   ])
+  const ids = rows.map(({ id }) => id)
+  const bookings = await listBookings(db, ids)
+  const from = new Date(operation.created_at.getTime() - clockDoubtMs)
+  const { elsewhere, own } = await listOldPayouts(payments, { account, from, bookings: [...bookings.values()] }, run)
+  const payouts = own.filter(({ createdAt }) => createdAt >= from)
   const objects = payouts.filter(payout => payout.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
   // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
   const unexplained = await listUnexplained(db, account, listOthers(payouts, operation.id))
-  const bookings = await listBookings(
-    db,
-    rows.map(({ id }) => id),
-  )
   const booked = ofRows.map(each => ({ ...each, booking: bookings.get(each.row.id) }))
-  const facts = { now: run.clock(), payments: booked, account: connect, balance, unexplained }
+  const paidRows = listPaidRows([...own, ...elsewhere], operation.id, ids)
+  const facts = { now: run.clock(), payments: booked, account: connect, balance, unexplained, paidRows }
   return conclude(findPayoutObjection(facts, currency, amountCents))
 }
 

@@ -76,7 +76,7 @@ export function listPaidBy(accounts: Iterable<PayoutAccount>): ReadonlyMap<numbe
  */
 export function judgePayoutRow(row: PayoutRow, facts: RowFacts, now: Date): RowVerdict {
   return (
-    judgeOperations(row) ??
+    judgeOperations(row, facts) ??
     judgeOwn(row, now) ??
     judgeAccounts(row, facts) ??
     judgePayment(row, facts.payments.get(row.paymentTransferId), facts, now)
@@ -93,13 +93,15 @@ export function listUndecided<Row extends PayoutRow>(
   return rows.filter(row => judgePayoutRow(row, rowFacts, now).kind === 'ask')
 }
 
-function judgeOperations({ hasTwin, operation }: PayoutRow): RowVerdict | undefined {
+function judgeOperations(row: PayoutRow, { paidBy }: RowFacts): RowVerdict | undefined {
+  const { hasTwin, operation } = row
   if (operation === undefined) return undefined
   const { state, wakeAt } = operation
   // It may have paid the other row.
   if (hasTwin && (state === 'created' || state === 'paid')) return stopped({ kind: 'payment_shared' })
   if (state === 'created' || state === 'paid') return stopped({ kind: 'already_paid_by_operation', operation })
-  if (state === 'held') return { kind: 'waits', reason: 'held', operation }
+  // Whoever approves it has to know first.
+  if (state === 'held') return judgePayers(row, paidBy) ?? { kind: 'waits', reason: 'held', operation }
   return { kind: 'waits', reason: 'operation_open', operation, ...(wakeAt === null ? {} : { until: wakeAt }) }
 }
 

@@ -303,6 +303,9 @@ t.test('a row that an old job has paid is never paid again, whichever account it
   })
   t.match(finding?.message, /set it to PAID_OUT$/)
 
+  const held = [payoutRow(1, { operation: operation('held') })]
+  t.same(told({ rows: held, accounts }), odd('row-already-paid'), 'nor once an operator approves it')
+
   const part = [payoutAccount('acct_1', { atStripe: atStripe({ payouts: [{ ...old, amountCents: 300 }] }) })]
   t.match(planPayouts(payoutFacts({ accounts: part }), payoutDay).findings[0]?.message, /settle the difference/)
 

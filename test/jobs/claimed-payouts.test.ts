@@ -1,0 +1,89 @@
+import t from 'tap'
+import type { PayoutPlan } from '../../src/money/payout-plan.ts'
+import { readAll } from '../support/builders.ts'
+import { tell } from '../support/payout-facts.ts'
+import { path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
+
+const hourMs = 60 * 60_000
+const later = { expert: 'ana', endsAt: new Date('2026-05-10T11:00:00Z') }
+
+const planOf = async (world: PayoutWorld) =>
+  tell((await world.deliver(`${path}?dryRun=true`)).json['plan'] as PayoutPlan)
+const approve = async (world: PayoutWorld, id: string | undefined) =>
+  (await world.operate('POST', `/operations/${id}/approve`, { note: 'looked at it' })).statusCode
+
+t.test('a held booking that the old code pays meanwhile is told, and not paid again whoever approves it', async t => {
+  const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' })
+  const account = await world.addExpert('ana')
+  const booked = await world.addBooking(account, { expert: 'ana' })
+  await world.addBooking(account, later)
+  await world.pay()
+  const [operation] = await readAll(world.db, 'jobs.money_operations')
+  world.clock.advance(2 * hourMs)
+  world.stripe.payOutAsOldCode({ account, amountCents: 8_500, paymentTransferId: booked.id })
+  await world.pay()
+  t.ok((await world.findings()).includes(`row-already-paid payment_transfers ${booked.id}`), 'before anybody approves')
+  const unexplained = (await readAll(world.db, 'jobs.findings')).find(({ kind }) => kind === 'payout-unexplained')
+  const resolved = await world.operate('POST', `/findings/${unexplained?.id}/resolve`, { note: 'the old job was on' })
+  t.equal(resolved.statusCode, 200)
+  t.equal(await approve(world, operation?.id), 200)
+  world.clock.advance(24 * hourMs)
+  await world.pay()
+  t.same(world.outflow(), { [account]: 8_500 }, 'what the old code paid')
+  t.match(await readAll(world.db, 'jobs.money_operations'), [{ state: 'canceled', reason: 'already_paid' }])
+  t.ok((await planOf(world)).findings.includes(`row-already-paid payment_transfers ${booked.id}`), 'and still is told')
+})
+
+t.test('it makes no difference whether the old code paid out of the account that the expert has today', async t => {
+  const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' })
+  const [account, today] = [world.stripe.addAccount(), await world.addExpert('ana')]
+  const booked = await world.addBooking(account, { expert: 'ana' })
+  world.stripe.credit(today, 8_500)
+  await world.pay()
+  const [operation] = await readAll(world.db, 'jobs.money_operations')
+  world.stripe.payOutAsOldCode({
+    account: today,
+    amountCents: 8_500,
+    paymentTransferId: booked.id,
+    at: new Date('2026-03-02T06:00:00Z'),
+  })
+  t.equal(await approve(world, operation?.id), 200)
+  await world.pay()
+  t.match(await readAll(world.db, 'jobs.money_operations'), [{ state: 'canceled', reason: 'already_paid' }])
+  t.same(world.outflow(), { [today]: 8_500 })
+
+  const hidden = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' })
+  const [own, gone] = [hidden.stripe.addAccount(), await hidden.addExpert('ana')]
+  await hidden.addBooking(own, { expert: 'ana' })
+  await hidden.pay()
+  hidden.stripe.setAccount(gone, { isDeauthorized: true })
+  t.equal(await approve(hidden, (await readAll(hidden.db, 'jobs.money_operations'))[0]?.id), 200)
+  await hidden.pay()
+  t.same(hidden.outflow(), { [own]: 8_500 }, 'an account that we cannot see stops nobody')
+})
+
+t.test('a payout that came back has paid nobody', async t => {
+  const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' })
+  const account = await world.addExpert('ana')
+  const booked = await world.addBooking(account, { expert: 'ana' })
+  await world.addBooking(account, later)
+  await world.pay()
+  const [operation] = await readAll(world.db, 'jobs.money_operations')
+  const stray = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, paymentTransferId: booked.id })
+  world.stripe.setPayout(stray, 'failed')
+  world.stripe.replaceBank(account)
+  t.equal(await approve(world, operation?.id), 200)
+  await world.pay()
+  t.match(await readAll(world.db, 'jobs.money_operations'), [{ state: 'created' }])
+})
+
+t.test('whoever names a booking in a payout of another account stops nobody', async t => {
+  const world = await payoutWorld(t)
+  const [account, other] = [await world.addExpert('ana'), await world.addExpert('mallory')]
+  const booked = await world.addBooking(account, { expert: 'ana' })
+  world.stripe.credit(other, 500)
+  const forged = world.stripe.payOutAsOldCode({ account: other, amountCents: 500, paymentTransferId: booked.id })
+  await world.pay()
+  t.same(world.outflow(), { [account]: 8_500, [other]: 500 })
+  t.same(await world.findings(), [`payout-unexplained ${forged}`])
+})
