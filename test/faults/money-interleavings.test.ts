@@ -1,16 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { isFullRun } from '../support/database.ts'
-import {
-  anyHappening,
-  approveAll,
-  beginMatch,
-  describe,
-  enable,
-  type Happening,
-  type Match,
-  playHappening,
-} from '../support/money-match.ts'
+import { anyHappening, describe, type Happening } from '../support/money-happenings.ts'
+import { approveAll, beginMatch, enable, type Match, playHappening } from '../support/money-match.ts'
 import { createStadium, type Stadium } from '../support/money-players.ts'
 import { listForgotten, listFouls } from '../support/money-referee.ts'
 
