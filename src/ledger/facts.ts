@@ -12,8 +12,10 @@ import type { LedgerParts, Undertaking } from './parts.ts'
 
 /** A bound on how much one operation asks at once; the provider's limiter decides how fast. */
 const readsAtOnce = 5
-/** Our clock and the vendor's may differ, and lists go by the vendor's. */
-export const clockDoubtMs = 60 * 60_000
+/** A day of doubt: lists go by the vendor's clock, and an object that is not listed would be made a second time. */
+export const clockDoubtMs = 24 * 60 * 60_000
+/** From so long before an operation on, a payout of somebody else's speaks against it; the plan has seen the older ones. */
+const othersSinceMs = 60 * 60_000
 
 export type Facts =
   | { readonly kind: 'right' }
@@ -77,7 +79,9 @@ async function readPayoutFacts(
   const objects = payouts.filter(payout => payout.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
   // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
-  const unexplained = await listUnexplained(db, account, listOthers(payouts, operation.id))
+  const since = operation.created_at.getTime() - othersSinceMs
+  const recent = payouts.filter(({ createdAt }) => createdAt.getTime() >= since)
+  const unexplained = await listUnexplained(db, account, listOthers(recent, operation.id))
   const booked = ofRows.map(each => ({ ...each, booking: bookings.get(each.row.id) }))
   const paidRows = listPaidRows([...own, ...elsewhere], operation.id, ids)
   const facts = { now: run.clock(), payments: booked, account: connect, balance, unexplained, paidRows }

@@ -107,7 +107,8 @@ export interface Ledger {
   readonly limits: MoneyLimits
   /**
    * Compares the account and the mode behind our key with the ones that this database belongs to; a run with a lease
-   * writes them down the first time. Throws PermanentError `stripe_account_changed`.
+   * writes them down the first time. Compares the clocks too. Throws PermanentError `stripe_account_changed`, and a plain
+   * Error `clocks_apart`.
    */
   checkAccount(run: LedgerRun): Promise<void>
   recordTransfer(order: RecordOrder, run: LedgerRun): Promise<Posting>

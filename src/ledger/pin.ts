@@ -4,10 +4,13 @@ import type { LedgerRun } from './ledger.ts'
 import type { LedgerParts } from './parts.ts'
 
 const trustedForMs = 60_000
+/** By how much our clock and the vendor's may differ: the ages of keys and the look-ups of objects rest on both. */
+export const clocksApartMs = 5 * 60_000
 
 /**
- * A check of the account and the mode behind our key against the ones this database belongs to. It asks at most once a
- * minute, because every order asks it. It throws PermanentError `stripe_account_changed`.
+ * A check of the account and the mode behind our key against the ones this database belongs to, and of our clock against
+ * Stripe's. It asks at most once a minute, because every order asks it. It throws PermanentError `stripe_account_changed`,
+ * and a plain Error `clocks_apart`, because clocks are put right without us.
  */
 export function createAccountCheck({ db, payments }: LedgerParts): (run: LedgerRun) => Promise<void> {
   let trustedUntil = 0
@@ -16,6 +19,7 @@ export function createAccountCheck({ db, payments }: LedgerParts): (run: LedgerR
     const pinned = await findPinnedUnlessTrusted(now.getTime() < trustedUntil)
     if (pinned === 'trusted') return
     const platform = await payments.readPlatform(run.signal)
+    requireSameTime(platform.now, run.clock())
     const belongsTo = pinned ?? (run.lease === undefined ? undefined : await pinAccount(db, platform, now))
     if (belongsTo === undefined) return
     if (belongsTo.account !== platform.account || belongsTo.live !== platform.live) {
@@ -31,6 +35,14 @@ export function createAccountCheck({ db, payments }: LedgerParts): (run: LedgerR
   async function findPinnedUnlessTrusted(isTrusted: boolean) {
     return isTrusted ? 'trusted' : await findPinnedAccount(db)
   }
+}
+
+function requireSameTime(theirs: Date | undefined, ours: Date): void {
+  if (theirs === undefined || Math.abs(ours.getTime() - theirs.getTime()) <= clocksApartMs) return
+  const message =
+    `our clock says ${ours.toISOString()} and Stripe's ${theirs.toISOString()}: no money moves until they agree; put the ` +
+    'clock of this host right'
+  throw Object.assign(new Error(message), { code: 'clocks_apart' })
 }
 
 function describe({ account, live }: { readonly account: string; readonly live: boolean }): string {

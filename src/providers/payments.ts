@@ -85,6 +85,8 @@ export interface Balance {
 export interface Platform {
   readonly account: string
   readonly live: boolean
+  /** By the vendor's clock, when it answered; undefined where it did not say. */
+  readonly now?: Date | undefined
 }
 
 /**

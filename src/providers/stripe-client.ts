@@ -27,7 +27,14 @@ export interface AskLimits {
 }
 
 export type Asked<T> =
-  | { readonly kind: 'answered'; readonly object: T; readonly replayed: boolean; readonly version: string | null }
+  | {
+      readonly kind: 'answered'
+      readonly object: T
+      readonly replayed: boolean
+      readonly version: string | null
+      /** By the vendor's clock. */
+      readonly at: Date | undefined
+    }
   | { readonly kind: 'failed'; readonly failure: Failure }
 
 export interface StripeClientOptions {
@@ -47,6 +54,7 @@ export interface Call {
   status: number | undefined
   replayed: boolean
   version: string | null
+  at: Date | undefined
   /** It was made on behalf of a Connect account, or asked for one. */
   ofAccount: boolean
 }
@@ -70,14 +78,15 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
         status: undefined,
         replayed: false,
         version: null,
+        at: undefined,
         ofAccount: false,
       }
       try {
         const object = await calls.run(call, async () => await request(stripe))
-        const { replayed, status = 0, version } = call
+        const { at, replayed, status = 0, version } = call
         // The SDK takes an answer without an `error` for a success, whatever its status.
         if (status < 200 || status > 299) return { kind: 'failed', failure: readFailure(undefined, call) }
-        return { kind: 'answered', object, replayed, version }
+        return { kind: 'answered', object, replayed, version, at }
       } catch (thrown) {
         const givenUp = limits.signal.aborted || isTooLate(limits)
         if (!call.sent && !givenUp) throw thrown
@@ -125,8 +134,14 @@ function createFetchInTurn({ fetch, limiter }: StripeClientOptions, calls: Async
     call.status = response.status
     call.replayed = response.headers.get('idempotent-replayed') === 'true'
     call.version = response.headers.get('stripe-version')
+    call.at = readDate(response.headers.get('date'))
     return response
   }
+}
+
+function readDate(header: string | null): Date | undefined {
+  const at = new Date(header ?? '')
+  return Number.isNaN(at.getTime()) ? undefined : at
 }
 
 /** Stripe limits each endpoint by itself: `GET payment_intents` for any one of them. */

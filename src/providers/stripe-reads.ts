@@ -22,13 +22,13 @@ export function createReads(options: ReadsOptions): PaymentReads {
   const { live } = options
   return {
     readPlatform: async signal => {
-      const account = await read(
+      const { at, object } = await readAnswer(
         options,
         'our own account',
         signal,
         async stripe => await stripe.accounts.retrieveCurrent(),
       )
-      return { account: account.id, live }
+      return { account: object.id, live, now: at }
     },
     readPayment: async (id, signal) => {
       const expand = ['latest_charge.transfer', 'latest_charge.balance_transaction']
@@ -91,12 +91,16 @@ export function createReads(options: ReadsOptions): PaymentReads {
 type Request<T> = (stripe: Stripe) => Promise<T>
 
 async function read<T>(options: ReadsOptions, what: string, signal: AbortSignal, request: Request<T>): Promise<T> {
+  return (await readAnswer(options, what, signal, request)).object
+}
+
+async function readAnswer<T>(options: ReadsOptions, what: string, signal: AbortSignal, request: Request<T>) {
   const { client, retryMs, timeoutMs } = options
   for (let attempt = 1; ; attempt += 1) {
     const asked = await client.ask(request, { signal, timeoutMs, graceMs: 0 })
     if (asked.kind === 'answered') {
       // Fields of another version could mean something else.
-      if (asked.version === null || asked.version === apiVersion) return asked.object
+      if (asked.version === null || asked.version === apiVersion) return asked
       throw Object.assign(new Error(`stripe answered in a version we did not ask for, about ${what}`), {
         code: 'api_version',
       })

@@ -10,7 +10,9 @@ import { addBlockedDate, addProfile, addRun, readAll } from '../support/builders
 
 /** The real jobs in the real application, with every vendor on loopback. */
 async function openWorld(t: Test) {
-  const parts = await Promise.all([startSite(), startClerk(), startQstash(), startBetterStack(), startStripe()])
+  let clock = () => new Date()
+  const stripeStarting = startStripe({ clock: () => clock() })
+  const parts = await Promise.all([startSite(), startClerk(), startQstash(), startBetterStack(), stripeStarting])
   const [site, clerk, qstash, betterStack, stripe] = parts
   t.teardown(async () => {
     await Promise.all(parts.map(async part => await part.close()))
@@ -31,6 +33,7 @@ async function openWorld(t: Test) {
       BETTERSTACK_TASKS_HEARTBEAT: heartbeat('tasks-heartbeat'),
     },
   })
+  clock = app.clock
   const pinged = async (token: string): Promise<string[]> => {
     while (betterStack.pings(token).length === 0) await new Promise(resolve => setTimeout(resolve, 10))
     return betterStack.pings(token).map(ping => ping.kind)

@@ -410,6 +410,23 @@ t.test('a database as the old code leaves it: nothing is paid again, and a perso
   t.equal((await readAll(world.db, 'jobs.money_operations')).length, 3)
 })
 
+t.test("no money moves while our clock and Stripe's are minutes apart, and it does once they agree", async t => {
+  for (const apartMs of [-2 * hourMs, 2 * hourMs, 5 * 60_000 + 1_000]) {
+    const world = await payoutWorld(t)
+    const account = await world.addExpert('ana')
+    await world.addBooking(account, { expert: 'ana' })
+    world.stripe.advance(apartMs)
+    const refused = await world.pay()
+    t.match(refused, { statusCode: 500, json: { outcome: 'failed', message: /our clock says .* put the clock/ } })
+    t.same(await readAll(world.db, 'jobs.money_operations'), [])
+    t.same(await readAll(world.db, 'jobs.stripe_account'), [])
+    world.clock.advance(apartMs - 60_000)
+    world.stripe.advance(60_000 - apartMs)
+    await world.pay()
+    t.same(world.outflow(), { [account]: 8_500 }, 'a minute is no difference')
+  }
+})
+
 t.test('without a cut-over every payment may be an old one', async t => {
   const { db } = await testDatabase(t)
   const account = 'acct_1'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { approveOperation } from '../../src/database/money-approvals.ts'
-import type { Payout, PayoutRequest, WriteAnswer } from '../../src/providers/payments.ts'
+import type { PaymentReads, Payout, PayoutRequest, WriteAnswer } from '../../src/providers/payments.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
 
 t.setTimeout(240_000)
@@ -234,6 +234,28 @@ t.test('what was sent is found and kept, though its row changed and its key is l
   t.match(posting, { amountCents: netCents, findings: [{ kind: 'paid-row-changed', isRecorded: true }] })
   t.match(await operations(), [{ state: 'created', stripe_id: posting.receipt }])
   t.match(await row(id), { status: 'REFUNDED', payout_id: null })
+})
+
+t.test('what was sent is found, though the clock of Stripe dates it most of a day before its operation', async t => {
+  const world = await moneyWorld(t)
+  const { clock, ledger, operations, run, vendor } = world
+  const id = await world.addRow('COMPLETED', vendor.book('destination'))
+  // Money that a second payout would take.
+  vendor.book('destination')
+  const payments: PaymentReads = {
+    ...vendor.payments,
+    listPayouts: async ({ account, from }, signal) =>
+      await vendor.payments.listPayouts({ account, from: new Date(from.getTime() + 23 * hourMs) }, signal),
+  }
+  vendor.setFault('answer lost')
+  await t.rejects(ledger({ payments }).createPayout(payoutOrder(vendor.account, [id]), await run(payouts)))
+  vendor.setFault(undefined)
+  for (const waitMs of [26 * hourMs, hourMs]) {
+    clock.advance(waitMs)
+    await ledger({ payments }).resume((await operations())[0]?.id ?? '', await run(payouts))
+    t.equal(vendor.outflowCents(), netCents)
+  }
+  t.match(await operations(), [{ state: 'created', generation: 1 }])
 })
 
 t.test('a receipt that comes after all is over changes nothing', async t => {

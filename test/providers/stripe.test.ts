@@ -487,10 +487,22 @@ t.test('the account behind the key is asked for, and the mode is in the key', as
     ['rk_live_1', true],
   ] as const) {
     const { calls, reads } = await startServer(t, send(200, { id: 'acct_platform' }), { secretKey })
-    t.strictSame(await reads.readPlatform(signal()), { account: 'acct_platform', live })
+    t.match(await reads.readPlatform(signal()), { account: 'acct_platform', live })
     t.equal(calls[0]?.path, '/v1/account')
     t.equal(calls[0]?.headers['stripe-account'], undefined)
   }
+})
+
+t.test("an answer says what time it is by Stripe's clock", async t => {
+  const answerAt = async (date: string) => {
+    const { reads } = await startServer(t, (response, call, index) => {
+      response.setHeader('Date', date)
+      return send(200, { id: 'acct_platform' })(response, call, index)
+    })
+    return (await reads.readPlatform(signal())).now
+  }
+  t.same(await answerAt('Tue, 10 Mar 2026 12:00:30 GMT'), new Date('2026-03-10T12:00:30Z'))
+  t.equal(await answerAt('soon'), undefined)
 })
 
 t.test('a read that may pass is asked again, and one that cannot is not', async t => {

@@ -27,8 +27,10 @@ export async function answerCall(state: State, request: Request, closed: AbortSi
   const visit = receive(state, request, closed)
   state.asked.push(visit.asked)
   const reaction = await serve(state, visit).catch((thrown: unknown) => refuse(state, visit, thrown))
-  if (typeof reaction === 'object') visit.asked.status = reaction.status
-  return reaction
+  if (typeof reaction !== 'object') return reaction
+  visit.asked.status = reaction.status
+  const date = new Date(nowMs(state)).toUTCString()
+  return { ...reaction, headers: { ...reaction.headers, Date: date } }
 }
 
 function receive(state: State, request: Request, closed: AbortSignal): Visit {
