@@ -1,9 +1,11 @@
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
-import { mustAsk, planTransfers } from '../money/transfer-plan.ts'
+import type { ReceivingAccount } from '../money/transfer-gates.ts'
+import { listReceivingAccounts, mustAsk, planTransfers } from '../money/transfer-plan.ts'
+import type { PaymentReads } from '../providers/payments.ts'
 import { askDisputes } from '../runner/ask-disputes.ts'
-import { type Asked, isHalfOver } from '../runner/ask-each.ts'
+import { type Asked, askEach, isHalfOver } from '../runner/ask-each.ts'
 import { type AskedPayment, askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob } from '../runner/define-job.ts'
@@ -47,8 +49,29 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const asked = rows.filter(row => mustAsk(row, { cutOver, limits }, now))
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal }
   const answers = await askPayments(asked, providers.payments, options)
+  const answered = pair(asked, answers)
+  const receiving = listReceivingAccounts(rows, { answers: answered, cutOver, limits }, now)
+  const accounts = await askEach(receiving, async id => await readReceiving(id, providers.payments, signal), options)
   const disputes = await askDisputes({ db, payments: providers.payments }, { released: false, now }, options)
-  return { rows, answers: pair(asked, answers), begun, givenUp, disputes, limits, cutOver, left }
+  return {
+    rows,
+    answers: answered,
+    accounts: new Map(receiving.map((id, index) => [id, accounts[index] ?? { kind: 'left' }])),
+    begun,
+    givenUp,
+    disputes,
+    limits,
+    cutOver,
+    left,
+  }
+}
+
+async function readReceiving(id: string, payments: PaymentReads, signal: AbortSignal): Promise<ReceivingAccount> {
+  const [{ transfersActive }, { available }] = await Promise.all([
+    payments.readAccount(id, signal),
+    payments.readBalance(id, signal),
+  ])
+  return { transfersActive, available }
 }
 
 function pair(rows: readonly TransferCandidate[], answers: readonly Asked<AskedPayment>[]) {

@@ -167,7 +167,8 @@ function isOld(paidAt: Date, { cutOver }: TransferRules): boolean {
   return cutOver === undefined || !(paidAt.getTime() >= cutOver.getTime())
 }
 
-function wait(reason: TransferWait, until: Date | undefined, dueSince: Date, now: Date): TransferDecision {
+/** Something waits, and is overdue when it has been due for too long. */
+export function wait(reason: TransferWait, until: Date | undefined, dueSince: Date, now: Date): TransferDecision {
   const isOverdue = now.getTime() - dueSince.getTime() > overdueAfterMs
   return {
     kind: 'wait',

@@ -3,6 +3,7 @@
 import type { AskedDispute } from './disputes.ts'
 import type { Limits } from './limits.ts'
 import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
+import type { AccountAnswer } from './transfer-gates.ts'
 import type { TransferHold } from './transfer-reasons.ts'
 
 /** What asking about a row's payment came to. */
@@ -42,6 +43,8 @@ export interface TransferFacts {
   readonly rows: readonly TransferRow[]
   /** By payment_transfers id; nothing for a row about which nobody had to be asked. */
   readonly answers: ReadonlyMap<number, TransferAnswer>
+  /** By Connect account: those to which a transfer is to be made. */
+  readonly accounts: ReadonlyMap<string, AccountAnswer>
   readonly begun: readonly BegunTransfer[]
   readonly givenUp: readonly GivenUp[]
   /** DISPUTED rows with neither a transfer nor a payout. */

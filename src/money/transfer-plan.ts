@@ -1,7 +1,13 @@
 /** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
 
 import { planDisputes } from './disputes.ts'
-import { decideTransfer, type Release, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
+import {
+  decideTransfer,
+  overdueAfterMs,
+  type Release,
+  type TransferDecision,
+  type TransferRow,
+} from './transfer-decisions.ts'
 import type {
   BegunTransfer,
   ReleaseTransfer,
@@ -11,6 +17,7 @@ import type {
   TransferFacts,
   TransferWaiting,
 } from './transfer-facts.ts'
+import { passGate } from './transfer-gates.ts'
 import { findGivenUp, findMissing, findOdd, findOverdue, subjectOf, type TransferFinding } from './transfer-findings.ts'
 import { holdSentences, transferWaitSentences } from './transfer-reasons.ts'
 
@@ -26,6 +33,14 @@ interface TransferPlan {
 /** Whether Stripe has to be asked about a row's payment before anything can be decided. */
 export function mustAsk(row: TransferRow, facts: Pick<TransferFacts, 'cutOver' | 'limits'>, now: Date): boolean {
   return decideTransfer(row, undefined, { ...facts, now }).kind === 'ask'
+}
+
+type DecidingFacts = Pick<TransferFacts, 'answers' | 'cutOver' | 'limits'>
+
+/** The Connect accounts to which a transfer has to be made, which Stripe has to be asked about too. */
+export function listReceivingAccounts(rows: readonly TransferRow[], facts: DecidingFacts, now: Date): string[] {
+  const receiving = rows.filter(row => decideRow(row, facts, now).kind === 'create')
+  return [...new Set(receiving.map(({ account }) => account))]
 }
 
 /** What to do at `now`. What was begun is finished first; then rows in their order. Pure. */
@@ -62,13 +77,48 @@ function addRow(plan: TransferPlan, row: TransferRow, facts: TransferFacts, now:
     plan.findings.push(findMissing(row, answer.code))
     return
   }
-  const known = answer?.kind === 'known' ? answer.value : undefined
-  const decision = decideTransfer(row, known, { cutOver: facts.cutOver, limits: facts.limits, now })
-  if (decision.kind === 'record' || decision.kind === 'create') plan.effects.push(toEffect(row, decision))
+  const decision = decideRow(row, facts, now)
+  if (decision.kind === 'record') plan.effects.push(toEffect(row, decision))
+  else if (decision.kind === 'create') addCreation(plan, row, decision, facts, now)
   // A row that should have been asked about and was not is work that is left.
   else if (decision.kind === 'ask') plan.left += 1
   else if (decision.kind === 'odd') plan.findings.push(findOdd(row, decision))
   else addWait(plan, row, decision)
+}
+
+/** Sends nothing to an account that cannot take it: such an operation would be given up and made again in every run. */
+function addCreation(
+  plan: TransferPlan,
+  row: TransferRow,
+  decision: TransferDecision & { kind: 'create' },
+  facts: TransferFacts,
+  now: Date,
+): void {
+  const answer = facts.accounts.get(row.account)
+  if (answer === undefined || answer.kind === 'left') {
+    plan.left += 1
+    return
+  }
+  if (answer.kind === 'failed') {
+    const message = "Stripe did not tell about this row's account"
+    plan.failures.push({ subject: subjectOf(row), code: answer.code, message })
+    return
+  }
+  const passed = passGate(row, decision, answer, now)
+  if (passed.kind === 'wait') {
+    addWait(plan, row, passed)
+    return
+  }
+  plan.effects.push(toEffect(row, decision))
+  const { operation } = row
+  if (operation?.state !== 'canceled' || now.getTime() - decision.since.getTime() <= overdueAfterMs) return
+  const why = `its transfer was given up before it was sent (${operation.reason ?? 'no reason'}), and is tried again`
+  plan.findings.push(findOverdue(row, why, decision.since))
+}
+
+function decideRow(row: TransferRow, { answers, cutOver, limits }: DecidingFacts, now: Date): TransferDecision {
+  const answer = answers.get(row.paymentTransferId)
+  return decideTransfer(row, answer?.kind === 'known' ? answer.value : undefined, { cutOver, limits, now })
 }
 
 function addWait(plan: TransferPlan, row: TransferRow, decision: TransferDecision & { kind: 'wait' }): void {

@@ -11,7 +11,14 @@ export type TransferHold =
   | 'above_single_limit'
   | 'above_daily_limit'
 
-export type TransferWait = WaitReason | 'held' | 'blocked' | 'operation_open'
+export type TransferWait =
+  | WaitReason
+  | 'held'
+  | 'blocked'
+  | 'operation_open'
+  | 'transfers_inactive'
+  | 'negative_balance'
+  | 'account_unreachable'
 
 export type Oddity =
   | StopReason
@@ -28,6 +35,9 @@ export const transferWaitSentences: Readonly<Record<TransferWait, string>> = {
   held: 'its transfer is held until an operator approves it',
   blocked: 'its transfer was refused for now and will be tried again',
   operation_open: 'its transfer was begun and is being finished',
+  transfers_inactive: 'the account may not take transfers until the expert has given Stripe what is missing',
+  negative_balance: 'the account is in debt at Stripe, which would keep the money',
+  account_unreachable: 'the account is not connected to us any more, or our key may not see it',
 }
 
 /** One sentence for people: what to do about rows of one payment. Whatever is deleted can tell nobody that it was paid. */

@@ -5,7 +5,7 @@ import { KeyRefusedError, PermanentError, RetryLaterError } from '../../src/erro
 import { processExpertTransfers, questionsAtOnce, timeoutMs } from '../../src/jobs/process-expert-transfers.ts'
 import { jobs } from '../../src/jobs/index.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
-import type { Payment, PaymentReads, Transfer } from '../../src/providers/payments.ts'
+import type { ConnectAccount, Payment, PaymentReads, Transfer } from '../../src/providers/payments.ts'
 import type { JobContext } from '../../src/runner/context.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
@@ -51,6 +51,17 @@ function payment(paymentIntentId: string, overrides: Partial<NonNullable<Payment
       ...overrides,
     },
   }
+}
+
+/** An account that can take a transfer. */
+const receiving: ConnectAccount = {
+  id: 'acct_1',
+  payoutsEnabled: true,
+  transfersActive: true,
+  disabledReason: null,
+  schedule: 'manual',
+  bankCurrencies: ['eur'],
+  disabledBankCurrencies: [],
 }
 
 interface World {
@@ -138,7 +149,11 @@ t.test('each effect is one order to the ledger', async t => {
     return []
   }
   const world = openWorld(db, id => payment(id, id === 'pi_own' ? {} : withoutTransfer), {
-    payments: { listTransfers },
+    payments: {
+      listTransfers,
+      readAccount: async () => receiving,
+      readBalance: async () => ({ available: {}, pending: {} }),
+    },
   })
   const plan = await planOf(processExpertTransfers, world.context)
   await applyAll(processExpertTransfers, plan.effects, world.context)
@@ -218,6 +233,39 @@ t.test('a list of transfers that cannot be read makes no transfer', async t => {
   const plan = await planOf(processExpertTransfers, world.context)
   t.same(plan.effects, [])
   t.equal(plan.failures?.length, 1)
+})
+
+t.test('an account is asked about only where a transfer has to be made, and without an answer none is', async t => {
+  const { db } = await testDatabase(t)
+  const withoutTransfer = (id: string): Payment =>
+    payment(id, id === 'pi_owed' ? { feeCents: null, transfer: undefined } : {})
+  await addBooking(db, { account: 'acct_1', paymentIntentId: 'pi_1' })
+  const id = await addBooking(db, { account: 'acct_1', paymentIntentId: 'pi_owed' })
+  const questions: string[] = []
+  const listTransfers = async () => []
+  const readBalance = async () => ({ available: {}, pending: {} })
+  const planned = async (readAccount: PaymentReads['readAccount']) => {
+    const asking: PaymentReads['readAccount'] = async (account, signal) => {
+      questions.push(account)
+      return await readAccount(account, signal)
+    }
+    const world = openWorld(db, withoutTransfer, { payments: { listTransfers, readAccount: asking, readBalance } })
+    return await planOf(processExpertTransfers, world.context)
+  }
+  const subject = `payment_transfers ${id}`
+  const failing = await planned(async () => {
+    throw Object.assign(new Error('no'), { code: 'api_error' })
+  })
+  t.match(failing.failures, [{ subject, code: 'api_error' }])
+  t.same(
+    failing.effects.map(({ kind }) => kind),
+    ['record-transfer'],
+  )
+  const refused = await planned(async () => {
+    throw new PermanentError('no', { code: 'account_invalid' })
+  })
+  t.match(refused.waits, [{ subject, reason: 'account_unreachable' }])
+  t.same(questions, ['acct_1', 'acct_1'], 'one question for each plan')
 })
 
 t.test('a refused key, a vendor that asks to come later and a wrong account end the run', async t => {
@@ -311,6 +359,39 @@ t.test('a charge without a transfer gets exactly one, of the net amount, made ou
   t.equal(stripe.transfers().length, 1)
   t.match(await readAll(db, 'payment_transfers'), [{ id, status: 'COMPLETED', transfer_id: stripe.transfers()[0]?.id }])
 })
+
+t.test(
+  'an account that cannot take a transfer gets no operation, a person hears of it, and it is paid once it can',
+  async t => {
+    const causes = {
+      transfers_inactive: [{ transfers: 'inactive' }, 0],
+      negative_balance: [{}, -1],
+    } as const
+    for (const [reason, [settings, cents]] of Object.entries(causes)) {
+      const { account, clock, db, deliver, pay, stripe } = await openApp(t)
+      stripe.setAccount(account, settings)
+      if (cents !== 0) stripe.credit(account, cents)
+      const id = await addBooking(db, { account, paymentIntentId: pay(null, null).paymentIntentId })
+      const wait = { subject: `payment_transfers ${id}`, reason, amountCents: 8_500, destination: account }
+      const dry = await deliver('/jobs/process-expert-transfers?dryRun=true')
+      t.match(dry.json, { plan: { effects: [], waits: [wait] } })
+      for (let run = 0; run < 3; run += 1) {
+        t.match((await deliver('/jobs/process-expert-transfers')).json, {
+          outcome: 'succeeded',
+          report: { planned: 0 },
+        })
+        clock.advance(dayMs)
+      }
+      t.same(await readAll(db, 'jobs.money_operations'), [])
+      const message = /overdue for more than 48 hours: the account/
+      t.match(await readAll(db, 'jobs.findings'), [{ kind: 'transfer-overdue', subject: wait.subject, message }])
+      stripe.setAccount(account, { transfers: 'active' })
+      if (cents !== 0) stripe.credit(account, -cents)
+      t.match((await deliver('/jobs/process-expert-transfers')).json, { report: { sums: { eur: 8_500 } } })
+      t.same(stripe.outflow().transfers, { [account]: { eur: 8_500 } })
+    }
+  },
+)
 
 t.test('rows that are not due keep every column, and each says what it waits for', async t => {
   const { account, db, deliver, pay, stripe } = await openApp(t)

@@ -103,6 +103,7 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
     {
       rows: [row(overrides)],
       answers: new Map(answer === undefined ? [] : [[7, answer]]),
+      accounts: new Map([['acct_1', { kind: 'known', value: { transfersActive: true, available: {} } }]]),
       begun: [],
       givenUp: [],
       disputes: [],
@@ -314,7 +315,8 @@ t.test('a transfer that a person must approve first is held, with the reason', a
   }
   check(t, { cutOver, answer: paid(withoutTransfer) }, ['create-transfer'], {}, 'inclusive')
   for (const state of ['failed', 'canceled'] as const) {
-    const given = { row: { operation: operation({ state }) }, answer: paid(withoutTransfer) }
+    const due = { operation: operation({ state }), appointmentEndsAt: hours(-25) }
+    const given = { row: due, answer: paid(withoutTransfer) }
     check(t, given, ['create-transfer'], {}, `${state} moved nothing`)
   }
 })
@@ -408,7 +410,7 @@ t.test('rows keep their order, and each is counted once', async t => {
   ])
   const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
   const plan = planTransfers(
-    { rows, answers, begun: [], givenUp: [], disputes: [], limits, cutOver: now, left: 5 },
+    { rows, answers, accounts: new Map(), begun: [], givenUp: [], disputes: [], limits, cutOver: now, left: 5 },
     now,
   )
   t.same(
@@ -425,4 +427,40 @@ t.test('each reason has a sentence, and each oddity a kind of finding', async t 
   }
   for (const oddity of Object.keys(oddSentences))
     t.match(kindOf(oddity as 'amount'), /^(?:row|transfer|payment|dispute)-[a-z-]+$/)
+})
+
+t.test('a transfer to an account that cannot take it waits, and is overdue after two days', async t => {
+  const owed = paid(withoutTransfer)
+  const open = { transfersActive: true, available: { usd: -1 } }
+  const withAccount = (value: object, hoursDue: number): Given => ({
+    answer: owed,
+    row: { appointmentEndsAt: hours(-24 - hoursDue) },
+    accounts: new Map([['acct_1', { kind: 'known', value: { ...open, ...value } }]]),
+  })
+  check(t, withAccount({}, 49), ['create-transfer'], {}, 'a debt in another currency is none')
+  for (const [reason, value] of [
+    ['transfers_inactive', { transfersActive: false }],
+    ['negative_balance', { available: { eur: -1 } }],
+  ] as const) {
+    check(t, withAccount(value, 48), [`waits: ${reason}`])
+    check(t, withAccount(value, 49), [`waits: ${reason}`, 'finding: transfer-overdue'])
+  }
+  const refused: Given = { answer: owed, accounts: new Map([['acct_1', { kind: 'refused', code: 'account_invalid' }]]) }
+  check(t, refused, ['waits: account_unreachable', 'finding: transfer-overdue'])
+  check(t, { answer: owed, accounts: new Map([['acct_1', { kind: 'failed', code: 'api_error' }]]) }, [
+    'failure: api_error',
+  ])
+  check(t, { answer: owed, accounts: new Map() }, [], { left: 1 })
+})
+
+t.test('a transfer that is given up again and again is a finding once it is overdue', async t => {
+  const canceled = operation({ state: 'canceled', reason: 'facts_unread' })
+  const due = (hoursDue: number): Given => ({
+    answer: paid(withoutTransfer),
+    row: { operation: canceled, appointmentEndsAt: hours(-24 - hoursDue) },
+  })
+  check(t, due(48), ['create-transfer'])
+  check(t, due(49), ['create-transfer', 'finding: transfer-overdue'], {
+    findings: [{ message: /given up.*facts_unread/ }],
+  })
 })
