@@ -75,9 +75,9 @@ async function readPayoutFacts(
   const bookings = await listBookings(db, ids)
   const from = new Date(operation.created_at.getTime() - clockDoubtMs)
   const { elsewhere, own } = await listOldPayouts(payments, { account, from, bookings: [...bookings.values()] }, run)
-  const payouts = own.filter(({ createdAt }) => createdAt >= from)
-  const objects = payouts.filter(payout => payout.operationId === operation.id)
+  const objects = own.filter(payout => payout.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
+  const payouts = own.filter(({ createdAt }) => createdAt >= from)
   // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
   const since = operation.created_at.getTime() - othersSinceMs
   const recent = payouts.filter(({ createdAt }) => createdAt.getTime() >= since)

@@ -3,6 +3,7 @@ import { listMoneyRows } from '../database/money-rows.ts'
 import { PermanentError } from '../errors.ts'
 import { isCuredByRegrouping } from '../money/refusals.ts'
 import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/send-outcomes.ts'
+import type { Payout, Transfer } from '../providers/payments.ts'
 import { block, takeFound } from './answers.ts'
 import type { Objection } from './fact-rules.ts'
 import { readFacts } from './facts.ts'
@@ -80,7 +81,7 @@ async function wake(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun
     return nothingMoved('blocked', { wakeAt, operationId: id, ...(reason === null ? {} : { reason }) })
   }
   const objects = await lookUp(parts, operation, run)
-  if (objects.length > 0) return await takeFound(parts, undertaking, objects, run)
+  if (objects.length > 0) return await takeOwn(parts, undertaking, objects, run)
   if (isCuredByRegrouping(reason)) return await giveUp(parts, undertaking, reason ?? 'regrouped', run)
   return await sendIfRight(parts, undertaking, operation.first_sent_at === null ? 'same' : 'renewed', run)
 }
@@ -93,7 +94,7 @@ async function sendIfRight(
   run: LeasedRun,
 ): Promise<Posting> {
   const facts = await readFacts(parts, undertaking, run)
-  if (facts.kind === 'exists') return await takeFound(parts, undertaking, facts.objects, run)
+  if (facts.kind === 'exists') return await takeOwn(parts, undertaking, facts.objects, run)
   const { operation } = undertaking
   const isProvenUnsent = key === 'renewed' || operation.first_sent_at === null
   if (facts.kind === 'wrong') return await putAside(parts, undertaking, facts.objection, isProvenUnsent, run)
@@ -111,6 +112,22 @@ async function sendIfRight(
       return await putAside(parts, undertaking, changed, isProvenUnsent, run)
     }
   }
+}
+
+/**
+ * Whoever has the connected account can write any operation's id on a payout of theirs: no receipt of one that was never
+ * sent. That is given up, and the account stays frozen until a person has explained the payout.
+ */
+async function takeOwn(
+  parts: LedgerParts,
+  undertaking: Undertaking,
+  objects: readonly (Transfer | Payout)[],
+  run: LeasedRun,
+): Promise<Posting> {
+  const { generation, kind, sends } = undertaking.operation
+  const wasSent = sends > 0 || generation > 1
+  if (kind === 'transfer' || wasSent) return await takeFound(parts, undertaking, objects, run)
+  return await giveUp(parts, undertaking, 'claimed_elsewhere', run)
 }
 
 async function reopen(parts: LedgerParts, undertaking: Undertaking, key: 'same' | 'renewed', run: LeasedRun) {
