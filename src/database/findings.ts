@@ -49,3 +49,23 @@ export async function resolveRecovered(db: Db, now: Date): Promise<string[]> {
     returning f.subject`.execute(db)
   return rows.map(row => row.subject)
 }
+
+/**
+ * Closes findings of these kinds that a run of the job was the last to see, and that its two newest complete runs have not
+ * seen any more, acknowledged ones too; gives what was closed. One that is seen again meanwhile stays open.
+ */
+export async function resolveUnseen(db: Db, job: string, kinds: readonly string[], now: Date) {
+  const { rows } = await sql<{ kind: string; subject: string }>`
+    with complete as materialized (
+      select started_at from jobs.runs
+      where job = ${job} and state = 'succeeded' and not dry_run and report ->> 'left' = '0' and report ->> 'failed' = '0'
+      order by id desc limit 2
+    )
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', f.note, 'two complete runs in a row have not seen it any more')
+    where f.kind = any(${kinds}::text[]) and f.state <> 'resolved'
+      and exists (select from jobs.runs r where r.id = f.run_id and r.job = ${job})
+      and (select count(*) from complete) = 2 and f.last_seen_at < (select min(started_at) from complete)
+    returning f.kind, f.subject`.execute(db)
+  return rows
+}

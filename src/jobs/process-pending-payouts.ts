@@ -9,6 +9,7 @@ import {
 import type { AccountAtStripe, Asked, PayoutAccount, PayoutFacts, RowPayment } from '../money/payout-facts.ts'
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
+import { standingPayoutFindings } from '../money/standing-findings.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 import { askDisputes } from '../runner/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
@@ -41,6 +42,7 @@ export const processPendingPayouts = defineJob({
   // The next slot is a day away, and experts wait for their money.
   everySlotCounts: true,
   alertAfter: 1,
+  standingFindings: standingPayoutFindings,
   parse: () => undefined,
   gather: gatherFacts,
   plan: planPayouts,

@@ -216,8 +216,10 @@ function toLaneWait({ funds, reason, row: { row }, until }: LaneWait, now: Date)
 
 function toRowFindings({ row, verdict }: JudgedRow, { since }: PayoutFacts): PayoutFinding[] {
   if (verdict.kind === 'stopped') return [findingOfRow(row, verdict.problem)]
-  if (verdict.kind !== 'payable' || verdict.hold === undefined) return []
-  const finding = findingOfHold(row, verdict.hold, verdict.paidAt, since)
+  // As long as it is held the doubt stands, although nobody asks Stripe again.
+  const isHeld = verdict.kind === 'waits' && verdict.reason === 'held'
+  const hold = isHeld ? verdict.operation?.reason : verdict.kind === 'payable' ? verdict.hold : undefined
+  const finding = findingOfHold(row, hold, since, verdict.kind === 'payable' ? verdict.paidAt : undefined)
   return finding === undefined ? [] : [finding]
 }
 

@@ -1,7 +1,7 @@
 import { stopSentences } from './eligibility.ts'
 import { mismatchSentences } from './transfer-checks.ts'
 import { type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
-import type { PaidBy, RowHold, RowProblem } from './payout-rows.ts'
+import type { PaidBy, RowProblem } from './payout-rows.ts'
 import { sharedPaymentSentence } from './transfer-reasons.ts'
 
 /** A row that must not be paid as it is. */
@@ -15,9 +15,14 @@ export function findingOfRow(row: PayoutRow, problem: RowProblem): PayoutFinding
   }
 }
 
-/** A row whose payout a person has to approve. */
-export function findingOfHold(row: PayoutRow, hold: RowHold, paidAt: Date, since: Date): PayoutFinding | undefined {
-  const facts = factsOf(row)
+/** A row whose payout a person has to approve; `paidAt` while Stripe was asked. Undefined for a hold told elsewhere. */
+export function findingOfHold(
+  row: PayoutRow,
+  hold: string | null | undefined,
+  since: Date,
+  paidAt: Date | undefined,
+): PayoutFinding | undefined {
+  const facts = { ...factsOf(row), ...(row.operation === undefined ? {} : { operationId: row.operation.id }) }
   if (hold === 'before_cut_over') {
     const message =
       'this booking was paid before the cut-over, and the old jobs paid some rows without writing it down: compare the ' +
@@ -27,7 +32,7 @@ export function findingOfHold(row: PayoutRow, hold: RowHold, paidAt: Date, since
       kind: 'before-cut-over',
       subject: subjectOf(row),
       message,
-      details: { ...facts, paidAt, cutOverAt: since },
+      details: { ...facts, ...(paidAt === undefined ? {} : { paidAt }), cutOverAt: since },
     }
   }
   if (hold === 'account_changed') {

@@ -1,4 +1,4 @@
-import { recordFinding, resolveRecovered } from '../database/findings.ts'
+import { recordFinding, resolveRecovered, resolveUnseen } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -21,8 +21,8 @@ export function alertAfter(job: Job): number {
 }
 
 /**
- * Tells operators what a single run does not show: a streak of failures, once, and left-over work that grows from run
- * to run. Today as a finding and a log line. DESIGN section 4, "Alerts".
+ * Tells operators what a single run does not show: a streak of failures, once, left-over work that grows from run to run,
+ * and what is over. Today as a finding and a log line. DESIGN section 4, "Alerts".
  */
 export async function raiseAlerts(
   delivery: Delivery,
@@ -34,7 +34,9 @@ export async function raiseAlerts(
   if (delivery.dryRun) return
   const failed = ending.state === 'failed' || ending.state === 'incomplete'
   if (failed && (delivery.lastAttempt || ending.final)) await raiseStreak(delivery.job, runId, parts)
-  if (ending.state === 'succeeded' && (result.report?.left ?? 0) > 0) await raiseLeftovers(delivery.job, runId, parts)
+  if (ending.state !== 'succeeded' || result.report === null) return
+  if (result.report.left > 0) await raiseLeftovers(delivery.job, runId, parts)
+  else await closeUnseen(delivery.job, parts)
 }
 
 /** A run whose process died tells nobody itself: its failures count all the same. For every minute. */
@@ -65,6 +67,13 @@ async function raiseStreak(job: Job, runId: string, { clock, db, log }: StreakPa
     clock(),
   )
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')
+}
+
+/** What the job has not seen any more is over, unless it tells of what happened. */
+async function closeUnseen({ name, standingFindings = [] }: Job, { clock, db, log }: RunnerParts): Promise<void> {
+  if (standingFindings.length === 0) return
+  const closed = await resolveUnseen(db, name, standingFindings, clock())
+  if (closed.length > 0) log.info({ job: name, closed }, 'findings are over')
 }
 
 async function raiseLeftovers(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {

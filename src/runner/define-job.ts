@@ -86,6 +86,11 @@ interface JobDeclaration {
   readonly everySlotCounts?: boolean
   /** Consecutive failed runs before operators are alerted; 3 unless said. */
   readonly alertAfter?: number
+  /**
+   * Kinds of findings that say what is, and that every complete run sees again for as long as it is so: two complete runs
+   * in a row that do not see one close it. Never a kind that says what happened.
+   */
+  readonly standingFindings?: readonly string[]
 }
 
 export interface JobDefinition<Payload, Facts, E extends Effect> extends JobDeclaration {

@@ -159,7 +159,7 @@ t.test('payouts of years ago cost a run nothing', async t => {
   let plan = ''
   const explaining = db.withPlugin({
     transformQuery: ({ node }) => {
-      const { sqlFragments = [] } = node as RawNode
+      const { sqlFragments } = node as RawNode
       return { ...(node as RawNode), sqlFragments: [`explain ${sqlFragments[0]}`, ...sqlFragments.slice(1)] }
     },
     transformResult: async ({ result }) => {

@@ -10,6 +10,7 @@ import { planOf, testContext } from '../support/job-context.ts'
 import { neverAsked, noLedger, noPayments } from '../support/no-money.ts'
 import { tell } from '../support/payout-facts.ts'
 import { addOperation } from '../support/operations.ts'
+import { until } from '../support/pings.ts'
 import { addRow, addUser, path, payoutWorld } from '../support/payout-world.ts'
 
 interface Report {
@@ -250,7 +251,13 @@ t.test('a doubtful booking keeps no honest one from its money, and its operation
     findings.find(({ kind }) => kind === 'operation-held'),
     { state: 'resolved', closed_by: 'eleva-jobs/process-pending-payouts' },
   )
+  const cutOver = async () =>
+    await world.db.selectFrom('jobs.findings').selectAll().where('kind', '=', 'before-cut-over').executeTakeFirst()
+  t.match(await cutOver(), { state: 'open', occurrences: 3 }, 'the doubt was there for as long as it was held')
+  world.clock.advance(24 * hourMs)
   t.match(reportOf(await world.pay()), { planned: 0 })
+  await until(async () => (await cutOver())?.state === 'resolved')
+  t.match(await cutOver(), { closed_by: 'eleva-jobs', note: /two complete runs/ })
 })
 
 t.test('a job that was paused pays nothing', async t => {

@@ -195,6 +195,19 @@ t.test('a held operation whose rows have changed is given up first, and keeps no
 t.test('a row in an operation waits for it, and one that was paid by it is told', async t => {
   const told_ = (state: string) => told({ rows: [payoutRow(1, { operation: operation(state, { stripeId: 'po_1' }) })] })
   t.same(told_('held'), waiting('held'))
+  for (const [reason, kind] of Object.entries({
+    before_cut_over: 'before-cut-over',
+    account_changed: 'account-changed',
+  })) {
+    const held = payoutRow(1, { operation: operation('held', { reason }) })
+    const plan = planPayouts(payoutFacts({ rows: [held] }), payoutDay)
+    t.same(
+      tell(plan),
+      { ...waiting('held'), findings: [`${kind} payment_transfers 1`] },
+      'a doubt stands while it is held',
+    )
+    t.match(plan.findings[0]?.details, { operationId: 'op-1' })
+  }
   for (const state of ['planned', 'sending', 'unknown', 'blocked'])
     t.same(told_(state), waiting('operation_open'), state)
   for (const state of ['created', 'paid']) t.same(told_(state), odd('row-already-paid'), state)
