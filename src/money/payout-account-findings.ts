@@ -1,30 +1,12 @@
 import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutFinding, PayoutRow } from './payout-facts.ts'
 import { isReturned, listUnexplainedBalances, type UnexplainedBalance, type UnexplainedPayout } from './payout-gates.ts'
 import { hasComeBack } from './payout-results.ts'
-import type { Lane, LanePayout, LaneWait } from './payout-lanes.ts'
+import type { Lane, LanePayout } from './payout-lanes.ts'
 
-/** The documented longest time that money stays on a Connect account, and Stripe's own (reference/domain.md section 3.6). */
-const holdDays = 14
-const stripeHoldDays = 90
-const dayMs = 24 * 60 * 60_000
-
-/** What a person must look at in a lane: payouts that keep coming back, and money that waits for too long. */
-export function listLaneFindings(
-  lane: Lane,
-  payouts: readonly LanePayout[],
-  waits: readonly LaneWait[],
-  now: Date,
-): PayoutFinding[] {
-  const name = lane.name
-  const failed = lane.account.failedPayouts[lane.rows[0]?.currency ?? ''] ?? 0
-  // What is in doubt waits for a person already, and has a finding of its own.
-  const tooLong = waits
-    .filter(({ row }) => row.hold === undefined && now.getTime() - row.eligibleSince.getTime() > holdDays * dayMs)
-    .map(({ reason, row }) => ({ row: row.row, since: row.eligibleSince, reason }))
-  return [
-    ...(payouts.some(({ hold }) => hold === 'failed_repeatedly') ? [findingOfFailures(name, failed)] : []),
-    ...(tooLong.length > 0 ? [findingOfHoldAge(name, tooLong)] : []),
-  ]
+/** What a person must look at in a lane: payouts that keep coming back. */
+export function listLaneFindings({ account, name, rows }: Lane, payouts: readonly LanePayout[]): PayoutFinding[] {
+  const failed = account.failedPayouts[rows[0]?.currency ?? ''] ?? 0
+  return payouts.some(({ hold }) => hold === 'failed_repeatedly') ? [findingOfFailures(name, failed)] : []
 }
 
 /** What a person must look at in an account, with its candidate rows and the open operations of all accounts. */
@@ -159,32 +141,6 @@ function findingOfUnreachable(
         ? ''
         : '; nobody can learn what became of the payouts that were on their way: ask the expert whether they arrived'),
     details: { account, code, paymentTransferIds: idsOf(rows), operationIds: underway.map(operation => operation.id) },
-  }
-}
-
-interface WaitingRow {
-  readonly row: PayoutRow
-  readonly since: Date
-  readonly reason: string
-}
-
-/** Rows of one account and currency that have been payable for longer than money may be held. */
-function findingOfHoldAge(lane: string, waiting: readonly WaitingRow[]): PayoutFinding {
-  const oldest = new Date(Math.min(...waiting.map(({ since }) => since.getTime())))
-  const reasons = [...new Set(waiting.map(({ reason }) => reason))].toSorted()
-  return {
-    kind: 'hold-age',
-    subject: lane,
-    message:
-      `bookings could have been paid out for more than ${holdDays} days and were not (${reasons.join(', ')}): remove the ` +
-      `cause, or find where the money went. Stripe wants it paid out within ${stripeHoldDays} days`,
-    details: {
-      reasons,
-      waitingSince: oldest,
-      stripeLimitAt: new Date(oldest.getTime() + stripeHoldDays * dayMs),
-      cents: waiting.reduce((sum, { row }) => sum + row.booking.amountCents, 0),
-      paymentTransferIds: idsOf(waiting.map(({ row }) => row)),
-    },
   }
 }
 

@@ -4,6 +4,7 @@ import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
 import { type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
 import { listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
+import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LaneHold, type LanePayout, type LaneRow, type LaneWait, planLane } from './payout-lanes.ts'
 import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
@@ -82,6 +83,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const lanes = listLanes(judged, facts, unexplained).map(lane => ({ lane, plan: planLane(lane) }))
   const payouts = lanes.flatMap(({ plan }) => plan.payouts)
   const laneWaits = lanes.flatMap(({ plan }) => plan.waits)
+  const waiting = [...judged.map(({ row, verdict }) => toWaiting(row, verdict)), ...laneWaits.map(toWaitingInLane)]
   const rowsByAccount = Map.groupBy(facts.rows, ({ account }) => account)
   const left = judged.filter(({ verdict }) => verdict.kind === 'left' || verdict.kind === 'ask').length
   return {
@@ -92,7 +94,8 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
       ...judged.flatMap(each => toRowFindings(each, facts)),
       ...listOperationFindings(facts, now),
       ...disputes.findings,
-      ...lanes.flatMap(({ lane, plan }) => listLaneFindings(lane, plan.payouts, plan.waits, now)),
+      ...lanes.flatMap(({ lane, plan }) => listLaneFindings(lane, plan.payouts)),
+      ...listHoldAges(waiting, now),
       ...[...facts.accounts.values()].flatMap(account =>
         listAccountFindings(account, rowsByAccount.get(account.id) ?? [], facts.operations),
       ),

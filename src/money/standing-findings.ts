@@ -34,6 +34,8 @@ export const standingPayoutFindings: readonly string[] = [
   'account-shared',
   'account-unreachable',
   'hold-age',
+  'payout-money-missing',
+  'payout-unsettled',
   'dispute-won',
   'dispute-lost',
 ]

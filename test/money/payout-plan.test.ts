@@ -526,6 +526,28 @@ t.test('money that waits for longer than it may be held is told once per account
   t.same(told({ accounts: disabled }, new Date('2026-04-01T06:00:00Z')).findings, ['hold-age acct_1 eur'])
 })
 
+t.test('money that waits for too long is told whatever keeps it, unless that is told already', async t => {
+  const afterEnd = (ms: number): Date => new Date(new Date('2026-03-11T10:00:00Z').getTime() + 14 * 24 * 3_600_000 + ms)
+  const approval = withBooking({ requiresApproval: true })
+  t.same(told({ rows: [approval] }, afterEnd(0)).findings, [])
+  t.same(told({ rows: [approval] }, afterEnd(1)).findings, ['hold-age acct_1 eur'])
+  const disputed = new Map([[1, payoutPayment(payoutRow(), { disputed: true })]])
+  t.same(told({ payments: disputed }, afterEnd(1)).findings, ['hold-age acct_1 eur'])
+  const open = payoutRow(1, { operation: operation('blocked') })
+  t.same(told({ rows: [open] }, afterEnd(1)).findings, ['hold-age acct_1 eur'])
+  const rows = [approval, payoutRow(2)]
+  const accounts = [payoutAccount('acct_1', { atStripe: atStripe({ available: { eur: 0 } }) })]
+  const [finding, ...others] = planPayouts(payoutFacts({ rows, accounts }), afterEnd(1)).findings
+  t.same(others, [], 'one for an account and currency')
+  t.match(finding?.details, { reasons: ['approval', 'awaiting_funds'], paymentTransferIds: [1, 2], cents: 17_000 })
+
+  t.same(told({ rows: [payoutRow(1, { operation: operation('held') })] }, afterEnd(1)).findings, [], 'held is told')
+  const young = new Map([[1, payoutPayment(payoutRow(), { paidAt: afterEnd(-86_400_000) })]])
+  t.same(told({ payments: young }, afterEnd(1)), waiting('payment_age'), 'a late payment ages like any other')
+  const moved = withBooking({ appointmentEndsAt: afterEnd(0) })
+  t.same(told({ rows: [moved] }, afterEnd(1)), waiting('complaint_window'))
+})
+
 t.test('what could not be read is a failure that the run comes back for, and pays nobody', async t => {
   const failed = { kind: 'failed', code: 'rate_limit' } as const
   const rows = [payoutRow(1), payoutRow(2, { account: 'acct_2' })]
