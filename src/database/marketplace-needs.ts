@@ -87,6 +87,12 @@ export const marketplaceNeeds: readonly MarketplaceNeed[] = [
     notified_at: 'timestamp',
   }),
   ...moneyNeeds('process-pending-payouts', { stripe_error_code: 'text' }),
+  {
+    job: 'process-pending-payouts',
+    table: 'meetings',
+    columns: { stripePaymentStatus: 'text' },
+    lost: 'an unpaid voucher explains as much money on its account, whoever that money belongs to',
+  },
   ...moneyNeeds('check-upcoming-payouts', { notified_at: 'timestamp' }),
   { job: 'check-upcoming-payouts', table: 'events', columns: { name: 'text' } },
 ]

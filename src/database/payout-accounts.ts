@@ -7,7 +7,7 @@ export interface KnownAccount {
   readonly id: string
   /** Users who have it. */
   readonly users: number
-  /** Cents of its rows that name no payout, by currency and status. */
+  /** Cents of its rows that name no payout, by currency and status; UNPAID are those whose client has not paid. */
   readonly rowSums: readonly { readonly currency: string; readonly status: string; readonly cents: number }[]
   /** Payouts that failed since the last one that arrived, by currency. */
   readonly failedPayouts: Readonly<Record<string, number>>
@@ -112,11 +112,17 @@ export async function listSentCents(db: Db, since: Date): Promise<Record<string,
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
+// A row is there from the moment that its voucher is issued, and READY from when it is paid (reference/domain.md sections
+// 1.6 and 1.8). The meeting is read as a document, because not every marketplace has the column.
+const isKnownUnpaid = sql`(p.status in ('PENDING', 'APPROVED') and p.transfer_id is null and exists (
+      select from meetings m where m."stripePaymentIntentId" = p.payment_intent_id
+        and to_jsonb(m) ->> 'stripePaymentStatus' in ('pending', 'failed')))`
+
 async function listRowSums(db: Db, accounts: readonly string[]) {
   const { rows } = await sql<{ account: string; currency: string; status: string; cents: number }>`
-    select expert_connect_account_id as account, lower(currency) as currency, status::text as status,
-      sum(amount)::float8 as cents
-    from payment_transfers where payout_id is null and expert_connect_account_id = any(${accounts})
+    select p.expert_connect_account_id as account, lower(p.currency) as currency,
+      case when ${isKnownUnpaid} then 'UNPAID' else p.status::text end as status, sum(p.amount)::float8 as cents
+    from payment_transfers p where p.payout_id is null and p.expert_connect_account_id = any(${accounts})
     group by 1, 2, 3 order by 1, 2, 3`.execute(db)
   return rows
 }

@@ -88,7 +88,7 @@ export interface AccountAtStripe {
   readonly payouts: readonly ListedPayout[]
 }
 
-/** Cents of an account's rows that name no payout, by currency (lower case) and status. */
+/** Cents of an account's rows that name no payout, by currency (lower case) and status, or UNPAID where none was paid. */
 export interface RowSum {
   readonly currency: string
   readonly status: string

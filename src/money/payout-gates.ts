@@ -27,7 +27,7 @@ export interface UnexplainedBalance {
   readonly unexplainedCents: number
 }
 
-/** Statuses of rows whose money is still on the account, or may be. */
+/** Statuses of rows whose money is still on the account, or may be; never there is what nobody has paid. */
 const explaining: readonly string[] = ['PENDING', 'READY', 'APPROVED', 'COMPLETED', 'DISPUTED']
 
 /** The first thing that forbids a payout of this account and currency (reference/stripe.md section 3.7); undefined: none. */

@@ -210,6 +210,11 @@ t.test('accounts are the wanted ones and those of users, with their rows and the
   await add(db, { rowCurrency: 'EUR', rowCents: 500 })
   await add(db, { status: 'DISPUTED', rowCents: 300 })
   await add(db, { status: 'PAID_OUT', payoutId: 'po_1' })
+  for (const status of ['PENDING', 'APPROVED', 'READY'] as const) await add(db, { status, isUnpaid: true })
+  await add(db, { status: 'PENDING', rowCents: 700 })
+  const transferred = await add(db, { status: 'PENDING', isUnpaid: true, rowCents: 50 })
+  await sql`update payment_transfers set transfer_id = null where status in ('PENDING', 'APPROVED')
+    and id <> ${transferred}`.execute(db)
   const day = (n: number) => new Date(Date.UTC(2026, 2, n))
   await addOperation(db, { rows, account: 'acct_1', state: 'failed', created_at: day(1) })
   await addOperation(db, { rows, account: 'acct_1', state: 'paid', created_at: day(2) })
@@ -225,6 +230,9 @@ t.test('accounts are the wanted ones and those of users, with their rows and the
       rowSums: [
         { currency: 'eur', status: 'COMPLETED', cents: 9_000 },
         { currency: 'eur', status: 'DISPUTED', cents: 300 },
+        { currency: 'eur', status: 'PENDING', cents: 750 },
+        { currency: 'eur', status: 'READY', cents: 8_500 },
+        { currency: 'eur', status: 'UNPAID', cents: 17_000 },
       ],
       failedPayouts: { eur: 2, usd: 1 },
     },

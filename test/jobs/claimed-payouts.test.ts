@@ -2,7 +2,7 @@ import t from 'tap'
 import type { PayoutPlan } from '../../src/money/payout-plan.ts'
 import { readAll } from '../support/builders.ts'
 import { tell } from '../support/payout-facts.ts'
-import { path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
+import { addRow, path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
 
 const hourMs = 60 * 60_000
 const later = { expert: 'ana', endsAt: new Date('2026-05-10T11:00:00Z') }
@@ -125,4 +125,20 @@ t.test('nor is it once the operation has waited for its cause to pass', async t 
   await world.pay()
   t.match(await readAll(world.db, 'jobs.money_operations'), [{ state: 'canceled', reason: 'claimed_elsewhere' }])
   t.match(await world.rows(), [{ status: 'COMPLETED', payout_id: null }])
+})
+
+t.test('a voucher that nobody has paid explains no money of others', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const createdAt = new Date('2026-03-01T10:00:00Z')
+  const voucher = { paymentIntentId: 'pi_voucher', transferId: null }
+  await addRow(world.db, account, voucher, { createdAt, expert: 'ana', status: 'PENDING', isUnpaid: true })
+  await world.addBooking(account, { expert: 'ana', status: 'PENDING', endsAt: new Date('2026-04-01T10:00:00Z') })
+  await world.pay()
+  t.same(await world.findings(), [], 'what was paid explains itself')
+  world.stripe.credit(account, 8_500)
+  await world.pay()
+  t.same(await world.findings(), [`balance-unexplained ${account} eur`])
+  const [finding] = await readAll(world.db, 'jobs.findings')
+  t.match(finding?.details, { unexplainedCents: 8_500, rowCentsByStatus: { PENDING: 8_500, UNPAID: 8_500 } })
 })

@@ -37,6 +37,8 @@ interface BookingRow {
   readonly rowCents?: number
   readonly rowCurrency?: string
   readonly payoutId?: string
+  /** The client was given a voucher and has not paid it. */
+  readonly isUnpaid?: boolean
 }
 
 export interface Booked {
@@ -114,7 +116,16 @@ export async function addRow(
   db: Db,
   account: string,
   { paymentIntentId, transferId }: { readonly paymentIntentId: string; readonly transferId: string | null },
-  { createdAt, endsAt, expert, payoutId, rowCents, rowCurrency, status }: BookingRow & { readonly createdAt: Date },
+  {
+    createdAt,
+    endsAt,
+    expert,
+    isUnpaid,
+    payoutId,
+    rowCents,
+    rowCurrency,
+    status,
+  }: BookingRow & { readonly createdAt: Date },
 ): Promise<number> {
   const end = endsAt ?? new Date('2026-03-05T11:00:00Z')
   const start = new Date(end.getTime() - 3_600_000)
@@ -122,8 +133,9 @@ export async function addRow(
     with event as (insert into events (name, slug, "durationInMinutes", "clerkUserId") values ('Consultation', 'c', 60, 'u')
       returning id),
     meeting as (insert into meetings ("eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
-        "stripePaymentIntentId")
-      select id, 'u', 'planted@guest.example', 'Planted Guest', ${start}, ${end}, 'UTC', ${paymentIntentId} from event)
+        "stripePaymentIntentId", "stripePaymentStatus")
+      select id, 'u', 'planted@guest.example', 'Planted Guest', ${start}, ${end}, 'UTC', ${paymentIntentId},
+        ${isUnpaid === true ? 'pending' : 'succeeded'} from event)
     insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
       expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
       transfer_id, payout_id, guest_name, created)
