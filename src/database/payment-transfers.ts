@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
+import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
@@ -51,14 +52,15 @@ export interface CandidateOperation {
 export interface TransferCandidates {
   /** Oldest appointments first. */
   readonly rows: readonly TransferCandidate[]
-  /** How many more there are than were read. */
+  /** How many more there are that money may be due for. */
   readonly left: number
+  /** How many more there are that wait, by what they say themselves. */
+  readonly unread: number
 }
 
-export interface CandidateQuery {
+export interface TransferQuery extends CandidateQuery {
   /** Only rows whose expert has not been told that the money is coming. */
   readonly unnotified?: boolean
-  readonly limit?: number
 }
 
 /**
@@ -67,21 +69,18 @@ export interface CandidateQuery {
  */
 export async function listTransferCandidates(
   db: Db,
-  { limit = maxCandidates, unnotified = false }: CandidateQuery = {},
+  { by, limit = maxCandidates, unnotified = false }: TransferQuery,
 ): Promise<TransferCandidates> {
+  const open = sql`p.status in ('PENDING', 'READY', 'APPROVED') and (p.notified_at is null or not ${unnotified}::boolean)`
   const { rows } = await sql<CandidateRow>`
-    with candidates as materialized (
-      select p.*, count(*) over () as total from payment_transfers p
-      where p.status in ('PENDING', 'READY', 'APPROVED') and (p.notified_at is null or not ${unnotified}::boolean)
-      order by p.session_start_time, p.id limit ${limit}
-    ), twins as (
+    with ${candidatesOf('transfer', open, { by, limit })}, twins as (
       ${sharedPayments}
     ), shared as (
       select stripe_connect_account_id as account from users
       where stripe_connect_account_id is not null group by 1 having count(*) > 1
     )
     select c.id, c.status::text as status, c.payment_intent_id, c.expert_connect_account_id, c.amount, c.currency,
-      c.requires_approval, c.admin_user_id, c.created, c.transfer_id, c.payout_id, c.total,
+      c.requires_approval, c.admin_user_id, c.created, c.transfer_id, c.payout_id, c.due, c.total, c.waits,
       u.country, u.stripe_connect_account_id as current_account, s.account is not null as account_shared,
       t.payment_intent_id is not null as has_twin,
       ${appointmentEndsAt} as appointment_ends_at,
@@ -97,7 +96,7 @@ export async function listTransferCandidates(
       where ${itemOfRow} and i.kind = 'transfer'
       order by o.created_at desc, o.id desc limit 1) o on true
     order by c.session_start_time, c.id`.execute(db)
-  return { rows: rows.map(toCandidate), left: Number(rows[0]?.total ?? 0) - rows.length }
+  return { rows: rows.map(toCandidate), ...countUnread(rows) }
 }
 
 interface CandidateRow {
@@ -123,7 +122,9 @@ interface CandidateRow {
   readonly operation_reason: string | null
   readonly operation_wake_at: Date | null
   readonly operation_created_at: Date
+  readonly due: string
   readonly total: string
+  readonly waits: boolean
 }
 
 function toCandidate(row: CandidateRow): TransferCandidate {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
+import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, itemOfRow, sharedPayments } from './money-rows.ts'
 import { maxCandidates } from './payment-transfers.ts'
@@ -47,22 +48,24 @@ export interface CandidatePayout {
 export interface PayoutCandidates {
   /** Oldest appointments first. */
   readonly rows: readonly PayoutCandidate[]
-  /** How many more there are than were read. */
+  /** How many more there are that money may be due for. */
   readonly left: number
+  /** How many more there are that wait, by what they say themselves. */
+  readonly unread: number
 }
 
 /** Rows whose money may have to go to the bank, in one query; at most `limit`. */
-export async function listPayoutCandidates(db: Db, limit: number = maxCandidates): Promise<PayoutCandidates> {
+export async function listPayoutCandidates(
+  db: Db,
+  { by, limit = maxCandidates }: CandidateQuery,
+): Promise<PayoutCandidates> {
+  const open = sql`p.status = 'COMPLETED' and p.payout_id is null`
   const { rows } = await sql<CandidateRow>`
-    with candidates as materialized (
-      select p.*, count(*) over () as total from payment_transfers p
-      where p.status = 'COMPLETED' and p.payout_id is null
-      order by p.session_start_time, p.id limit ${limit}
-    ), twins as (
+    with ${candidatesOf('payout', open, { by, limit })}, twins as (
       ${sharedPayments}
     )
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
-      c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.total,
+      c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.due, c.total, c.waits,
       u.country, nullif(u.stripe_connect_account_id, '') as current_account, t.payment_intent_id is not null as has_twin,
       ${appointmentEndsAt} as appointment_ends_at,
       live.operation, earlier.operation as earlier
@@ -72,7 +75,7 @@ export async function listPayoutCandidates(db: Db, limit: number = maxCandidates
     left join lateral (${operationOf(sql`o.state in ('failed', 'rejected')`, sql`o.state, o.created_at desc`)}) earlier
       on true
     order by c.session_start_time, c.id`.execute(db)
-  return { rows: rows.map(toCandidate), left: Number(rows[0]?.total ?? 0) - rows.length }
+  return { rows: rows.map(toCandidate), ...countUnread(rows) }
 }
 
 /** A payout that was begun and is not through, or may still come back. */
@@ -135,7 +138,9 @@ interface CandidateRow {
   readonly amount: number
   readonly currency: string
   readonly created: Date
+  readonly due: string
   readonly total: string
+  readonly waits: boolean
   readonly country: string | null
   readonly current_account: string | null
   readonly has_twin: boolean

@@ -2,7 +2,7 @@ import { recordUpcomingPayout } from '../database/notified-rows.ts'
 import { findCutOver } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import type { Limits } from '../money/limits.ts'
-import { decideNotice, type NoticeRules } from '../money/upcoming-payouts.ts'
+import { decideNotice, noticeWithinMs, type NoticeRules } from '../money/upcoming-payouts.ts'
 import type { Payment } from '../providers/payments.ts'
 import { type Asked, askEach, isHalfOver } from '../runner/ask-each.ts'
 import type { JobContext } from '../runner/context.ts'
@@ -73,7 +73,10 @@ export function planNotices(facts: UpcomingFacts, now: Date): Plan<TellUpcoming>
 async function gatherFacts({ clock, db, ledger, now, providers, signal }: JobContext): Promise<UpcomingFacts> {
   const { limits } = ledger
   const cutOver = await findCutOver(db, limits.since)
-  const { left, rows } = await listTransferCandidates(db, { unnotified: true })
+  const { left, rows } = await listTransferCandidates(db, {
+    unnotified: true,
+    by: new Date(now.getTime() + noticeWithinMs),
+  })
   const rules: NoticeRules = { cutOver, limits, now }
   const due = rows.filter(row => decideNotice(row, undefined, rules).kind === 'ask')
   const asked = await askEach(due, async row => await providers.payments.readPayment(row.paymentIntentId, signal), {

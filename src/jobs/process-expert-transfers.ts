@@ -45,11 +45,11 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   await ledger.checkAccount(context)
   const { limits } = ledger
   const cutOver = await findCutOver(db, limits.since)
-  const { left, rows } = await listTransferCandidates(db)
+  const { left, rows, unread } = await listTransferCandidates(db, { by: now })
   const begun = await listOpenTransfers(db)
   const givenUp = await listGivenUpRows(db, givenUpAfter, givenUpShown)
   const asked = rows.filter(row => mustAsk(row, { cutOver, limits }, now))
-  const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal }
+  const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal, now }
   const answers = await askPayments(asked, providers.payments, options)
   const answered = pair(asked, answers)
   const receiving = listReceivingAccounts(rows, { answers: answered, cutOver, limits }, now)
@@ -65,6 +65,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
     limits,
     cutOver,
     left,
+    unread,
   }
 }
 

@@ -58,14 +58,14 @@ async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
   await ledger.checkAccount(context)
   // Without any cut-over every payment may be an old one, so that a person approves each.
   const since = (await findCutOver(db, ledger.limits.since)) ?? now
-  const { left, rows } = await listPayoutCandidates(db)
+  const { left, rows, unread } = await listPayoutCandidates(db, { by: now })
   const open = await listOpenPayouts(db, new Date(now.getTime() - mayComeBackDays * dayMs))
   const wanted = listWantedAccounts(rows, open.operations)
   const day = now.toISOString().slice(0, 10)
   const known = await listPayoutAccounts(db, { wanted, othersLimit: idleAccountsPerRun, day })
   const sentCents = await listSentCents(db, new Date(now.getTime() - dayMs))
 
-  const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal }
+  const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal, now }
   const ask = createAccountQuestion(rows, open.operations, since, providers.payments, options)
   const due = await ask(known.accounts.slice(0, wanted.length))
   const asked = listUndecided(rows, { accounts: due, since }, now)
@@ -85,6 +85,7 @@ async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
     limits: ledger.limits,
     sentCents,
     left: left + open.left,
+    unread,
     accountsLeft: known.left,
   }
 }

@@ -134,6 +134,8 @@ export interface PayoutFacts {
   readonly sentCents: Readonly<Record<string, number>>
   /** Due rows and operations that this run did not even read. */
   readonly left: number
+  /** Rows that it did not read because they wait, by what they say themselves. */
+  readonly unread?: number
   /** Accounts with nothing due whose turn is another day. */
   readonly accountsLeft: number
 }

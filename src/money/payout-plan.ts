@@ -66,6 +66,7 @@ export interface PayoutPlan {
   readonly findings: readonly PayoutFinding[]
   readonly failures: readonly PayoutFailure[]
   readonly left: number
+  readonly unread?: number
   readonly counts: Readonly<Record<string, number>>
 }
 
@@ -102,6 +103,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     ],
     failures: [...listPayoutFailures(facts), ...disputes.failures],
     left: facts.left + left + open.left,
+    ...(facts.unread === undefined ? {} : { unread: facts.unread }),
     counts: countFacts(facts),
   }
 }

@@ -54,6 +54,8 @@ export interface TransferFacts {
   readonly cutOver: Date | undefined
   /** Rows that this run did not even read. */
   readonly left: number
+  /** As many more that wait, by what they say themselves. */
+  readonly unread?: number
 }
 
 export interface Releasing {

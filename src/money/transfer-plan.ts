@@ -28,6 +28,7 @@ interface TransferPlan {
   readonly failures: { readonly subject: string; readonly code: string; readonly message: string }[]
   readonly counts: Record<string, number>
   left: number
+  readonly unread?: number
 }
 
 /** Whether Stripe has to be asked about a row's payment before anything can be decided. */
@@ -53,6 +54,7 @@ export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
     failures: [...disputes.failures],
     counts: { candidates: facts.rows.length, asked: 0 },
     left: facts.left,
+    ...(facts.unread === undefined ? {} : { unread: facts.unread }),
   }
   const resumed = new Set(plan.effects.map(({ subject }) => subject))
   for (const row of facts.rows) addRow(plan, row, facts, now)

@@ -1,4 +1,4 @@
-import { recordFinding, resolveRecovered, resolveUnseen } from '../database/findings.ts'
+import { recordFinding, resolveFinding, resolveRecovered, resolveUnseen } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -13,6 +13,7 @@ type StreakParts = Pick<RunnerParts, 'clock' | 'db' | 'log'>
 const usualAlertAfter = 3
 const oneDaySeconds = 86_400
 const leftoverRuns = 3
+const fallsBehind = 'job-falls-behind'
 
 /** After how many failed runs in a row operators hear of it: 1 for a financial job that runs once a day or less. */
 export function alertAfter(job: Job): number {
@@ -21,8 +22,8 @@ export function alertAfter(job: Job): number {
 }
 
 /**
- * Tells operators what a single run does not show: a streak of failures, once, left-over work that grows from run to run,
- * and what is over. Today as a finding and a log line. DESIGN section 4, "Alerts".
+ * Tells operators what a single run does not show: a streak of failures, once, runs that one after the other leave work
+ * that is due until one leaves nothing, and what is over. Today as a finding and a log line. DESIGN section 4, "Alerts".
  */
 export async function raiseAlerts(
   delivery: Delivery,
@@ -35,8 +36,12 @@ export async function raiseAlerts(
   const failed = ending.state === 'failed' || ending.state === 'incomplete'
   if (failed && (delivery.lastAttempt || ending.final)) await raiseStreak(delivery.job, runId, parts)
   if (ending.state !== 'succeeded' || result.report === null) return
-  if (result.report.left > 0) await raiseLeftovers(delivery.job, runId, parts)
-  else await closeUnseen(delivery.job, parts)
+  if (result.report.left > 0) {
+    await raiseLeftovers(delivery.job, runId, parts)
+    return
+  }
+  await endLeftovers(delivery.job, parts)
+  if ((result.plan?.unread ?? 0) === 0) await closeUnseen(delivery.job, parts)
 }
 
 /** A run whose process died tells nobody itself: its failures count all the same. For every minute. */
@@ -78,10 +83,15 @@ async function closeUnseen({ name, standingFindings = [] }: Job, { clock, db, lo
 
 async function raiseLeftovers(job: Job, runId: string, { clock, db, log }: RunnerParts): Promise<void> {
   const left = await listLeftovers(db, job.name, leftoverRuns)
-  const grows =
-    left.length === leftoverRuns && left.every((count, index) => index === 0 || count < (left[index - 1] ?? 0))
-  if (!grows) return
-  const message = `${job.name} leaves more work behind from run to run (${left.toReversed().join(', ')}): it cannot keep up`
-  const finding = { kind: 'job-falls-behind', subject: job.name, job: job.name, runId, message }
+  if (left.length < leftoverRuns || left.includes(0)) return
+  const message =
+    `${job.name} has left work that is due in ${leftoverRuns} runs in a row (${left.toReversed().join(', ')}): read run ` +
+    `${runId}, find out what takes its time, and run it by hand until nothing is left`
+  const finding = { kind: fallsBehind, subject: job.name, job: job.name, runId, message }
   if (await recordFinding(db, finding, clock())) log.error({ job: job.name, runId, left }, 'job falls behind')
+}
+
+async function endLeftovers(job: Job, { clock, db, log }: RunnerParts): Promise<void> {
+  const ended = await resolveFinding(db, fallsBehind, job.name, 'eleva-jobs', clock(), 'a run left nothing')
+  if (ended) log.info({ job: job.name }, 'job has caught up')
 }

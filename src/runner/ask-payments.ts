@@ -1,5 +1,6 @@
 import type { Payment, PaymentReads, Transfer } from '../providers/payments.ts'
 import { type Asked, askEach, type AskOptions } from './ask-each.ts'
+import { takeTurns } from './take-turns.ts'
 
 /** A row whose payment is asked about. */
 export interface AskedRow {
@@ -21,15 +22,17 @@ const dayMs = 24 * 60 * 60_000
 export async function askPayments(
   rows: readonly AskedRow[],
   payments: PaymentReads,
-  options: AskOptions,
+  options: AskOptions & { readonly now: Date },
 ): Promise<readonly Asked<AskedPayment>[]> {
+  const inTurn = takeTurns(rows, options.now)
   const asked = await askEach(
-    rows,
+    inTurn,
     async row => await payments.readPayment(row.paymentIntentId, options.signal),
     options,
   )
-  const lists = await listTransfersTo(findAccounts(rows, asked), payments, options)
-  return rows.map((row, index) => join(asked[index] ?? { kind: 'left' }, lists.get(row.account)))
+  const lists = await listTransfersTo(findAccounts(inTurn, asked), payments, options)
+  const answers = new Map(inTurn.map((row, index) => [row, asked[index]]))
+  return rows.map(row => join(answers.get(row) ?? { kind: 'left' }, lists.get(row.account)))
 }
 
 /** The accounts of charges without a transfer of their own, each with the day before its oldest row was made. */

@@ -48,6 +48,8 @@ export interface Plan<E extends Effect = Effect> {
   readonly failures?: readonly ItemFailure[]
   /** Due items beyond what one run takes on: the next run's work. */
   readonly left?: number
+  /** Items that were not read and are not due either: what is known about them is not over. */
+  readonly unread?: number
   /** Facts worth a number in the report, e.g. `{ checked: 3 }`. */
   readonly counts?: Readonly<Record<string, number>>
 }

@@ -8,6 +8,8 @@ import { addBooking } from '../support/bookings.ts'
 import { testDatabase } from '../support/database.ts'
 import { addOperation } from '../support/operations.ts'
 
+const by = new Date('2026-03-10T12:00:00Z')
+
 interface NewOperation {
   readonly state: OperationState
   readonly kind?: 'transfer' | 'payout'
@@ -37,7 +39,7 @@ function countQueries(db: Db): { db: Db; count: () => number } {
 }
 
 const idsOf = async (db: Db): Promise<number[]> =>
-  (await listTransferCandidates(db)).rows.map(({ paymentTransferId }) => paymentTransferId)
+  (await listTransferCandidates(db, { by })).rows.map(({ paymentTransferId }) => paymentTransferId)
 
 t.test(
   'rows that wait for their transfer are candidates, the oldest appointment first, whatever their schedule',
@@ -50,9 +52,9 @@ t.test(
     for (const status of ['COMPLETED', 'PAID_OUT', 'FAILED', 'REFUNDED', 'DISPUTED'] as const)
       await addBooking(db, { status })
     t.same(await idsOf(db), [early, middle, twin, late])
-    const limited = await listTransferCandidates(db, { limit: 3 })
+    const limited = await listTransferCandidates(db, { by, limit: 3 })
     t.same([limited.rows.length, limited.left], [3, 1])
-    t.same(await listTransferCandidates(db, { limit: 4 }).then(({ left }) => left), 0)
+    t.same(await listTransferCandidates(db, { by, limit: 4 }).then(({ left }) => left), 0)
   },
 )
 
@@ -69,7 +71,10 @@ t.test('an appointment ends with its meeting, else with its event, else nobody k
     eventId: 'ABCDEF00-0000-4000-8000-000000000001',
   })
   const ends = new Map(
-    (await listTransferCandidates(db)).rows.map(row => [row.paymentTransferId, row.appointmentEndsAt?.toISOString()]),
+    (await listTransferCandidates(db, { by })).rows.map(row => [
+      row.paymentTransferId,
+      row.appointmentEndsAt?.toISOString(),
+    ]),
   )
   t.equal(ends.get(meeting), '2026-03-29T02:45:00.123Z')
   t.equal(ends.get(event), '2026-03-29T01:15:00.000Z', 'UTC knows no change of clocks')
@@ -93,8 +98,9 @@ t.test('a candidate carries what decides about it', async t => {
     createdAt: '2026-02-20T10:00:00Z',
     paymentIntentId: 'pi_x',
   })
-  t.strictSame(await listTransferCandidates(db), {
+  t.strictSame(await listTransferCandidates(db, { by }), {
     left: 0,
+    unread: 0,
     rows: [
       {
         paymentTransferId: id,
@@ -129,7 +135,7 @@ t.test('an expert who is gone, a shared account and a second row of one payment 
   await addBooking(db, { expert: 'user_c', account: 'acct_c', paymentIntentId: 'pi_twice' })
   await addBooking(db, { expert: 'user_c', paymentIntentId: 'pi_twice', status: 'PAID_OUT', meetingEndsAt: null })
   await sql`delete from users where "clerkUserId" = 'user_gone'`.execute(db)
-  const { rows } = await listTransferCandidates(db)
+  const { rows } = await listTransferCandidates(db, { by })
   t.match(
     rows.map(({ accountShared, country, currentAccount, hasTwin }) => ({
       accountShared,
@@ -146,9 +152,9 @@ t.test('an expert who is gone, a shared account and a second row of one payment 
   )
   t.equal(rows.length, 4, 'nothing is listed twice')
   await sql`update payment_transfers set status = 'FAILED' where status = 'PAID_OUT'`.execute(db)
-  t.notOk((await listTransferCandidates(db)).rows.at(-1)?.hasTwin, 'one that was closed is no twin')
+  t.notOk((await listTransferCandidates(db, { by })).rows.at(-1)?.hasTwin, 'one that was closed is no twin')
   await sql`update payment_transfers set payout_id = 'po_1' where status = 'FAILED'`.execute(db)
-  t.ok((await listTransferCandidates(db)).rows.at(-1)?.hasTwin, 'unless it was paid')
+  t.ok((await listTransferCandidates(db, { by })).rows.at(-1)?.hasTwin, 'unless it was paid')
 })
 
 t.test('the latest transfer of a row counts, and a payout of it is seen', async t => {
@@ -158,7 +164,7 @@ t.test('the latest transfer of a row counts, and a payout of it is seen', async 
   const wakeAt = '2026-03-05T00:00:00Z'
   const latest = await addRowOperation(db, row, { state: 'blocked', createdAt: '2026-03-02T00:00:00Z', wakeAt })
   await addRowOperation(db, row, { state: 'failed', kind: 'payout' })
-  const read = async () => (await listTransferCandidates(db)).rows[0]
+  const read = async () => (await listTransferCandidates(db, { by })).rows[0]
   t.match(await read(), {
     operation: {
       id: latest,
@@ -229,7 +235,7 @@ t.test('rows whose expert was told are left out when they are not wanted', async
   const { db } = await testDatabase(t)
   const told = await addBooking(db, { notifiedAt: '2026-03-01T12:00:00Z' })
   const untold = await addBooking(db)
-  const { rows } = await listTransferCandidates(db, { unnotified: true })
+  const { rows } = await listTransferCandidates(db, { by, unnotified: true })
   t.same(
     rows.map(({ paymentTransferId }) => paymentTransferId),
     [untold],
@@ -242,7 +248,7 @@ t.test('the number of queries does not grow with the rows', async t => {
   await addBooking(db)
   const read = async (): Promise<number> => {
     const counted = countQueries(db)
-    await listTransferCandidates(counted.db)
+    await listTransferCandidates(counted.db, { by })
     await listOpenTransfers(counted.db)
     await listGivenUpRows(counted.db, 3, 100)
     return counted.count()
@@ -251,4 +257,35 @@ t.test('the number of queries does not grow with the rows', async t => {
   for (let index = 0; index < 50; index += 1) await addBooking(db)
   t.equal(await read(), few)
   t.equal(few, 3)
+})
+
+t.test('rows that wait by what they say themselves crowd out none that may be due, and are not left', async t => {
+  const { db } = await testDatabase(t)
+  const startsAt = '2026-02-01T09:00:00Z'
+  for (let index = 0; index < 5; index += 1)
+    await addBooking(db, { startsAt, requiresApproval: true, approvedBy: null })
+  await addRowOperation(db, await addBooking(db, { startsAt }), { state: 'held' })
+  await addBooking(db, { startsAt: '2026-03-09T12:00:00.001Z' })
+  const due = [
+    await addBooking(db, { startsAt: '2026-03-01T09:00:00Z', requiresApproval: true, status: 'APPROVED' }),
+    await addBooking(db, { startsAt: '2026-03-02T09:00:00Z', requiresApproval: true, approvedBy: 'user_admin' }),
+    await addBooking(db, { startsAt: '2026-03-09T12:00:00.000Z' }),
+  ]
+  const read = async (limit: number, at = by) => {
+    const { left, rows, unread } = await listTransferCandidates(db, { by: at, limit })
+    return { left, unread, ids: rows.map(({ paymentTransferId }) => paymentTransferId) }
+  }
+  t.same(await read(3), { left: 0, unread: 7, ids: due })
+  t.match(await read(5), { left: 0, ids: { length: 5 } })
+  t.equal((await read(10)).ids.length, 10)
+  t.match(await read(1), { left: 2, unread: 7, ids: { length: 1 } })
+  const seen = new Set<number>()
+  for (let hour = 0; hour < 48; hour += 1) {
+    const { ids } = await read(1, new Date(by.getTime() + hour * 3_600_000))
+    for (const id of ids) seen.add(id)
+  }
+  t.ok(
+    due.every(id => seen.has(id)),
+    'where not all of them fit, each has its turn',
+  )
 })

@@ -11,6 +11,7 @@ import { addOperation, addSettledRow } from '../support/operations.ts'
 import { addRow, addUser } from '../support/payout-world.ts'
 
 const createdAt = new Date('2026-03-01T10:00:00Z')
+const by = new Date('2026-03-10T12:00:00Z')
 let last = 0
 
 async function add(db: Db, wanted: Omit<Parameters<typeof addRow>[3], 'createdAt'> = {}, paymentIntentId?: string) {
@@ -30,7 +31,7 @@ t.test(
       await add(db, { status })
     }
     await add(db, { payoutId: 'po_1' })
-    const { left, rows } = await listPayoutCandidates(db)
+    const { left, rows } = await listPayoutCandidates(db, { by })
     t.same([rows.map(row => row.paymentTransferId), left], [[older, younger], 0])
     t.match(rows[0], {
       account: 'acct_1',
@@ -49,26 +50,26 @@ t.test(
       },
     })
     t.same([rows[0]?.operation, rows[0]?.earlier], [undefined, undefined])
-    const first = await listPayoutCandidates(db, 1)
-    t.same([first.rows.map(row => row.paymentTransferId), first.left], [[older], 1])
+    const first = await listPayoutCandidates(db, { by, limit: 1 })
+    t.same([first.rows.length, first.left], [1, 1])
   },
 )
 
 t.test('an appointment ends as its meeting says, else by its event, else nobody knows', async t => {
   const { db } = await testDatabase(t)
   await add(db)
-  const endOf = async () => (await listPayoutCandidates(db)).rows[0]?.booking.appointmentEndsAt
+  const endOf = async () => (await listPayoutCandidates(db, { by })).rows[0]?.booking.appointmentEndsAt
   await sql`update payment_transfers set session_start_time = '2026-03-04 09:30'`.execute(db)
   t.same(await endOf(), new Date('2026-03-05T11:00:00Z'), 'a meeting that was moved')
   await addUser(db, 'ana', '')
-  t.equal((await listPayoutCandidates(db)).rows[0]?.currentAccount, null, 'an empty account is none')
+  t.equal((await listPayoutCandidates(db, { by })).rows[0]?.currentAccount, null, 'an empty account is none')
   await sql`delete from users`.execute(db)
   await sql`delete from meetings`.execute(db)
   t.same(await endOf(), new Date('2026-03-04T10:30:00Z'))
   await sql`update payment_transfers set event_id = 'gone'`.execute(db)
   t.equal(await endOf(), null)
   t.match(
-    (await listPayoutCandidates(db)).rows[0],
+    (await listPayoutCandidates(db, { by })).rows[0],
     { currentAccount: null, booking: { country: null } },
     'nor the expert',
   )
@@ -78,7 +79,7 @@ t.test('a row knows the operation that it is in, and the one that came back', as
   const { db } = await testDatabase(t)
   const id = await add(db)
   const read = async () => {
-    const [row] = (await listPayoutCandidates(db)).rows
+    const [row] = (await listPayoutCandidates(db, { by })).rows
     return [row?.operation?.id, row?.operation?.state, row?.earlier?.id, row?.earlier?.state]
   }
   const at = (day: number) => ({ rows: { [id]: 8_500 }, created_at: new Date(Date.UTC(2026, 2, day)) })
@@ -90,7 +91,7 @@ t.test('a row knows the operation that it is in, and the one that came back', as
   t.same(await read(), [undefined, undefined, failed, 'failed'])
   const live = await addOperation(db, { ...at(4), state: 'blocked', wake_at: new Date('2026-03-20T06:00:00Z') })
   t.same(await read(), [live, 'blocked', failed, 'failed'])
-  const [row] = (await listPayoutCandidates(db)).rows
+  const [row] = (await listPayoutCandidates(db, { by })).rows
   t.same(row?.operation?.wakeAt, new Date('2026-03-20T06:00:00Z'))
   await addOperation(db, { ...at(5), kind: 'transfer', state: 'created' })
   t.same(await read(), [live, 'blocked', failed, 'failed'], 'transfers are no payouts')
@@ -104,7 +105,7 @@ t.test('two rows of one payment know of each other, whatever the other one is', 
   await add(db, {}, 'pi_twin')
   await add(db, { status: 'PAID_OUT' }, 'pi_twin')
   await add(db)
-  const { rows } = await listPayoutCandidates(db)
+  const { rows } = await listPayoutCandidates(db, { by })
   t.same(
     rows.map(({ hasTwin }) => hasTwin),
     [true, false],
@@ -349,4 +350,18 @@ t.test('what was sent in a day counts by currency, unless it is known to have mo
   await addOperation(db, { state: 'created', origin: 'recorded', first_sent_at: null, last_sent_at: null, sends: 0 })
   await addOperation(db, { state: 'held' })
   t.same(await listSentCents(db, since), { eur: 30_000, usd: 6_000 })
+})
+
+t.test('rows that wait by what they say themselves crowd out none that may be due, and are not left', async t => {
+  const { db } = await testDatabase(t)
+  const old = new Date('2026-02-01T10:00:00Z')
+  for (let index = 0; index < 4; index += 1) await add(db, { endsAt: old })
+  await sql`update payment_transfers set requires_approval = true`.execute(db)
+  const held = await add(db, { endsAt: old })
+  await addOperation(db, { state: 'held', rows: { [held]: 8_500 } })
+  await add(db, { endsAt: new Date('2026-03-10T11:00:00Z') })
+  const due = [await add(db, { endsAt: new Date('2026-03-02T10:00:00Z') }), await add(db)]
+  const { left, rows } = await listPayoutCandidates(db, { by, limit: 2 })
+  t.same([rows.map(row => row.paymentTransferId), left], [due, 0])
+  t.equal((await listPayoutCandidates(db, { by, limit: 1 })).left, 1)
 })

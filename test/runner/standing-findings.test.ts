@@ -138,3 +138,13 @@ t.test('no job lets go by itself of what happened, of what freezes an account, o
   )
   t.end()
 })
+
+t.test('a finding about what was not read stays', async t => {
+  const { run, states } = await world(t)
+  await run({ findings: [wrong] })
+  await run({ unread: 1 })
+  await run({ unread: 1 })
+  t.same(await states(), { 'row-wrong': 'open' })
+  await run()
+  t.same(await states(), { 'row-wrong': 'resolved' })
+})

@@ -1,0 +1,47 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { OperationKind } from './tables.ts'
+
+/** The client may complain for so long after the appointment (reference/domain.md section 3.3). */
+const complaintHours = 24
+
+export interface CandidateQuery {
+  /** Rows whose appointment is younger than the time for complaints by then can wait. */
+  readonly by: Date
+  readonly limit?: number
+}
+
+/**
+ * The rows of payment_transfers `p` that fulfil a condition, at most `limit`, as `candidates`: first those that money may
+ * be due for by what their own columns say. Those that wait for their appointment, for an approval or for an operation
+ * come last, and crowd nobody out. Where there are more than the limit, others have their turn at another hour. `due`
+ * counts those that do not wait, read or not.
+ */
+export function candidatesOf(
+  kind: OperationKind,
+  condition: RawBuilder<unknown>,
+  { by, limit }: Required<CandidateQuery>,
+): RawBuilder<unknown> {
+  const turn = by.toISOString().slice(0, 13)
+  return sql`ranked as (
+      select p.*, (p.session_start_time + make_interval(hours => ${complaintHours}) > ${by}::timestamptz at time zone 'UTC'
+          or (p.requires_approval is true and p.status <> 'APPROVED' and p.admin_user_id is null)
+          or exists (select from jobs.money_operation_items i
+            where i.payment_transfer_id = p.id and i.kind = ${kind} and i.live)) as waits
+      from payment_transfers p where ${condition}
+    ), counted as (
+      select *, count(*) over () as total, count(*) filter (where not waits) over () as due from ranked
+    ), candidates as materialized (
+      select * from counted
+      order by waits, case when total > ${limit} then md5(id || ' ' || ${turn}::text) end, session_start_time, id
+      limit ${limit}
+    )`
+}
+
+/** How many rows that money may be due for were not read, and how many others. */
+export function countUnread(
+  rows: readonly { readonly due: string; readonly total: string; readonly waits: boolean }[],
+) {
+  const read = rows.filter(({ waits }) => !waits).length
+  const left = Number(rows[0]?.due ?? 0) - read
+  return { left, unread: Number(rows[0]?.total ?? 0) - rows.length - left }
+}
