@@ -5,9 +5,12 @@ import type { MoneyOperationsTable, OperationKind, OperationState, Tables } from
 
 export type Trx = Transaction<Tables>
 export type Operation = Selectable<MoneyOperationsTable>
-export type OperationItem = { readonly paymentTransferId: number; readonly amountCents: number }
-/** An item as it is written: with the payment that its row had then. */
-export type WrittenItem = OperationItem & { readonly paymentIntentId: string }
+export interface OperationItem {
+  readonly paymentTransferId: number
+  readonly amountCents: number
+  /** The payment that its row had when it was written; undefined before that. */
+  readonly paymentIntentId?: string
+}
 export type { HeldLease }
 
 /**
@@ -104,7 +107,7 @@ export async function lockOperation(trx: Trx, { generation, id, sends, state }: 
 export async function findOperationWithItems(
   db: Db,
   id: string,
-): Promise<{ operation: Operation; items: readonly WrittenItem[] } | undefined> {
+): Promise<{ operation: Operation; items: readonly OperationItem[] } | undefined> {
   const operation = await db.selectFrom('jobs.money_operations').selectAll().where('id', '=', id).executeTakeFirst()
   if (operation === undefined) return undefined
   const items = await db

@@ -88,7 +88,7 @@ export async function lockRowsAsExpected(trx: Trx, expected: Expectation): Promi
 export function areAsExpected(rows: readonly MoneyRow[], expected: Expectation): boolean {
   const { account, currency, items, kind, statuses } = expected
   const byId = new Map(rows.map(row => [row.id, row]))
-  return items.every(({ amountCents, paymentTransferId }) => {
+  return items.every(({ amountCents, paymentIntentId, paymentTransferId }) => {
     const row = byId.get(paymentTransferId)
     return (
       row !== undefined &&
@@ -96,6 +96,7 @@ export function areAsExpected(rows: readonly MoneyRow[], expected: Expectation):
       row.amountCents === amountCents &&
       row.currency === currency &&
       row.account === account &&
+      (paymentIntentId === undefined || row.paymentIntentId === paymentIntentId) &&
       (kind === 'payout' ? row.payoutId : row.transferId) === null
     )
   })

@@ -481,6 +481,7 @@ t.test('a held operation is given up when its row has changed, and only then', a
     'the row was paid by somebody else': sql`status = 'PAID_OUT', payout_id = 'po_found_by_a_person'`,
     'the payment was refunded': sql`status = 'REFUNDED'`,
     'the amount was corrected': sql`amount = amount - 1`,
+    'the payment was corrected': sql`payment_intent_id = 'pi_corrected'`,
   }
   for (const [name, change] of Object.entries(changes)) {
     const world = await moneyWorld(t, undefined, { maxSingleCents: netCents })
