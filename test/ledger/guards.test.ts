@@ -144,14 +144,14 @@ t.test('two processes that want two rows of one payment make one operation', asy
   )
   t.equal(vendor.outflowCents(), netCents)
   t.equal((await world.operations()).length, 1)
-  t.match(
-    postings.find(posting => (posting as { amountCents?: number }).amountCents !== netCents),
-    {
-      counts: { payment_taken: 1 },
-    },
-  )
-  const later = await world.ledger().createPayout(payoutOrder(vendor.account, ids.slice(1)), runs[1] as LedgerRun)
-  t.match(later, { amountCents: 0 })
+  t.equal(postings.filter(posting => (posting as { amountCents?: number }).amountCents === netCents).length, 1)
+  const again: string[] = []
+  for (const id of ids) {
+    const posting = await world.ledger().createPayout(payoutOrder(vendor.account, [id]), runs[1] as LedgerRun)
+    again.push(...Object.keys(posting.counts))
+  }
+  t.same(again.toSorted(), ['payment_taken', 'row_changed'])
+  t.equal(vendor.outflowCents(), netCents)
 })
 
 t.test(
