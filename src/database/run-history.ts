@@ -73,7 +73,7 @@ export async function findPlanByHash(db: Db, job: string, planHash: string) {
   return row?.plan ?? undefined
 }
 
-/** How many runs failed in a row up to this one, at most `limit`; dry runs and interruptions are left aside. */
+/** How many runs failed in a row up to this one, at most `limit`; dry runs, interruptions and stale plans are left aside. */
 export async function countFailuresInARow(db: Db, job: string, runId: string, limit: number): Promise<number> {
   const rows = await db
     .selectFrom('jobs.runs')
@@ -81,6 +81,8 @@ export async function countFailuresInARow(db: Db, job: string, runId: string, li
     .where('job', '=', job)
     .where('dry_run', '=', false)
     .where('state', 'in', ['succeeded', 'failed', 'incomplete', 'abandoned'])
+    // The code of attempt.ts for a plan that has changed since an operator approved it.
+    .where(sql<boolean>`error_code is distinct from 'plan_changed'`)
     .where('id', '<=', runId)
     .orderBy('id', 'desc')
     .limit(limit)

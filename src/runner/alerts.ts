@@ -32,7 +32,8 @@ export async function raiseAlerts(
   { ending }: ClosedAttempt,
   parts: RunnerParts,
 ): Promise<void> {
-  if (delivery.dryRun) return
+  // A stale plan is the operator's news, not the job's.
+  if (delivery.dryRun || ending.planChanged === true) return
   const failed = ending.state === 'failed' || ending.state === 'incomplete'
   if (failed && (delivery.lastAttempt || ending.final)) await raiseStreak(delivery.job, runId, parts)
   if (ending.state !== 'succeeded' || result.report === null) return

@@ -2,7 +2,7 @@ import t from 'tap'
 import { KeyRefusedError, PermanentError, RetryLaterError } from '../../src/errors.ts'
 import { announceRecoveries } from '../../src/runner/alerts.ts'
 import type { Effect } from '../../src/runner/define-job.ts'
-import { delivery, testJob, testRunner } from '../support/runner.ts'
+import { answerOf, delivery, testJob, testRunner } from '../support/runner.ts'
 
 const items = (count: number): Effect[] =>
   Array.from({ length: count }, (_, index) => ({ kind: 'touch', subject: `row-${index + 1}` }))
@@ -212,6 +212,51 @@ t.test('operators hear of the third failure in a row, once, and of the recovery'
   await announceRecoveries({ clock, db, log })
   t.same(await findings(), [{ state: 'resolved', occurrences: 2 }])
   t.equal(logs().filter(line => line['msg'] === 'job recovered').length, 1, 'told once')
+})
+
+t.test(
+  "a plan that changed since it was approved is the operator's news: no failure of the job, no alert, no ping",
+  async t => {
+    const { clock, db, logs, runner } = await testRunner(t)
+    const stale = { trigger: 'operator', operator: 'ana', planHash: '0'.repeat(64), pingAsked: true } as const
+    const job = testJob({
+      alertAfter: 2,
+      apply: async () => await Promise.reject(new Error('site down')),
+      plan: () => ({ effects: items(1) }),
+    })
+    for (const wanted of [{}, stale, stale, stale]) {
+      clock.advance(60_000)
+      await answerOf(runner, delivery(job, wanted))
+    }
+    await runner.drain(5_000)
+    t.same(
+      await db.selectFrom('jobs.findings').select('kind').execute(),
+      [],
+      'one failed run and three stale plans are no streak of two',
+    )
+    t.same(
+      logs().filter(line => line['level'] === 50),
+      [],
+      'and no error',
+    )
+    const pings = await db.selectFrom('jobs.heartbeat_pings').select('run_id').execute()
+    t.equal(pings.length, 1, 'of the run that failed')
+  },
+)
+
+t.test('a stale plan between two failed runs does not hide the streak', async t => {
+  const { another, db } = await testRunner(t)
+  const job = testJob({
+    alertAfter: 2,
+    apply: async () => await Promise.reject(new Error('site down')),
+    plan: () => ({ effects: items(1) }),
+  })
+  const runner = another()
+  for (const planHash of [undefined, '0'.repeat(64), undefined]) await answerOf(runner, delivery(job, { planHash }))
+  await runner.drain(5_000)
+  t.match(await db.selectFrom('jobs.findings').select(['kind', 'occurrences']).execute(), [
+    { kind: 'job-failing', occurrences: 1 },
+  ])
 })
 
 t.test('work that is due and left in three runs in a row is a finding, until a run leaves nothing', async t => {
