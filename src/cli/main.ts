@@ -80,7 +80,7 @@ function addRunning(program: Command): void {
   addCommand(program, 'run', 'run a job once, now; Ctrl-C lets it finish, a second Ctrl-C stops it')
     .argument('<job>')
     .option('--dry-run', 'only show what it would do')
-    .option('--input <json>', "the job's input, as JSON or @file")
+    .option('--input <json>', 'input for a job that takes some, as JSON or @file; today none does')
     .option('--plan-hash <hash>', 'do nothing when the plan is no longer the one of this hash', parsePlanHash)
     .option('--ping', 'report to the heartbeat, which a run by hand otherwise does not')
     .option('--as <name>', 'who runs it, for the audit; your user name unless given')

@@ -86,6 +86,8 @@ interface JobDeclaration {
   readonly graceSeconds?: number
   /** True when a later slot does not make up for this one: it is then never skipped as stale or for a busy lease. */
   readonly everySlotCounts?: boolean
+  /** True when `parse` makes something of a body. An operator who gives input to any other job is refused. */
+  readonly takesInput?: boolean
   /** Consecutive failed runs before operators are alerted; 3 unless said. */
   readonly alertAfter?: number
   /**

@@ -12,7 +12,7 @@ export interface RunByHand {
   readonly job: Job
   readonly trigger: 'operator' | 'cli'
   readonly operator: string
-  /** The job's input, untrusted. */
+  /** The job's input, untrusted; refused where the job takes none. What a schedule sends as a body is not, and means nothing. */
   readonly input: unknown
   readonly dryRun: boolean
   /** The plan the operator has approved: nothing is sent when it has changed. */
@@ -48,6 +48,10 @@ export function createOperatorActions({ clock, db, newId, runner }: OperatorActi
   return {
     startRun: async ({ dryRun, input, job, operator, ping, planHash, trigger }) => {
       if (runner.draining) return { kind: 'refused', reason: 'draining', message: 'this process is ending: call again' }
+      if (job.takesInput !== true && hasContent(input)) {
+        const message = `${job.name} takes no input: it would not limit what the run does, so nothing was begun`
+        return { kind: 'refused', reason: 'malformed', message }
+      }
       const details = { trigger, dryRun, ping, ...(planHash === undefined ? {} : { planHash }) }
       await recordAudit(db, { at: clock(), actor: operator, action: 'run.start', subject: job.name, details })
       return await runner.run({
@@ -71,6 +75,12 @@ export function createOperatorActions({ clock, db, newId, runner }: OperatorActi
     resolveFinding: async (id, operator, note) => await closeFinding(db, { id, operator, note, now: clock() }),
     approveOperation: async (id, operator, note) => await approveOperation(db, { id, operator, note, now: clock() }),
   }
+}
+
+/** Whether somebody who gave this meant something by it: an empty document says nothing. */
+function hasContent(input: unknown): boolean {
+  if (input === undefined || input === null) return false
+  return typeof input !== 'object' || Object.keys(input).length > 0
 }
 
 /** Why a finding was not changed, in words for the operator who asked. */

@@ -250,11 +250,15 @@ t.test('Ctrl-C lets the run finish; without a budget it is interrupted and gives
   t.same(leases, [{ owner: null, run_id: null }])
 })
 
-t.test('input is read from a file, and a job that takes none ignores it', async t => {
-  const { url } = await testDatabase(t)
+t.test('input is read from a file, and a job that takes none refuses it', async t => {
+  const { db, url } = await testDatabase(t)
   const file = path.join(t.testdir({}), 'input.json')
   writeFileSync(file, '{"a":1}')
-  t.match(await json(t, ['run', 'process-tasks', '--dry-run', '--input', `@${file}`], serviceEnv(url)), { code: 0 })
+  const run = ['run', 'process-tasks', '--dry-run', '--input']
+  const refused = await json(t, [...run, `@${file}`], serviceEnv(url))
+  t.match(refused, { code: 1, document: { error: /process-tasks takes no input/ } })
+  t.same(await db.selectFrom('jobs.runs').select('id').execute(), [], 'nothing was begun')
+  t.match(await json(t, [...run, '{}'], serviceEnv(url)), { code: 0 }, 'nothing at all is no input')
 })
 
 interface SlotRun {

@@ -66,6 +66,22 @@ t.test('an approved plan runs while it holds, and a stale one sends nothing', as
   t.match(fresh, { statusCode: 200, json: { report: { applied: 2 } } })
 })
 
+t.test('input for a job that takes none is refused, so that nobody believes it limits the run', async t => {
+  const seen: unknown[] = []
+  const taking = testJob({ name: 'taking-job', heartbeat: 'OTHER', takesInput: true, parse: body => seen.push(body) })
+  const { db, operate } = await testApp(t, { jobs: [testJob(), taking] })
+  for (const input of [{ rows: [49] }, [49], 49, 'row 49', false]) {
+    const refused = await operate('POST', '/runs', { job: 'test-job', input })
+    t.match(refused, { statusCode: 400, json: { message: /test-job takes no input/ } }, JSON.stringify(input))
+  }
+  t.same(await db.selectFrom('jobs.audit_entries').select('action').execute(), [], 'nothing was begun')
+  for (const input of [undefined, null, {}]) {
+    t.equal((await operate('POST', '/runs', { job: 'test-job', input })).statusCode, 200, JSON.stringify(input))
+  }
+  t.equal((await operate('POST', '/runs', { job: 'taking-job', input: { rows: [49] } })).statusCode, 200)
+  t.same(seen, [{ rows: [49] }])
+})
+
 t.test('a run by hand of a leased job is refused with 409 and a time', async t => {
   const release = Promise.withResolvers<void>()
   const started = Promise.withResolvers<void>()
