@@ -79,6 +79,8 @@ export function changedRowsOf(kind: OperationKind): RawBuilder<number[]> {
 
 export interface Paid {
   readonly kind: OperationKind
+  /** Knows the payment of each row, as it was decided. */
+  readonly operationId: string
   /** Cents of each row, as it was decided. */
   readonly items: readonly OperationItem[]
   readonly currency: string
@@ -94,7 +96,7 @@ export interface Paid {
  * were, as they are now. Locked in order of their ids, so that two who want the same rows never wait in a circle.
  */
 export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
-  const { account, currency, items, kind, now, statuses, stripeId } = paid
+  const { account, currency, items, kind, now, operationId, statuses, stripeId } = paid
   const isPayout = kind === 'payout'
   const column = sql.ref(isPayout ? 'payout_id' : 'transfer_id')
   const { rows } = await sql<MoneyRow>`
@@ -102,6 +104,8 @@ export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
       select t.id from payment_transfers t
       join unnest(${items.map(item => item.paymentTransferId)}::integer[],
         ${items.map(item => item.amountCents)}::integer[]) as e (id, amount) on e.id = t.id
+      join jobs.money_operation_items i on i.operation_id = ${operationId} and i.payment_transfer_id = t.id
+        and i.payment_intent_id = t.payment_intent_id
       where t.amount = e.amount and t.status = any(${statuses}::payment_transfer_status_enum[]) and ${column} is null
         and lower(t.currency) = ${currency} and t.expert_connect_account_id = ${account}
       order by t.id for no key update of t)

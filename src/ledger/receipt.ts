@@ -83,9 +83,9 @@ export async function markPaid(
   run: LedgerRun,
   now: Date,
 ): Promise<Posting> {
-  const { account, currency, kind } = operation
+  const { account, currency, id: operationId, kind } = operation
   const stripeId = object.id
-  const marked = await markRowsPaid(trx, { kind, items, currency, account, stripeId, statuses, now })
+  const marked = await markRowsPaid(trx, { kind, operationId, items, currency, account, stripeId, statuses, now })
   const findings: Posting['findings'][number][] = []
   for (const { id, row } of await listChanged(trx, items, marked, stripeId)) {
     findings.push(await recordIn(trx, changedRowFinding(operation, stripeId, row, id), run, now))
