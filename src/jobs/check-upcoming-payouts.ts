@@ -70,7 +70,9 @@ export function planNotices(facts: UpcomingFacts, now: Date): Plan<TellUpcoming>
   return { effects, waits, failures, left, counts: { candidates: facts.rows.length, asked: facts.answers.size } }
 }
 
-async function gatherFacts({ clock, db, ledger, now, providers, signal }: JobContext): Promise<UpcomingFacts> {
+async function gatherFacts(context: JobContext): Promise<UpcomingFacts> {
+  const { clock, db, ledger, now, providers, signal } = context
+  await ledger.checkAccount(context)
   const { limits } = ledger
   const cutOver = await findCutOver(db, limits.since)
   const { left, rows } = await listTransferCandidates(db, {

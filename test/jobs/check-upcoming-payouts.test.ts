@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
 import type { HeldLease } from '../../src/database/leases.ts'
 import { recordUpcomingPayout, type UpcomingPayout } from '../../src/database/notified-rows.ts'
+import { PermanentError } from '../../src/errors.ts'
 import { checkUpcomingPayouts } from '../../src/jobs/check-upcoming-payouts.ts'
 import { jobs } from '../../src/jobs/index.ts'
 import type { Payment } from '../../src/providers/payments.ts'
@@ -44,10 +45,17 @@ const paid = (paymentIntentId: string): Payment => ({
   },
 })
 
-function contextOf(db: Db, lease: HeldLease, answer: (id: string) => Payment = paid): JobContext {
+const anyAccount = async (): Promise<void> => {}
+
+function contextOf(
+  db: Db,
+  lease: HeldLease,
+  answer: (id: string) => Payment = paid,
+  checkAccount: () => Promise<void> = anyAccount,
+): JobContext {
   const limits = { maxSingleCents: 0, maxTotalCents: 0, since: new Date('2026-01-01T00:00:00Z') }
   const payments = { ...noPayments, readPayment: async (id: string) => answer(id) }
-  return testContext(db, now, { lease, ledger: { ...noLedger, limits }, providers: { payments } })
+  return testContext(db, now, { lease, ledger: { ...noLedger, limits, checkAccount }, providers: { payments } })
 }
 
 const payoutOf = (paymentTransferId: number): UpcomingPayout => ({
@@ -105,6 +113,23 @@ t.test('an expert is told once: the mark on the row and the notice are one', asy
     'nor has the same effect',
   )
   t.equal((await readAll(db, 'jobs.outbox')).length, 1)
+})
+
+t.test('nobody is told of payments of an account that is not ours', async t => {
+  const { db } = await testDatabase(t)
+  await addBooking(db, upcoming)
+  const refused = new PermanentError('another account', { code: 'stripe_account_changed' })
+  const asked: string[] = []
+  const answer = (id: string): Payment => {
+    asked.push(id)
+    return paid(id)
+  }
+  const checkAccount = async (): Promise<void> => {
+    throw refused
+  }
+  const context = contextOf(db, await takeLease(db, job), answer, checkAccount)
+  await t.rejects(planOf(checkUpcomingPayouts, context), refused)
+  t.same(asked, [], 'nor is anything asked under its key')
 })
 
 t.test('a mark that somebody took away tells nobody twice', async t => {
