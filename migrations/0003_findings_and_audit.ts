@@ -33,6 +33,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       details jsonb
     )`.execute(db)
   await sql`create index audit_entries_subject on jobs.audit_entries (subject, id)`.execute(db)
+  await sql`
+    create index audit_entries_run on jobs.audit_entries ((details ->> 'runId'))
+    where details ->> 'runId' is not null`.execute(db)
 
   await sql`
     create function jobs.record_finding(

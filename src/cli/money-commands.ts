@@ -54,7 +54,7 @@ function addOperations(program: Command): void {
     .addOption(new Option('--state <state>', 'only operations in this state').choices(operationStates))
     .addOption(new Option('--kind <kind>', 'only transfers or only payouts').choices(['transfer', 'payout']))
     .option('--account <account>', 'only operations of this Connect account')
-    .option('--run <run>', 'only operations that this run began', parseRunId)
+    .option('--run <run>', 'only operations that this run began or moved', parseRunId)
     .option('--before <operation>', 'only operations older than this one', parseOperationId)
     .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
     .action(

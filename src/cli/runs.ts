@@ -129,7 +129,7 @@ function printRun(run: Run): void {
 
 function printMoney(operations: readonly OperationSummary[]): void {
   if (operations.length === 0) return
-  printLine({ text: 'operations that it began', style: 'bold' })
+  printLine({ text: 'operations that it began or moved', style: 'bold' })
   printSome(operations, operationsListed, printOperations)
 }
 

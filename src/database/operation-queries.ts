@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 import type { OperationKind, OperationState } from './tables.ts'
 
@@ -5,7 +6,7 @@ export interface OperationFilter {
   readonly state?: OperationState | undefined
   readonly kind?: OperationKind | undefined
   readonly account?: string | undefined
-  /** Only operations that this run began. */
+  /** Only operations that this run began, or moved, by their audit. */
   readonly run?: string | undefined
   /** Only operations older than this one. */
   readonly before?: string | undefined
@@ -48,10 +49,25 @@ export async function listOperations(db: Db, filter: OperationFilter) {
   if (filter.state !== undefined) query = query.where('state', '=', filter.state)
   if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind)
   if (filter.account !== undefined) query = query.where('account', '=', filter.account)
-  if (filter.run !== undefined) query = query.where('run_id', '=', filter.run)
+  if (filter.run !== undefined) query = query.where('id', 'in', operationsOf(db, filter.run))
   if (filter.before !== undefined) query = query.where('id', '<', filter.before)
   const rows = await query.execute()
   return rows.map(row => ({ ...row, amount: Number(row.amount) }))
+}
+
+/** The ids of what a run began, and of what it moved that another began; each from an index. */
+function operationsOf(db: Db, runId: string) {
+  return db
+    .selectFrom('jobs.money_operations')
+    .select('id')
+    .where('run_id', '=', runId)
+    .union(
+      db
+        .selectFrom('jobs.audit_entries')
+        .select(sql<string>`subject::uuid`.as('id'))
+        .where(sql<boolean>`details ->> 'runId' = ${runId}`)
+        .where('action', 'like', 'operation.%'),
+    )
 }
 
 /** Money operations like `listOperations`, each with the rows it pays. */

@@ -46,7 +46,7 @@ function settings(to: OperationState, now: Date) {
   return { state: to, updated_at: now, finished_at: isFinished(to) ? now : null, reason: null, wake_at: null }
 }
 
-/** Writes down who moved or freed money, in the transaction that does. */
+/** Writes down who moved or freed money, and in which run, in the transaction that does. */
 export async function auditOperation(
   db: Db,
   action: string,
@@ -70,6 +70,7 @@ export async function auditOperation(
       generation,
       reason,
       stripeId: stripe_id,
+      runId: run.runId,
       ...more,
     },
   })

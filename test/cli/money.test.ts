@@ -285,7 +285,7 @@ t.test('a plan reads like a statement: amounts, totals by currency, and waits by
   t.match(stdout, /\nawaiting_funds: 1, EUR 1\.50; too little\n.*\npayment_transfers 1 .* - +available EUR 0\.20\n/)
   t.match(stdout, /findings: 1\n.*\nbalance-unexplained +acct_9 eur +find out where it comes from\n/)
   t.match(stdout, /left for the next run: 7\n/)
-  t.match(stdout, new RegExp(`operations that it began\\n.*\\n.* ${operation} `))
+  t.match(stdout, new RegExp(`operations that it began or moved\\n.*\\n.* ${operation} `))
   t.match((await json(t, ['runs', runId], env)).document, {
     operations: [{ id: operation, items: [{ amount: 6000 }] }],
   })
