@@ -39,6 +39,26 @@ export async function resolveFinding(
   return numUpdatedRows > 0n
 }
 
+/** Closes findings about payouts that came back, of rows of this operation, once other payouts of all their rows arrived. */
+export async function resolveRepaid(db: Db, operationId: string, by: string, now: Date): Promise<void> {
+  await sql`
+    with touched as (
+      select distinct i.operation_id as id
+      from jobs.money_operation_items mine
+      join jobs.money_operation_items i on i.payment_transfer_id = mine.payment_transfer_id and i.kind = mine.kind
+      where mine.operation_id = ${operationId} and i.operation_id <> mine.operation_id
+    )
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = ${by},
+      note = concat_ws('; ', f.note, 'its rows were paid again, and the money has arrived')
+    from touched
+    where f.kind = 'payout-failed' and f.subject = touched.id::text and f.state <> 'resolved'
+      and not exists (
+        select from jobs.money_operation_items i
+        where i.operation_id = touched.id and not exists (
+          select from jobs.money_operation_items p join jobs.money_operations o on o.id = p.operation_id
+          where p.payment_transfer_id = i.payment_transfer_id and o.kind = 'payout' and o.state = 'paid'))`.execute(db)
+}
+
 /** Closes the findings of jobs that kept failing and have succeeded since; gives the jobs' names. */
 export async function resolveRecovered(db: Db, now: Date): Promise<string[]> {
   const { rows } = await sql<{ subject: string }>`

@@ -1,4 +1,4 @@
-import { type Finding, recordFinding, resolveFinding } from '../database/findings.ts'
+import { type Finding, recordFinding, resolveFinding, resolveRepaid } from '../database/findings.ts'
 import type { Operation, Trx } from '../database/money-operations.ts'
 import type { MoneyRow } from '../database/money-rows.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
@@ -112,19 +112,21 @@ export function blockedFinding(operation: Operation): Draft {
   }
 }
 
-/** A payout came back. */
+/** A payout came back. One that failed has disabled its bank account, whatever the code says (reference/stripe.md 3.4). */
 export function failedPayoutFinding(
   operation: Operation,
   failureCode: string | null,
-  bankAccountIsTheTrouble: boolean,
+  result: 'failed' | 'canceled',
 ): Draft {
-  const next = bankAccountIsTheTrouble
-    ? 'the expert has to name another bank account at Stripe before it can be paid again'
-    : 'it is paid again by the next run; if that fails too, look at the account in the dashboard'
+  const cause =
+    result === 'canceled'
+      ? 'was canceled at Stripe and its rows are payable again: find out who did that; they are paid again by the next run'
+      : `came back (${failureCode ?? 'failed'}) and its rows are payable again. Stripe pays nothing to this bank account ` +
+        'until it is replaced: ask the expert to enter it anew, or another one, at Stripe; the next run after that pays them'
   return {
     kind: 'payout-failed',
     subject: operation.id,
-    message: `a payout came back (${failureCode ?? 'canceled'}) and its rows are payable again: ${next}`,
+    message: `a payout ${cause}, and this closes itself once the money has arrived`,
     details: { ...evidenceOf(operation), stripeId: operation.stripe_id, failureCode },
   }
 }
@@ -160,4 +162,9 @@ export async function endHeld(
 export async function endBlocked(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
   if (operation.blocked_since === null) return
   await resolveFinding(trx, 'operation-blocked', operation.id, `eleva-jobs/${run.job}`, now)
+}
+
+/** Closes the findings of payouts that came back and whose rows have all arrived by now, this one being the last of them. */
+export async function endFailed(trx: Trx, operation: Operation, run: LedgerRun, now: Date): Promise<void> {
+  await resolveRepaid(trx, operation.id, `eleva-jobs/${run.job}`, now)
 }

@@ -1,9 +1,9 @@
 import { findOperationWithItems, type Trx } from '../database/money-operations.ts'
 import { reopenRows } from '../database/money-rows.ts'
 import { PermanentError } from '../errors.ts'
-import { judgePayout, needsAnotherBankAccount } from '../money/payout-results.ts'
+import { judgePayout } from '../money/payout-results.ts'
 import type { Payout } from '../providers/payments.ts'
-import { failedPayoutFinding, recordIn } from './findings.ts'
+import { endFailed, failedPayoutFinding, recordIn } from './findings.ts'
 import { requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
@@ -65,7 +65,10 @@ async function settlePaid(trx: Trx, { operation }: Undertaking, payout: Payout, 
   const finishedAt = wasPaid ? { finished_at: operation.finished_at } : {}
   const paid = await move(trx, operation, 'paid', { vendor_status: payout.status, ...finishedAt }, now)
   if (paid === undefined) return nothingMoved('taken_by_another', { operationId: operation.id })
-  if (!wasPaid) await auditOperation(trx, 'paid', paid, run, now)
+  if (!wasPaid) {
+    await auditOperation(trx, 'paid', paid, run, now)
+    await endFailed(trx, paid, run, now)
+  }
   return nothingMoved('paid', { receipt: payout.id, operationId: operation.id })
 }
 
@@ -83,7 +86,7 @@ async function takeBack(
   const ids = items.map(item => item.paymentTransferId)
   const rows = await reopenRows(trx, ids, { payoutId: payout.id, errorCode, now })
   await auditOperation(trx, result, closed, run, now, { rowsReopened: rows.map(row => row.id) })
-  const failed = failedPayoutFinding(closed, payout.failureCode, needsAnotherBankAccount(payout.failureCode))
+  const failed = failedPayoutFinding(closed, payout.failureCode, result)
   const finding = await recordIn(trx, failed, run, now)
   await recordFailureNotices(trx, { operation: closed, object: payout, rows }, run, now)
   return {

@@ -28,11 +28,3 @@ export function judgePayout({ moneyIsBack, status }: PayoutReading): PayoutResul
 export function hasComeBack(status: string): boolean {
   return status === 'failed' || status === 'canceled'
 }
-
-/** Failures that may pass by themselves; after any other the expert has to name another bank account. */
-const passing = ['could_not_process', 'insufficient_funds']
-
-/** Whether the bank account itself is the trouble, so that paying to it again cannot work (reference/stripe.md 3.4). */
-export function needsAnotherBankAccount(failureCode: string | null): boolean {
-  return failureCode !== null && !passing.includes(failureCode)
-}

@@ -41,7 +41,8 @@ async function payoutAnswered(t: Test, answers: readonly Partial<WriteAnswer<Pay
 }
 
 async function findingsOf({ db }: World) {
-  return await db.selectFrom('jobs.findings').select(['kind', 'subject', 'state']).orderBy('id').execute()
+  const columns = ['kind', 'subject', 'state', 'message', 'note', 'closed_by'] as const
+  return await db.selectFrom('jobs.findings').select(columns).orderBy('id').execute()
 }
 
 async function putInto(world: World, operationId: string): Promise<void> {
@@ -423,7 +424,35 @@ t.test('results of payouts come back: paid, then failed, and the rows are paid o
   t.match(await operations(), [{ state: 'failed' }, { state: 'created', replaces: operationId }])
   t.equal(new Set(keys).size, 2)
   t.equal(vendor.outflowCents(), netCents)
-  t.match(await findingsOf(world), [{ kind: 'payout-failed', state: 'open' }])
+  const [told] = await findingsOf(world)
+  t.match(told, { kind: 'payout-failed', state: 'open' }, 'on its way is not there')
+  t.match(told?.message, /could_not_process.*bank account.*until it is replaced/, 'whatever the code says')
+  const again = (await operations())[1]
+  vendor.setPayout(again?.stripe_id ?? '', 'paid')
+  await ledger.settlePayout(again?.id ?? '', await run(payouts))
+  t.match(await findingsOf(world), [{ state: 'resolved', closed_by: `eleva-jobs/${payouts}`, note: /arrived/ }])
+})
+
+t.test('a payout that came back is told until each of its rows has arrived by another one', async t => {
+  const world = await moneyWorld(t)
+  const { operations, run, vendor } = world
+  const rows = [
+    await world.addRow('COMPLETED', vendor.book('destination')),
+    await world.addRow('COMPLETED', vendor.book('destination')),
+  ]
+  const ledger = world.ledger()
+  const { receipt = '' } = await ledger.createPayout(payoutOrder(vendor.account, rows), await run(payouts))
+  vendor.setPayout(receipt, 'canceled')
+  await ledger.settlePayout((await operations())[0]?.id ?? '', await run(payouts))
+  const findings = async () => await findingsOf(world)
+  t.match((await findings())[0]?.message, /canceled at Stripe.*paid again by the next run/)
+  for (const [index, id] of rows.entries()) {
+    t.match(await findings(), [{ kind: 'payout-failed', state: 'open' }])
+    const paid = await ledger.createPayout(payoutOrder(vendor.account, [id]), await run(payouts))
+    vendor.setPayout(paid.receipt ?? '', 'paid')
+    await ledger.settlePayout((await operations())[index + 1]?.id ?? '', await run(payouts))
+  }
+  t.match(await findings(), [{ kind: 'payout-failed', state: 'resolved' }])
 })
 
 t.test('a canceled payout reopens its rows, but not the one that was refunded', async t => {

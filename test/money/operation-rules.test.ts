@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { judgePayout, needsAnotherBankAccount } from '../../src/money/payout-results.ts'
+import { judgePayout } from '../../src/money/payout-results.ts'
 import { isCuredByRegrouping, judgeRefusal } from '../../src/money/refusals.ts'
 import { decideNext, isFrozen, lookUpsApartMs, type Standing, wakeAfterMs } from '../../src/money/send-outcomes.ts'
 
@@ -77,7 +77,4 @@ t.test('a payout that came back counts only once its money is there', async t =>
   for (const status of ['pending', 'in_transit', 'something new']) {
     t.equal(judgePayout({ status, moneyIsBack: false }), 'unsettled', status)
   }
-  t.ok(needsAnotherBankAccount('account_closed'))
-  t.notOk(needsAnotherBankAccount('could_not_process'))
-  t.notOk(needsAnotherBankAccount(null))
 })
