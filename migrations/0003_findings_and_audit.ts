@@ -22,6 +22,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     )`.execute(db)
   // Decides between two runs that see the same difference: one finding, counted, until a person resolves it.
   await sql`create unique index findings_live on jobs.findings (kind, subject) where state <> 'resolved'`.execute(db)
+  // What a person has explained stays explained, and is asked about in every run.
+  await sql`create index findings_resolved on jobs.findings (kind, subject) where state = 'resolved'`.execute(db)
 
   await sql`
     create table jobs.audit_entries (

@@ -80,6 +80,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create index money_operations_sent on jobs.money_operations (currency, first_sent_at)
     where origin = 'sent' and first_sent_at is not null`.execute(db)
+  // An account's payouts of all years: how many failed since one arrived.
+  await sql`create index money_operations_account on jobs.money_operations (kind, account)`.execute(db)
+  // Purging an operation asks whether another replaces it, and so does the reference itself.
+  await sql`
+    create index money_operations_replaces on jobs.money_operations (replaces) where replaces is not null`.execute(db)
   await sql`create index money_operations_run on jobs.money_operations (run_id)`.execute(db)
 
   await sql`
