@@ -13,6 +13,7 @@ export type Purged =
   | 'jobs.audit_entries'
   | 'jobs.token_refreshes'
   | 'jobs.outbox'
+  | 'jobs.outbox (unknown or poison)'
   | 'jobs.money_operation_items'
   | 'jobs.money_operations'
 
@@ -93,6 +94,12 @@ function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
       }
     case 'jobs.outbox':
       return { table: subject, key: 'id', condition: sql`created_at < ${before} and state in ('sent', 'dropped')` }
+    case 'jobs.outbox (unknown or poison)':
+      return {
+        table: 'jobs.outbox',
+        key: 'id',
+        condition: sql`created_at < ${before} and state in ('unknown', 'poison')`,
+      }
     case 'jobs.money_operation_items':
       return {
         table: subject,

@@ -56,6 +56,7 @@ export function planTasks(facts: TasksFacts, now: Date): Plan<Purge | SendOwedPi
     'jobs.audit_entries': subtractMonths(now, 7 * 12),
     'jobs.token_refreshes': now,
     'jobs.outbox': daysAgo(90),
+    'jobs.outbox (unknown or poison)': subtractMonths(now, 13),
     // Rows before the operations that they belong to; both as long as the audit tells about them.
     'jobs.money_operation_items': subtractMonths(now, 7 * 12),
     'jobs.money_operations': subtractMonths(now, 7 * 12),

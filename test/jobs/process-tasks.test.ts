@@ -63,6 +63,7 @@ t.test('each kind of record has its own time, counted from now', async t => {
       ['purge', 'jobs.audit_entries', '2020-03-31T04:00:00.000Z'],
       ['purge', 'jobs.token_refreshes', now],
       ['purge', 'jobs.outbox', '2026-12-31T04:00:00.000Z'],
+      ['purge', 'jobs.outbox (unknown or poison)', '2026-02-28T04:00:00.000Z'],
       ['purge', 'jobs.money_operation_items', '2020-03-31T04:00:00.000Z'],
       ['purge', 'jobs.money_operations', '2020-03-31T04:00:00.000Z'],
     ],
@@ -164,6 +165,7 @@ t.test('every other record goes when its time is up and not a millisecond before
     'jobs.audit_entries': 1,
     'jobs.token_refreshes': 1,
     'jobs.outbox': 0,
+    'jobs.outbox (unknown or poison)': 0,
     'jobs.money_operation_items': 0,
     'jobs.money_operations': 0,
     pings_delivered: 0,
@@ -231,6 +233,28 @@ t.test(
     t.same(left.toSorted(), kept.toSorted())
   },
 )
+
+t.test('a notice that was never known to arrive goes after 13 months, and one that is owed never', async t => {
+  const { db } = await testDatabase(t)
+  const kept: string[] = []
+  for (const state of ['pending', 'sending', 'unknown', 'poison'] as const) {
+    for (const ms of [-1, 0]) {
+      const created_at = monthsAgo(13, ms)
+      const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
+      await db
+        .insertInto('jobs.outbox')
+        .values({ ...notice, occurrence: state, payload: '{}', state, next_attempt_at: created_at, created_at })
+        .execute()
+      if (ms === 0 || !['unknown', 'poison'].includes(state)) kept.push(`${state} ${ms}`)
+    }
+  }
+  const context = testContext(db, now)
+  const plan = await planOf(processTasks, context)
+  const { counts } = await applyAll(processTasks, plan.effects, context)
+  t.match(counts, { 'jobs.outbox': 0, 'jobs.outbox (unknown or poison)': 2 })
+  const left = (await readAll(db, 'jobs.outbox')).map(row => `${row.state} ${row.subject.split(' ')[1]}`)
+  t.same(left.toSorted(), kept.toSorted())
+})
 
 t.test('an operation and its rows go after seven years when it is through, and never before', async t => {
   const { db } = await testDatabase(t)
