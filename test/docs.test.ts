@@ -141,11 +141,12 @@ t.test('render.yaml asks for every secret and holds none', async t => {
     if (harmless.includes(key)) t.match(String(value), /^[a-z0-9]{1,8}$/, key)
     else t.strictSame({ sync, value }, { sync: false, value: undefined }, key)
   }
-  const wanted = [...Object.keys(exampleValues).filter(isRequired), ...heartbeatVariables]
+  const limits = ['MONEY_SINCE', 'MONEY_MAX_SINGLE', 'MONEY_MAX_TOTAL']
+  const wanted = [...Object.keys(exampleValues).filter(isRequired), ...limits, ...heartbeatVariables]
   t.strictSame(
     wanted.filter(name => !names.includes(name)),
     [],
-    'it asks for what is required, and for every heartbeat',
+    'it asks for what is required, for the limits of money, and for every heartbeat',
   )
 })
 
