@@ -1,6 +1,7 @@
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import { standingTransferFindings } from '../money/standing-findings.ts'
+import { listStandingItems } from '../money/standing-items.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
 import type { ReceivingAccount } from '../money/transfer-gates.ts'
 import { listReceivingAccounts, mustAsk, planTransfers } from '../money/transfer-plan.ts'
@@ -32,7 +33,7 @@ export const processExpertTransfers = defineJob({
   heartbeat: 'BETTERSTACK_EXPERT_TRANSFERS_HEARTBEAT',
   // What is due now is still due two hours later.
   everySlotCounts: false,
-  standingFindings: standingTransferFindings,
+  standingFindings: [...standingTransferFindings, ...listStandingItems('process-expert-transfers')],
   parse: () => undefined,
   gather: gatherFacts,
   plan: planTransfers,

@@ -10,6 +10,7 @@ import type { AccountAtStripe, Asked, PayoutAccount, PayoutFacts, RowPayment } f
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
 import { standingPayoutFindings } from '../money/standing-findings.ts'
+import { listStandingItems } from '../money/standing-items.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 import { askDisputes } from '../runner/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
@@ -42,7 +43,7 @@ export const processPendingPayouts = defineJob({
   // The next slot is a day away, and experts wait for their money.
   everySlotCounts: true,
   alertAfter: 1,
-  standingFindings: standingPayoutFindings,
+  standingFindings: [...standingPayoutFindings, ...listStandingItems('process-pending-payouts')],
   parse: () => undefined,
   gather: gatherFacts,
   plan: planPayouts,

@@ -75,9 +75,15 @@ export function toReadError(failure: Failure, what: string): Error {
   if (isKeyRefusal(failure)) {
     return new KeyRefusedError(`stripe refused our key (${said}): is STRIPE_SECRET_KEY valid, and may it read ${what}?`)
   }
-  if (code === 'resource_missing') return new PermanentError(`stripe does not know ${what} (${said})`, { code })
-  if (status === 403 || code === 'account_invalid')
-    return new PermanentError(`our key may not see ${what} (${said})`, { code: 'account_invalid' })
+  if (code === 'resource_missing') {
+    const next =
+      'correct the id in our row; if it is right there, it is of another platform, or of test and not of live'
+    return new PermanentError(`stripe does not know ${what} (${said}): ${next}`, { code })
+  }
+  if (status === 403 || code === 'account_invalid') {
+    const next = 'it was disconnected or closed; ask the expert to connect it again, or another one'
+    return new PermanentError(`our key may not see ${what} (${said}): ${next}`, { code: 'account_invalid' })
+  }
   return Object.assign(new Error(`stripe did not tell about ${what} (${said})`), { code })
 }
 

@@ -140,8 +140,7 @@ const pausedHalfWay: Ending = {
 
 function concludeItems(tally: Tally): Ending {
   const unsuccessful = tally.unsuccessful()
-  const first = tally.failures[0]?.message ?? tally.findings[0]?.message ?? ''
-  const message = `${unsuccessful} of ${tally.tried()} items failed, the first: ${first}`
+  const message = `${unsuccessful} of ${tally.tried()} items failed, the first: ${tally.firstMessage()}`
   if (unsuccessful >= manyItems && unsuccessful === tally.tried()) {
     return { state: 'failed', final: false, errorCode: 'every_item_failed', message }
   }

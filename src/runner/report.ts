@@ -28,12 +28,15 @@ export function createTally(plan: Plan) {
   const failures: ItemFailure[] = [...(plan.failures ?? [])]
   let applied = 0
   let forAPerson = 0
+  let firstMessage = failures[0]?.message
 
   return {
     findings,
     failures,
     /** Items that came to nothing, whether they may succeed later or need a person. */
     unsuccessful: () => failures.length + forAPerson,
+    /** What went wrong with the first of them. */
+    firstMessage: () => firstMessage ?? '',
     /** Items that were tried, well or not. */
     tried: () => applied + failures.length + forAPerson,
     addApplied: (effect: Effect, result: Applied | void) => {
@@ -44,8 +47,12 @@ export function createTally(plan: Plan) {
       if (amountCents !== 0 && effect.currency !== undefined) add(sums, effect.currency.toLowerCase(), amountCents)
       findings.push(...(result?.findings ?? []))
     },
-    addFailure: (failure: ItemFailure) => failures.push(failure),
+    addFailure: (failure: ItemFailure) => {
+      firstMessage ??= failure.message
+      failures.push(failure)
+    },
     addItemForAPerson: (finding: FindingDraft) => {
+      firstMessage ??= finding.message
       forAPerson += 1
       findings.push(finding)
     },

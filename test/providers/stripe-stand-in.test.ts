@@ -57,7 +57,11 @@ t.test('a booking is read with its charge, its transfer and the moment the money
     live: false,
     now: new Date('2026-03-20T12:00:00Z'),
   })
-  await t.rejects(reads.readPayment('pi_nobodyKnows', signal()), { name: 'PermanentError', code: 'resource_missing' })
+  await t.rejects(reads.readPayment('pi_nobodyKnows', signal()), {
+    name: 'PermanentError',
+    code: 'resource_missing',
+    message: /pi_nobodyKnows.*correct the id/,
+  })
   t.strictSame(stripe.invalid(), [])
 })
 
@@ -80,7 +84,11 @@ t.test('an account and its balance say what can be paid out of it', async t => {
     disabledReason: 'requirements.past_due',
   })
   stripe.setAccount(account, { isDeauthorized: true })
-  await t.rejects(reads.readBalance(account, signal()), { name: 'PermanentError', code: 'account_invalid' })
+  await t.rejects(reads.readBalance(account, signal()), {
+    name: 'PermanentError',
+    code: 'account_invalid',
+    message: /ask the expert to connect/,
+  })
 })
 
 t.test('a payout lives at Stripe: made once per key, listed with our operation, and failing later', async t => {

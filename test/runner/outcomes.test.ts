@@ -244,6 +244,20 @@ t.test(
   },
 )
 
+t.test('the message of a run names the first item that failed, not what the plan found', async t => {
+  const { answer } = await testRunner(t)
+  const findings = [{ kind: 'row-wrong', subject: 'row-9', message: 'close row 9' }]
+  const failures = [{ subject: 'row-8', code: 'timeout', message: 'no answer about row 8' }]
+  const messageOf = async (apply: ReturnType<typeof failing>, more: object = {}) =>
+    (await answer(delivery(testJob({ plan: () => ({ effects: items(3), findings, ...more }), apply })))).body.message
+  const eyes = new PermanentError('needs eyes')
+  const all = failing({ 'row-1': eyes, 'row-2': eyes, 'row-3': eyes })
+  t.equal(await messageOf(all), '3 of 3 items failed, the first: needs eyes')
+  t.equal(await messageOf(all, { failures }), '4 of 4 items failed, the first: no answer about row 8')
+  const some = failing({ 'row-1': eyes, 'row-2': new Error('socket hang up') })
+  t.equal(await messageOf(some), '2 of 3 items failed, the first: needs eyes')
+})
+
 t.test('a stale plan between two failed runs does not hide the streak', async t => {
   const { another, db } = await testRunner(t)
   const job = testJob({

@@ -132,6 +132,13 @@ t.test('no job lets go by itself of what happened, of what freezes an account, o
   t.ok(
     standing.includes('row-refunded') && standing.includes('before-cut-over') && standing.includes('transfer-overdue'),
   )
+  const items = ['process-pending-payouts/resource_missing', 'process-expert-transfers/account_invalid']
+  t.same(
+    items.filter(kind => !standing.includes(kind)),
+    [],
+    'an item that Stripe refuses is tried by every run until it is mended',
+  )
+  other.push('process-pending-payouts/refused_for_good', 'process-pending-payouts/key_reused')
   t.same(
     [...told, ...other].filter(kind => standing.includes(kind)),
     [],
