@@ -10,6 +10,9 @@ const holdSentences: Readonly<Record<HoldReason, string>> = {
   above_daily_limit: 'with it, 24 hours would exceed MONEY_MAX_TOTAL in its currency',
   before_cut_over:
     'the payment is before MONEY_SINCE: the old jobs may have paid it out; look for its payout at Stripe',
+  may_be_paid_already:
+    'somebody else has made a payout out of its account since it was paid, and no rows say what that was for: make sure ' +
+    'that it was not for this one',
   account_shared: 'two experts share this account: make sure that the money is for this one',
   account_changed: "it is not the expert's current account: make sure that this one is still theirs",
   rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { findingChoices, operationStates } from '../database/tables.ts'
 import type { ApproveOptions } from './approve.ts'
 import { addCommand, finish, parseFindingId, parseOperationId, parseRemark, parseRunId, parseWhole } from './command.ts'
-import type { FindingChangeOptions, FindingsOptions } from './findings.ts'
+import type { FindingsOptions, ResolveOptions } from './findings.ts'
 import type { OperationsOptions } from './operations.ts'
 
 const asDescription = 'who does it, for the audit; your user name unless given'
@@ -34,17 +34,21 @@ function addFindings(program: Command): void {
     .action(async (options: FindingsOptions) => await finish((await import('./findings.ts')).showFindings(options)))
   const changes = [
     ['acknowledge', 'say that somebody is looking after it; it stays open'],
-    ['resolve', 'close it; what was not done because of it will be done'],
+    [
+      'resolve',
+      'close it; shows it first. That of a frozen account (payout-unexplained) lets money go again, and asks; any other ' +
+        'comes back with the next run as long as its cause is there',
+    ],
   ] as const
   for (const [name, description] of changes) {
-    addCommand(findings, name, description)
+    const command = addCommand(findings, name, description)
       .argument('<finding>', 'its number', parseFindingId)
       .requiredOption('--note <text>', 'what was found or done, for the audit', parseRemark)
       .option('--as <name>', asDescription)
-      .action(
-        async (id: string, options: FindingChangeOptions) =>
-          await finish((await import('./findings.ts'))[name](id, options)),
-      )
+    if (name === 'resolve') command.option('--yes', 'do not ask')
+    command.action(
+      async (id: string, options: ResolveOptions) => await finish((await import('./findings.ts'))[name](id, options)),
+    )
   }
 }
 

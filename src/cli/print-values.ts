@@ -60,7 +60,7 @@ function toPart(part: unknown, currency: string | undefined): string {
 }
 
 /** `eligibleSince` becomes `eligible since`; `amountCents` loses its unit, which the amount shows. */
-function toWords(name: string): string {
+export function toWords(name: string): string {
   return name.replace(/Cents$/, '').replace(/[A-Z]/g, capital => ` ${capital.toLowerCase()}`)
 }
 

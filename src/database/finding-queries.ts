@@ -39,6 +39,11 @@ export interface ChangedFinding {
   readonly finding: ListedFinding
 }
 
+/** One finding. Undefined when there is none. */
+export async function findFinding(db: Db, id: string): Promise<ListedFinding | undefined> {
+  return await selectFindings(db).where('f.id', '=', id).executeTakeFirst()
+}
+
 /** Notes that a person has seen an open finding, and audits it in one transaction. Undefined when there is no such finding. */
 export async function acknowledgeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
   return await db.transaction().execute(async trx => {
@@ -77,7 +82,7 @@ async function concludeChange(
     const details = { ...row, note }
     await recordAudit(trx, { at: now, actor: operator, action, subject: `findings ${id}`, details })
   }
-  const finding = await selectFindings(trx).where('f.id', '=', id).executeTakeFirst()
+  const finding = await findFinding(trx, id)
   return finding === undefined ? undefined : { changed: row !== undefined, finding }
 }
 

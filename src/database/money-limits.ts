@@ -54,20 +54,35 @@ export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
 export const mayHaveMadePayout = sql<boolean>`(o.kind = 'payout' and o.stripe_id is null
   and o.state in ('planned', 'sending', 'unknown', 'blocked') and (o.sends > 0 or o.generation > 1))`
 
-/** Those of an account's payouts that neither an operation of ours nor an operator's resolved finding explains; their ids. */
-export async function listUnexplained(
-  db: Db,
-  account: string,
-  payouts: readonly { readonly id: string; readonly operationId: string | null }[],
-): Promise<string[]> {
+/** A payout at Stripe that may be anybody's. */
+export interface UnknownPayout {
+  readonly id: string
+  /** What its metadata name. */
+  readonly operationId: string | null
+  readonly paymentTransferId?: number | null
+  /** Without them no rows explain it. */
+  readonly amountCents?: number
+  readonly currency?: string
+}
+
+/**
+ * Those of an account's payouts that neither an operation of ours nor an operator's resolved finding explains, nor rows
+ * into which somebody has written what all of their money was for; their ids.
+ */
+export async function listUnexplained(db: Db, account: string, payouts: readonly UnknownPayout[]): Promise<string[]> {
   if (payouts.length === 0) return []
   const { rows } = await sql<{ id: string }>`
     select p.id
-    from unnest(${payouts.map(({ id }) => id)}::text[], ${payouts.map(payout => payout.operationId)}::text[])
-      as p (id, operation_id)
+    from unnest(${payouts.map(({ id }) => id)}::text[], ${payouts.map(payout => payout.operationId)}::text[],
+        ${payouts.map(payout => payout.paymentTransferId ?? null)}::integer[], ${payouts.map(payout => payout.amountCents ?? null)}::bigint[],
+        ${payouts.map(payout => payout.currency ?? null)}::text[])
+      as p (id, operation_id, row_id, amount, currency)
     where not exists (select from jobs.money_operations o where o.stripe_id = p.id
         or (o.id::text = p.operation_id and o.account = ${account} and ${mayHaveMadePayout}))
       and not exists (select from jobs.findings f
-        where f.kind = 'payout-unexplained' and f.subject = p.id and f.state = 'resolved')`.execute(db)
+        where f.kind = 'payout-unexplained' and f.subject = p.id and f.state = 'resolved')
+      and (p.row_id is not null or p.amount is null or p.amount is distinct from (select sum(t.amount) from payment_transfers t
+        where t.payout_id = p.id and t.expert_connect_account_id = ${account} and lower(t.currency) = p.currency
+          and t.status in ('PAID_OUT', 'DISPUTED', 'REFUNDED')))`.execute(db)
   return rows.map(({ id }) => id)
 }

@@ -51,6 +51,16 @@ export async function listPayoutAccounts(db: Db, { day, othersLimit, wanted }: A
   }
 }
 
+/** A row that names a payout. */
+export interface NamingRow {
+  readonly paymentTransferId: number
+  readonly account: string
+  readonly status: string
+  readonly amountCents: number
+  /** In lower case. */
+  readonly currency: string
+}
+
 /** What our tables say about payouts that Stripe lists. */
 export interface PayoutOwners {
   /** Payouts that an operation has as its receipt. */
@@ -58,7 +68,7 @@ export interface PayoutOwners {
   /** Operations that may have come to a payout whose receipt they do not have yet, each with its account. */
   readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
-  readonly rows: ReadonlyMap<string, readonly number[]>
+  readonly rows: ReadonlyMap<string, readonly NamingRow[]>
   /** Payouts whose finding `payout-unexplained` a person has resolved. */
   readonly resolved: ReadonlySet<string>
 }
@@ -72,14 +82,15 @@ export async function findPayoutOwners(
   // Anybody can write anything into metadata.
   const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(id => uuid.test(id))
   const { rows } = await sql<OwnerRow>`
-    select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account from jobs.money_operations o where o.stripe_id = any(${ids})
+    select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account, '' as status, 0 as amount, '' as currency from jobs.money_operations o where o.stripe_id = any(${ids})
     union all
-    select 'unsettled', o.id::text, 0, o.account from jobs.money_operations o
+    select 'unsettled', o.id::text, 0, o.account, '', 0, '' from jobs.money_operations o
     where o.id = any(${operationIds}::uuid[]) and ${mayHaveMadePayout}
     union all
-    select 'row', p.payout_id, p.id, '' from payment_transfers p where p.payout_id = any(${ids})
+    select 'row', p.payout_id, p.id, p.expert_connect_account_id, p.status::text, p.amount, lower(p.currency)
+    from payment_transfers p where p.payout_id = any(${ids})
     union all
-    select 'resolved', f.subject, 0, '' from jobs.findings f
+    select 'resolved', f.subject, 0, '', '', 0, '' from jobs.findings f
     where f.kind = 'payout-unexplained' and f.state = 'resolved' and f.subject = any(${ids})`.execute(db)
   const idsOf = (kind: string): Set<string> => new Set(rows.filter(row => row.kind === kind).map(({ id }) => id))
   const named = Map.groupBy(
@@ -89,7 +100,7 @@ export async function findPayoutOwners(
   return {
     recorded: idsOf('recorded'),
     unsettled: new Map(rows.filter(({ kind }) => kind === 'unsettled').map(({ account, id }) => [id, account])),
-    rows: new Map([...named].map(([id, list]) => [id, list.map(({ row }) => row).toSorted((a, b) => a - b)])),
+    rows: new Map([...named].map(([id, list]) => [id, list.map(toNaming).toSorted(byId)])),
     resolved: idsOf('resolved'),
   }
 }
@@ -99,6 +110,17 @@ interface OwnerRow {
   readonly id: string
   readonly row: number
   readonly account: string
+  readonly status: string
+  readonly amount: number
+  readonly currency: string
+}
+
+function toNaming({ account, amount, currency, row, status }: OwnerRow): NamingRow {
+  return { paymentTransferId: row, account, status, amountCents: amount, currency }
+}
+
+function byId(a: NamingRow, b: NamingRow): number {
+  return a.paymentTransferId - b.paymentTransferId
 }
 
 /** Cents that left, or may have left, since `since`, by currency: as the ledger counts them for its limits. */

@@ -29,6 +29,8 @@ export type HoldReason =
   | 'above_single_limit'
   | 'above_daily_limit'
   | 'before_cut_over'
+  /** A payout that somebody else made may have been for it, and no row says whom that paid. */
+  | 'may_be_paid_already'
   | 'account_shared'
   | 'account_changed'
   | 'failed_repeatedly'

@@ -69,15 +69,18 @@ export function findingOfPayout({ account, payout, rows }: UnexplainedPayout): P
   const { amountCents, automatic, createdAt, currency, id, paymentTransferId, status } = payout
   const cause = automatic
     ? "Stripe made it by the account's own schedule: set the schedule to manual"
-    : rows.length > 0
-      ? 'rows of ours name it, so the old jobs or somebody else still pay out: stop them'
-      : 'somebody made it at Stripe or by the old jobs: find out who, and which bookings it paid'
+    : paymentTransferId !== null
+      ? 'its metadata name a row, so the old jobs still pay out: stop them'
+      : rows.length > 0
+        ? 'rows name it, and what they were paid is not its amount: find out which of them it paid'
+        : 'somebody made it at Stripe or by the old jobs: find out who, and which bookings it paid'
   return {
     kind: 'payout-unexplained',
     subject: id,
     message:
-      `a payout was made since the cut-over that is none of ours. ${cause}. Its account is frozen: write what it paid ` +
-      'into the rows, then resolve this finding to pay from the account again',
+      `a payout was made since the cut-over that is none of ours. ${cause}. Its account is frozen: write its id as ` +
+      'payout_id into the rows that it paid and set them to PAID_OUT, then resolve this finding. Unless their amounts are ' +
+      'the payout, each booking of the account that was paid before it is held until somebody approves it',
     details: {
       account,
       amountCents,

@@ -22,6 +22,8 @@ export interface PayoutRow {
   readonly booking: Booking
   /** Another row has the same payment. */
   readonly hasTwin: boolean
+  /** When the client came to the checkout: nothing older has paid it. */
+  readonly createdAt: Date
   /** The payout operation that the row is in, unless it came to nothing. */
   readonly operation: RowOperation | undefined
   /** The latest payout operation of the row that came to nothing. */
@@ -105,6 +107,16 @@ export interface PayoutAccount {
   readonly atStripe: Asked<AccountAtStripe>
 }
 
+/** A row that names a payout. */
+export interface NamingRow {
+  readonly paymentTransferId: number
+  readonly account: string
+  readonly status: string
+  readonly amountCents: number
+  /** In lower case. */
+  readonly currency: string
+}
+
 /** Whose the payouts at Stripe are, by our own tables. */
 export interface PayoutOwners {
   /** Payouts that an operation has as its receipt. */
@@ -112,7 +124,7 @@ export interface PayoutOwners {
   /** Operations that may have come to a payout whose receipt they do not have yet, each with its account. */
   readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
-  readonly rows: ReadonlyMap<string, readonly number[]>
+  readonly rows: ReadonlyMap<string, readonly NamingRow[]>
   /** Payouts that a person has explained, by resolving their finding. */
   readonly resolved: ReadonlySet<string>
 }

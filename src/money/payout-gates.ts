@@ -1,4 +1,11 @@
-import type { AccountAtStripe, ListedPayout, PayoutAccount, PayoutFacts, PayoutOwners } from './payout-facts.ts'
+import type {
+  AccountAtStripe,
+  ListedPayout,
+  NamingRow,
+  PayoutAccount,
+  PayoutFacts,
+  PayoutOwners,
+} from './payout-facts.ts'
 import { judgePayout } from './payout-results.ts'
 
 /** Why nothing can be paid out of an account in a currency, whatever it holds. */
@@ -46,8 +53,7 @@ export function isReturned(payout: ListedPayout): boolean {
 }
 
 /**
- * Payouts made since the cut-over that no operation of ours explains and no person has (DESIGN section 6, rule 6). A row
- * that names one explains nothing: then somebody else still pays, and would pay the next row at the same time as we. One
+ * Payouts made since the cut-over that no operation of ours explains and no person has (DESIGN section 6, rule 6). One
  * whose money is back took nothing, as the ledger sees it too right before it sends.
  */
 export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts): UnexplainedPayout[] {
@@ -55,14 +61,55 @@ export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts)
     if (atStripe.kind !== 'known') return []
     return atStripe.value.payouts
       .filter(payout => payout.createdAt >= since && !isReturned(payout) && !isExplained(payout, id, owners))
-      .map(payout => ({ account: id, payout, rows: owners.rows.get(payout.id) ?? [] }))
+      .map(payout => ({ account: id, payout, rows: idsOf(owners.rows.get(payout.id) ?? []) }))
   })
 }
 
 /** Whether a payout of an account is one of our operations', or somebody has answered for it. */
-function isExplained({ id, operationId }: ListedPayout, account: string, owners: PayoutOwners): boolean {
-  if (owners.resolved.has(id) || owners.recorded.has(id)) return true
-  return operationId !== null && owners.unsettled.get(operationId) === account
+function isExplained(payout: ListedPayout, account: string, owners: PayoutOwners): boolean {
+  const { id, operationId, paymentTransferId } = payout
+  if (owners.resolved.has(id) || isOurs(payout, owners)) return true
+  if (operationId !== null && owners.unsettled.get(operationId) === account) return true
+  // The old jobs write rows into the metadata: then they still pay, and would pay the next row at the same time as we.
+  return paymentTransferId === null && isWrittenDown(payout, account, owners)
+}
+
+function isOurs({ id }: ListedPayout, { recorded }: PayoutOwners): boolean {
+  return recorded.has(id)
+}
+
+/** What a row is from when its payout was made. */
+const paidStatuses: readonly string[] = ['PAID_OUT', 'DISPUTED', 'REFUNDED']
+
+/** Somebody has written into rows of the account what all of this payout's money was for. */
+function isWrittenDown({ amountCents, currency, id }: ListedPayout, account: string, { rows }: PayoutOwners): boolean {
+  const paid = (rows.get(id) ?? []).filter(
+    row => row.account === account && row.currency === currency && paidStatuses.includes(row.status),
+  )
+  return paid.length > 0 && paid.reduce((sum, row) => sum + row.amountCents, 0) === amountCents
+}
+
+/**
+ * Payouts out of an account since `from` that may have paid any row of it: they are not ours, their money is gone, and no
+ * rows say what it was for.
+ */
+export function listPossiblePayers(
+  account: PayoutAccount | undefined,
+  owners: PayoutOwners,
+  from: Date,
+): ListedPayout[] {
+  if (account?.atStripe.kind !== 'known') return []
+  return account.atStripe.value.payouts.filter(
+    payout =>
+      payout.createdAt >= from &&
+      !isReturned(payout) &&
+      !isOurs(payout, owners) &&
+      !isWrittenDown(payout, account.id, owners),
+  )
+}
+
+function idsOf(rows: readonly NamingRow[]): number[] {
+  return rows.map(({ paymentTransferId }) => paymentTransferId)
 }
 
 /**

@@ -52,6 +52,7 @@ export interface LanePlan {
 export const failuresBeforeHold = 3
 
 const unfinished: readonly string[] = ['planned', 'sending', 'unknown', 'blocked']
+const perRow: readonly RowHold[] = ['before_cut_over', 'may_be_paid_already']
 const heldByLimit: readonly string[] = ['above_single_limit', 'above_daily_limit']
 
 /**
@@ -88,13 +89,13 @@ function planPayouts(groups: readonly LaneRow[][], funds: Funds, laneHold: LaneH
 }
 
 /**
- * What is approved together. Rows beyond doubt come first, so that a doubtful one never takes their money; each row of
- * before the cut-over is a decision of its own, and so is what belongs to two experts.
+ * What is approved together. Rows beyond doubt come first, so that a doubtful one never takes their money; each row that
+ * may have been paid already is a decision of its own, and so is what belongs to two experts.
  */
 function groupByHold(rows: readonly LaneRow[]): LaneRow[][] {
   const groups = Map.groupBy(rows, ({ hold, paymentTransferId, row }) => {
     if (hold === undefined) return ''
-    return hold === 'before_cut_over' ? `${hold} ${paymentTransferId}` : `${hold} ${row.expert}`
+    return perRow.includes(hold) ? `${hold} ${paymentTransferId}` : `${hold} ${row.expert}`
   })
   const beyondDoubt = groups.get('') ?? []
   groups.delete('')

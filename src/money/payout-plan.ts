@@ -219,12 +219,12 @@ function toLaneWait({ funds, reason, row: { row }, until }: LaneWait, now: Date)
   }
 }
 
-function toRowFindings({ row, verdict }: JudgedRow, { since }: PayoutFacts): PayoutFinding[] {
+function toRowFindings({ row, verdict }: JudgedRow, facts: PayoutFacts): PayoutFinding[] {
   if (verdict.kind === 'stopped') return [findingOfRow(row, verdict.problem)]
   // As long as it is held the doubt stands, although nobody asks Stripe again.
   const isHeld = verdict.kind === 'waits' && verdict.reason === 'held'
   const hold = isHeld ? verdict.operation?.reason : verdict.kind === 'payable' ? verdict.hold : undefined
-  const finding = findingOfHold(row, hold, since, verdict.kind === 'payable' ? verdict.paidAt : undefined)
+  const finding = findingOfHold(row, hold, facts, verdict.kind === 'payable' ? verdict.paidAt : undefined)
   return finding === undefined ? [] : [finding]
 }
 

@@ -1,7 +1,7 @@
 import { stopSentences } from './eligibility.ts'
 import { mismatchSentences } from './transfer-checks.ts'
-import { type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
-import type { PaidBy, RowProblem } from './payout-rows.ts'
+import { type ListedPayout, type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
+import { listDoubts, type PaidBy, type RowProblem } from './payout-rows.ts'
 import { sharedPaymentSentence } from './transfer-reasons.ts'
 
 /** A row that must not be paid as it is. */
@@ -19,9 +19,10 @@ export function findingOfRow(row: PayoutRow, problem: RowProblem): PayoutFinding
 export function findingOfHold(
   row: PayoutRow,
   hold: string | null | undefined,
-  since: Date,
+  { accounts, owners, since }: Pick<PayoutFacts, 'accounts' | 'owners' | 'since'>,
   paidAt: Date | undefined,
 ): PayoutFinding | undefined {
+  const paid = paidAt === undefined ? {} : { paidAt }
   const facts = { ...factsOf(row), ...(row.operation === undefined ? {} : { operationId: row.operation.id }) }
   if (hold === 'before_cut_over') {
     const message =
@@ -32,7 +33,19 @@ export function findingOfHold(
       kind: 'before-cut-over',
       subject: subjectOf(row),
       message,
-      details: { ...facts, ...(paidAt === undefined ? {} : { paidAt }), cutOverAt: since },
+      details: { ...facts, ...paid, cutOverAt: since },
+    }
+  }
+  if (hold === 'may_be_paid_already') {
+    const payouts = listDoubts(row, { accounts, owners }, paidAt ?? row.createdAt)
+    const message =
+      'somebody else has made a payout out of the account since this booking was paid, and no rows say what it was for: if ' +
+      "it was for this one, write the payout's id into the row and set it to PAID_OUT; else approve its held operation"
+    return {
+      kind: 'may-be-paid-already',
+      subject: subjectOf(row),
+      message,
+      details: { ...facts, ...paid, payouts: payouts.map(showPayout) },
     }
   }
   if (hold === 'account_changed') {
@@ -123,6 +136,10 @@ function tellAlreadyPaid(payouts: readonly PaidBy[], { booking }: PayoutRow): To
     createdAt: payout.createdAt,
   }))
   return { kind: 'row-already-paid', message, details: { payouts: shown, paidCents } }
+}
+
+function showPayout({ amountCents, createdAt, currency, id, status }: ListedPayout) {
+  return { payoutId: id, amountCents, currency, status, createdAt }
 }
 
 function factsOf({ account, booking }: PayoutRow) {

@@ -4,15 +4,21 @@ import type {
   ListedPayout,
   PayoutAccount,
   PayoutFacts,
+  PayoutOwners,
   PayoutRow,
   RowOperation,
   RowPayment,
 } from './payout-facts.ts'
-import { isReturned } from './payout-gates.ts'
+import { isReturned, listPossiblePayers } from './payout-gates.ts'
 import { findTransfer, type TransferMismatch } from './transfer-checks.ts'
 
 /** Why a person has to approve the payout of a row although everything else is in order. */
-export type RowHold = 'before_cut_over' | 'account_shared' | 'account_changed' | 'rejected_before'
+export type RowHold =
+  | 'before_cut_over'
+  | 'may_be_paid_already'
+  | 'account_shared'
+  | 'account_changed'
+  | 'rejected_before'
 
 export type RowWait =
   | WaitReason
@@ -53,7 +59,7 @@ export type RowVerdict =
   /** Only its payment can tell. */
   | { readonly kind: 'ask' }
 
-type RowFacts = Pick<PayoutFacts, 'accounts' | 'payments' | 'since'> & {
+type RowFacts = Pick<PayoutFacts, 'accounts' | 'owners' | 'payments' | 'since'> & {
   readonly paidBy: ReadonlyMap<number, readonly PaidBy[]>
 }
 
@@ -83,13 +89,16 @@ export function judgePayoutRow(row: PayoutRow, facts: RowFacts, now: Date): RowV
   )
 }
 
+/** Whose payouts are makes no difference to what has to be asked. */
+const noOwners: PayoutOwners = { recorded: new Set(), unsettled: new Map(), rows: new Map(), resolved: new Set() }
+
 /** Rows that nothing decides but what Stripe says about their payment. */
 export function listUndecided<Row extends PayoutRow>(
   rows: readonly Row[],
   facts: Pick<PayoutFacts, 'accounts' | 'since'>,
   now: Date,
 ): Row[] {
-  const rowFacts = { ...facts, payments: new Map(), paidBy: listPaidBy(facts.accounts.values()) }
+  const rowFacts = { ...facts, owners: noOwners, payments: new Map(), paidBy: listPaidBy(facts.accounts.values()) }
   return rows.filter(row => judgePayoutRow(row, rowFacts, now).kind === 'ask')
 }
 
@@ -170,12 +179,28 @@ function findTransferProblem(row: PayoutRow, { payment, transfers }: RowPayment)
 }
 
 /** The doubt that weighs most comes first: money that the old jobs may have paid already. */
-function findRowHold(row: PayoutRow, paidAt: Date, { accounts, since }: RowFacts): RowHold | undefined {
+function findRowHold(row: PayoutRow, paidAt: Date, facts: RowFacts): RowHold | undefined {
+  const { accounts, since } = facts
   if (!(paidAt >= since)) return 'before_cut_over'
+  if (listDoubts(row, facts, paidAt).length > 0) return 'may_be_paid_already'
   if ((accounts.get(row.account)?.users ?? 0) > 1) return 'account_shared'
   if (row.currentAccount !== row.account) return 'account_changed'
   // Stripe has refused to pay it, for good: nothing says that the next try would end otherwise.
   return row.earlier?.state === 'rejected' ? 'rejected_before' : undefined
+}
+
+/**
+ * Payouts since `from` that may have paid this row, although a person has answered for them: whoever resolves a finding
+ * has not said which rows that money was for, unless the rows say it.
+ */
+export function listDoubts(
+  { account, currentAccount }: PayoutRow,
+  { accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>,
+  from: Date,
+): ListedPayout[] {
+  return [...new Set([account, currentAccount ?? account])]
+    .flatMap(id => listPossiblePayers(accounts.get(id), owners, from))
+    .filter(({ id }) => owners.resolved.has(id))
 }
 
 function stopped(problem: RowProblem): RowVerdict {

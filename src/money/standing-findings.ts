@@ -11,6 +11,7 @@ export const standingTransferFindings: readonly string[] = [
   'payment-missing',
   'transfer-overdue',
   'row-given-up',
+  'failed-row-paid',
   'dispute-won',
   'dispute-lost',
 ]
@@ -30,6 +31,7 @@ export const standingPayoutFindings: readonly string[] = [
   'transfer-mismatch',
   'transfer-reversed',
   'before-cut-over',
+  'may-be-paid-already',
   'account-changed',
   'account-shared',
   'account-unreachable',

@@ -43,7 +43,7 @@ t.test('findings are listed, acknowledged and resolved, each once and with the n
 
   const both = await Promise.all(
     ['ben', 'eva'].map(
-      async as => await json(t, ['findings', 'resolve', first, '--note', `by ${as}`, '--as', as], env),
+      async as => await json(t, ['findings', 'resolve', first, '--note', `by ${as}`, '--as', as, '--yes'], env),
     ),
   )
   const [winner, loser] = both.toSorted((a, b) => (a.code ?? 0) - (b.code ?? 0))
@@ -73,6 +73,32 @@ t.test('findings are listed, acknowledged and resolved, each once and with the n
     code: 1,
     stderr: /there is no finding 4711/,
   })
+})
+
+t.test('what lets money go is shown with its evidence and asked about before it is resolved', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  const details = JSON.stringify({
+    account: 'acct_1',
+    amountCents: 5_100,
+    currency: 'eur',
+    createdAt: '2026-03-10T06:00:00.000Z',
+    paymentTransferIds: [48, 49],
+  })
+  const frozen = await addFinding(db, { kind: 'payout-unexplained', subject: 'po_1', details })
+  const other = await addFinding(db, { kind: 'odd', details })
+  const resolve = (id: string, ...more: string[]) => ['findings', 'resolve', id, '--note', 'x', ...more]
+  const unasked = await cli(t, resolve(frozen), env)
+  t.match(unasked, { code: 1, stderr: 'eleva-jobs: nothing was resolved: without a terminal to ask on, add --yes\n' })
+  t.match(
+    unasked.stdout,
+    /payout-unexplained\n[^]* account +acct_1\n[^]* created at +2026-03-10 06:00:00 UTC\n[^]* amount +EUR 51\.00\n[^]*48, 49\n/,
+  )
+  t.match(await json(t, resolve(frozen), env), { code: 1, document: { error: /add --yes/ } })
+  t.match(await readAll(db, 'jobs.findings'), [{ state: 'open' }, { state: 'open' }])
+  t.match(await cli(t, resolve(other), env), { code: 0, stdout: /EUR 51\.00[^]*is resolved now: odd/ })
+  t.match(await cli(t, resolve(frozen, '--yes'), env), { code: 0, stdout: /EUR 51\.00[^]*is resolved now/ })
+  t.match(await cli(t, ['findings', 'resolve', '--help'], env), { stdout: /comes back with the next run/ })
 })
 
 t.test('operations are listed and shown with their rows, and nobody learns who the guest was', async t => {
@@ -183,6 +209,17 @@ t.test('approve says who gets how much and why it was held, and pays nobody unas
 
 const withoutTerminals =
   process.platform === 'linux' && existsSync('/usr/bin/script') ? false : 'no /usr/bin/script here'
+
+t.test('on a terminal only a typed yes unfreezes an account', { skip: withoutTerminals }, async t => {
+  const { db, url } = await testDatabase(t)
+  const id = await addFinding(db, { kind: 'payout-unexplained', details: JSON.stringify({ account: 'acct_A' }) })
+  const question = 'Let money leave acct_A again? Type yes: '
+  const answered = async (answer: string) =>
+    await typeInto(t, ['findings', 'resolve', id, '--note', 'x'], { DATABASE_URL: url }, question, answer)
+  t.match(await answered('y\n'), { code: 1, shown: /nothing was resolved/ })
+  t.match(await readAll(db, 'jobs.findings'), [{ state: 'open' }])
+  t.match(await answered('yes\n'), { code: 0, shown: /is resolved now/ })
+})
 
 t.test('on a terminal only a typed yes approves', { skip: withoutTerminals }, async t => {
   const { db, url } = await testDatabase(t)

@@ -2,7 +2,7 @@ import { type RawNode, sql } from 'kysely'
 import t from 'tap'
 import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../../src/database/payout-accounts.ts'
 import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout-candidates.ts'
-import { listUnexplained } from '../../src/database/money-limits.ts'
+import { listUnexplained, type UnknownPayout } from '../../src/database/money-limits.ts'
 import type { Db } from '../../src/database/connection.ts'
 import type { OperationState } from '../../src/database/tables.ts'
 import { addFinding } from '../support/builders.ts'
@@ -294,7 +294,7 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
     new Map(['sending', 'unknown', 'blocked', 'renewed'].map(state => [open.get(state) ?? '', `acct_${state}`])),
     'what was never sent has made nothing',
   )
-  t.same([...owners.rows], [['po_row', [row]]])
+  t.match([...owners.rows], [['po_row', [{ paymentTransferId: row, status: 'PAID_OUT', currency: 'eur' }]]])
   t.same([...owners.resolved], ['po_closed'])
   t.same(await findPayoutOwners(db, []), {
     recorded: new Set(),
@@ -317,14 +317,15 @@ t.test(
       'of another account': { state: 'unknown', account: 'acct_2' },
       'a transfer': { state: 'unknown', kind: 'transfer' },
     }
-    const payouts: { id: string; operationId: string | null }[] = [{ id: 'po_without_name', operationId: null }]
+    const some = { amountCents: 8_500, currency: 'eur', paymentTransferId: null }
+    const payouts: UnknownPayout[] = [{ ...some, id: 'po_without_name', operationId: null }]
     for (const [name, other] of Object.entries(others)) {
-      payouts.push({ id: name, operationId: await addOperation(db, { account, ...other }) })
+      payouts.push({ ...some, id: name, operationId: await addOperation(db, { account, ...other }) })
     }
-    payouts.push({ id: 'forged', operationId: "'; drop table users" })
+    payouts.push({ ...some, id: 'forged', operationId: "'; drop table users" })
     const sent = await addOperation(db, { account, state: 'unknown' })
     const blocked = await addOperation(db, { account, state: 'blocked' })
-    const made = [sent, blocked].map(operationId => ({ id: `po_of_${operationId}`, operationId }))
+    const made = [sent, blocked].map(operationId => ({ ...some, id: `po_of_${operationId}`, operationId }))
 
     t.same(
       (await listUnexplained(db, account, [...payouts, ...made])).toSorted(),
@@ -336,6 +337,18 @@ t.test(
     t.same([unsettled.get(sent), unsettled.get(blocked)], [account, account])
   },
 )
+
+t.test('to the ledger, too, a payout is explained by the rows of its account that account for all of it', async t => {
+  const { db } = await testDatabase(t)
+  const payout = { id: 'po_hand', amountCents: 17_000, currency: 'eur', operationId: null, paymentTransferId: null }
+  await add(db, { status: 'PAID_OUT', payoutId: 'po_hand' })
+  t.same(await listUnexplained(db, 'acct_1', [payout]), ['po_hand'], 'half of it')
+  const other = await add(db, { status: 'REFUNDED', payoutId: 'po_hand', rowCurrency: 'EUR' })
+  t.same(await listUnexplained(db, 'acct_1', [payout]), [])
+  t.same(await listUnexplained(db, 'acct_2', [payout]), ['po_hand'], 'of another account')
+  t.same(await listUnexplained(db, 'acct_1', [{ ...payout, currency: 'usd' }]), ['po_hand'])
+  t.same(await listUnexplained(db, 'acct_1', [{ ...payout, paymentTransferId: other }]), ['po_hand'], 'of the old jobs')
+})
 
 t.test('what was sent in a day counts by currency, unless it is known to have moved nothing', async t => {
   const { db } = await testDatabase(t)

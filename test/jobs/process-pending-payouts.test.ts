@@ -11,7 +11,7 @@ import { neverAsked, noLedger, noPayments } from '../support/no-money.ts'
 import { tell } from '../support/payout-facts.ts'
 import { addOperation } from '../support/operations.ts'
 import { until } from '../support/pings.ts'
-import { addRow, addUser, path, payoutWorld } from '../support/payout-world.ts'
+import { addRow, addUser, path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
 
 interface Report {
   readonly applied: number
@@ -345,6 +345,63 @@ t.test('a payout of nobody freezes its account alone, until somebody resolves th
   t.same(world.outflow(), { [frozen]: 17_000, [well]: 8_500 })
   t.same((await readAll(world.db, 'jobs.findings')).length, 1)
 })
+
+t.test(
+  'who resolves the finding of a payout and writes nothing down releases nothing that it may have paid',
+  async t => {
+    const world = await payoutWorld(t)
+    const account = await world.addExpert('ana')
+    const at = new Date('2026-03-10T06:00:00Z')
+    await world.addBooking(account, { expert: 'ana' })
+    await world.addBooking(account, { expert: 'ana' })
+    const stray = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, at })
+    await world.pay()
+    const [finding] = await readAll(world.db, 'jobs.findings')
+    await world.operate('POST', `/findings/${finding?.id}/resolve`, { note: 'looks fine' })
+    await world.pay()
+    t.same(world.outflow(), { [account]: 8_500 }, 'what was paid before')
+    const held = await readAll(world.db, 'jobs.money_operations')
+    t.match(held, [
+      { state: 'held', reason: 'may_be_paid_already' },
+      { state: 'held', reason: 'may_be_paid_already' },
+    ])
+    const findings = await readAll(world.db, 'jobs.findings')
+    t.match(
+      findings.find(({ kind }) => kind === 'may-be-paid-already'),
+      { details: { payouts: [{ payoutId: stray, amountCents: 8_500, createdAt: at.toISOString() }] } },
+    )
+    const [first, second] = held
+    const row = Number(await rowOf(world, String(second?.id)))
+    await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${stray} where id = ${row}`.execute(
+      world.db,
+    )
+    t.equal((await world.operate('POST', `/operations/${first?.id}/approve`, { note: 'not this one' })).statusCode, 200)
+    await world.pay()
+    t.same(world.outflow(), { [account]: 17_000 })
+  },
+)
+
+t.test('a payout made by hand and written into its rows is explained', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const [byHand] = [
+    await world.addBooking(account, { expert: 'ana' }),
+    await world.addBooking(account, { expert: 'ana' }),
+  ]
+  const payout = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, at: new Date('2026-03-10T06:00:00Z') })
+  await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${payout} where id = ${byHand.id}`.execute(
+    world.db,
+  )
+  await world.pay()
+  t.same(world.outflow(), { [account]: 17_000 })
+  t.same(await world.findings(), [])
+})
+
+async function rowOf(world: PayoutWorld, operationId: string): Promise<number | undefined> {
+  const { rows } = await sql<{ id: number }>`select payment_transfer_id as id from jobs.money_operation_items
+    where operation_id = ${operationId}`.execute(world.db)
+  return rows[0]?.id
+}
 
 t.test('with the key of another Stripe account nothing is even read', async t => {
   const world = await payoutWorld(t)

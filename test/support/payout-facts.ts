@@ -24,6 +24,7 @@ export function payoutRow(paymentTransferId = 1, overrides: Partial<PayoutRow> =
     expert: `expert of ${account}`,
     transferId: `tr_${paymentTransferId}`,
     hasTwin: false,
+    createdAt: new Date('2026-03-01T09:00:00Z'),
     operation: undefined,
     earlier: undefined,
     ...overrides,
