@@ -49,6 +49,23 @@ export async function resumeJob(db: Db, { job, now, operator, reason }: Switchin
   })
 }
 
+export interface Pause {
+  readonly at: Date
+  readonly by: string | null
+  readonly reason: string | null
+}
+
+/** Since when a job is paused, by whom and why; undefined when it is not. */
+export async function findPause(db: Db, job: string): Promise<Pause | undefined> {
+  const row = await db
+    .selectFrom('jobs.job_settings')
+    .select(['paused_at', 'paused_by', 'pause_reason'])
+    .where('job', '=', job)
+    .executeTakeFirst()
+  if (row === undefined || row.paused_at === null) return undefined
+  return { at: row.paused_at, by: row.paused_by, reason: row.pause_reason }
+}
+
 /** The switch of every job that has one, by job name. */
 export async function listJobSettings(db: Db) {
   const rows = await db.selectFrom('jobs.job_settings').selectAll().execute()

@@ -1,3 +1,4 @@
+import { findPause } from '../database/job-settings.ts'
 import { KeyRefusedError, PermanentError, RetryLaterError, StopRunError, toError } from '../errors.ts'
 import type { JobContext } from './context.ts'
 import type { Effect, Job, Plan } from './define-job.ts'
@@ -70,7 +71,7 @@ export async function performAttempt(request: AttemptRequest): Promise<AttemptRe
     planHash = hashPlan(plan.effects)
     tally = createTally(plan)
     await onStep('planned')
-    if (dryRun) return result(succeeded)
+    if (dryRun) return result({ ...succeeded, message: await explainPause(request) })
     if (request.approvedHash !== undefined && request.approvedHash !== planHash) return result(planChanged)
     for (const effect of plan.effects) {
       const stop = await findReasonToStop(request)
@@ -87,6 +88,15 @@ export async function performAttempt(request: AttemptRequest): Promise<AttemptRe
     if (err instanceof StopRunError) begun -= 1
     return result(concludeThrown(err, context.signal), err)
   }
+}
+
+/** What keeps a real run from doing what a dry run shows: null when nothing does. */
+async function explainPause({ context, job }: AttemptRequest): Promise<string | null> {
+  const pause = await waitUnderSignal(findPause(context.db, job.name), context.signal)
+  if (pause === undefined) return null
+  const { at, by, reason } = pause
+  const words = `${job.name} is paused by ${by ?? 'somebody'} since ${at.toISOString()} (${reason ?? 'no reason given'})`
+  return redact(`${words}: none of this is done before it is resumed`).slice(0, maxMessageLength)
 }
 
 /** Why no further effect may begin: undefined to go on. Near the deadline a run ends well and leaves the rest. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CompiledQuery, sql } from 'kysely'
 import t from 'tap'
+import { pauseJob } from '../../src/database/job-settings.ts'
 import type { Effect } from '../../src/runner/define-job.ts'
 import type { Runner } from '../../src/runner/run-job.ts'
 import { answerOf, delivery, testJob, testRunner } from '../support/runner.ts'
@@ -126,6 +127,17 @@ t.test('a dry run returns the plan with its hash, applies nothing and takes neit
   t.same(await db.selectFrom('jobs.heartbeat_pings').selectAll().execute(), [])
   t.equal((await answer(delivery(job, { trigger: 'schedule', scheduled: true }))).body.outcome, 'succeeded')
   t.equal(applied, 2, 'the slot was still free')
+})
+
+t.test('a dry run of a paused job says that it is paused, by whom and why', async t => {
+  const { answer, clock, db } = await testRunner(t)
+  const job = testJob()
+  t.equal((await answer(delivery(job, { dryRun: true }))).body.message, undefined)
+  await pauseJob(db, { job: job.name, operator: 'ana', reason: 'bank closed', now: clock() })
+  const { body, statusCode } = await answer(delivery(job, { dryRun: true }))
+  t.match(body, { outcome: 'succeeded', plan: { effects: [{ subject: 'row-1' }] } })
+  t.equal(statusCode, 200)
+  t.match(body.message, /paused by ana since 2026-03-10T12:00.*bank closed.*none of this is done/)
 })
 
 t.test('a real run with an approved plan runs only while the plan is the same', async t => {
