@@ -70,9 +70,10 @@ export async function freeze(
   run: LedgerRun,
 ): Promise<Posting> {
   const now = run.clock()
+  const reason = finding.kind.replaceAll('-', '_')
   // What was never sent has no send to be unknown about; it stays, and every look-up says so again.
-  if (operation.first_sent_at !== null) await move(parts.db, operation, 'unknown', { reason: finding.kind }, now)
-  return nothingMoved('frozen', { findings: [finding], operationId: operation.id, reason: finding.kind })
+  if (operation.first_sent_at !== null) await move(parts.db, operation, 'unknown', { reason }, now)
+  return nothingMoved('frozen', { findings: [finding], operationId: operation.id, reason })
 }
 
 /** Nobody knows what happened. A stored error tells nothing however often it is asked for, so the objects are looked at. */

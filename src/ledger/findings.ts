@@ -37,7 +37,7 @@ function heldFinding(operation: Operation): Draft {
 /** Two objects at Stripe carry one operation: it was paid twice. */
 export function duplicateFinding(operation: Operation, stripeIds: readonly string[]): Draft {
   return {
-    kind: 'duplicate_at_stripe',
+    kind: 'duplicate-at-stripe',
     subject: operation.id,
     message:
       `more than one ${operation.kind} at Stripe carries this operation, which is frozen: keep the right one, have the ` +
@@ -61,7 +61,7 @@ export function mismatchFinding(operation: Operation, kind: string, details: Rec
 /** Money moved for an operation that had been given up, or under an earlier key: never expected to be seen. */
 export function strayFinding(operation: Operation, stripeId: string): Draft {
   return {
-    kind: 'stray_at_stripe',
+    kind: 'stray-at-stripe',
     subject: operation.id,
     message:
       `a ${operation.kind} was made at Stripe that this operation does not have as its receipt: find out whether its ` +

@@ -169,7 +169,7 @@ t.test('two objects of one operation freeze it', async t => {
 
   for (const hours of [0, 26, 1]) {
     clock.advance(hours * hourMs)
-    t.match(await resume(), { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind: 'duplicate_at_stripe' }] })
+    t.match(await resume(), { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind: 'duplicate-at-stripe' }] })
   }
   t.match(await operation(), { state: 'unknown', reason: 'duplicate_at_stripe' })
   t.equal((await row(id)).status, 'COMPLETED')
@@ -292,7 +292,7 @@ t.test('an answer to a key that was given up is no receipt, and a person hears o
     },
   })
   const posting = await ledger.createPayout(order, await run(payouts))
-  t.match(posting, { counts: { receipt_refused: 1 }, findings: [{ kind: 'stray_at_stripe' }], amountCents: 0 })
+  t.match(posting, { counts: { receipt_refused: 1 }, findings: [{ kind: 'stray-at-stripe' }], amountCents: 0 })
   t.equal((await row(id)).status, 'COMPLETED')
   t.equal(vendor.outflowCents(), netCents)
 })
@@ -498,7 +498,7 @@ t.test('a recorded transfer whose row was put back is put right, and another tra
 
   await sql`update payment_transfers set status = 'PENDING', transfer_id = null where id = ${id}`.execute(db)
   const other = await ledger().recordTransfer({ ...pending, transferId: 'tr_other' }, await run('a'))
-  t.match(other, { counts: { row_taken: 1 }, findings: [{ kind: 'stray_at_stripe' }] })
+  t.match(other, { counts: { row_taken: 1 }, findings: [{ kind: 'stray-at-stripe' }] })
   t.match(await row(id), { status: 'PENDING' })
 })
 

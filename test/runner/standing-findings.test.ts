@@ -126,7 +126,7 @@ t.test('a job without standing findings closes nothing', async t => {
 })
 
 t.test('no job lets go by itself of what happened, of what freezes an account, or of what only an approval ends', t => {
-  const told = ['payout-unexplained', 'payout-failed', 'paid-row-changed', 'duplicate_at_stripe', 'stray_at_stripe']
+  const told = ['payout-unexplained', 'payout-failed', 'paid-row-changed', 'duplicate-at-stripe', 'stray-at-stripe']
   const other = ['operation-held', 'operation-blocked', 'job-failing', 'token-replayed', 'balance-unexplained']
   const standing = jobs.flatMap(({ standingFindings = [] }) => standingFindings)
   t.ok(

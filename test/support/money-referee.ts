@@ -24,8 +24,8 @@ interface OperationRow {
 
 /** Findings that would say that money was moved twice, or by somebody else than us. */
 const alarming = [
-  'duplicate_at_stripe',
-  'stray_at_stripe',
+  'duplicate-at-stripe',
+  'stray-at-stripe',
   'payout-unexplained',
   'amount_mismatch',
   'currency_mismatch',
