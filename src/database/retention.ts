@@ -56,8 +56,9 @@ interface OldRecords {
 // A run that is going on has no finished_at, an owed ping neither, and an open finding no closed_at (their tables check
 // it), so that no condition below is ever true of them.
 const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 'interrupted')`
-// Somebody has explained a payout that is not ours: without it the account would be frozen once more.
-const explainsPayout = sql`kind = 'payout-unexplained'`
+// Somebody has explained a payout that is not ours, or decided about a refund after one: without it the account would be
+// frozen, and the decision asked for, once more.
+const explainsPayout = sql`kind in ('payout-unexplained', 'refunded-after-payout')`
 
 function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
   const isMoney = sql`job = any(${moneyJobs}::text[])`

@@ -1,5 +1,6 @@
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
+import { listRefundedRows } from '../database/refunded-rows.ts'
 import { standingTransferFindings } from '../money/standing-findings.ts'
 import { listStandingItems } from '../money/standing-items.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
@@ -17,6 +18,8 @@ export const questionsAtOnce = 8
 /** The old job gave a row up at its third failure (reference/domain.md section 3.5). */
 export const givenUpAfter = 3
 const givenUpShown = 1_000
+/** Each is told once, so that more have their turn in the next run. */
+const refundedShown = 200
 /** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
 export const timeoutMs = 13 * 60_000
 
@@ -56,6 +59,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const receiving = listReceivingAccounts(rows, { answers: answered, cutOver, limits }, now)
   const accounts = await askEach(receiving, async id => await readReceiving(id, providers.payments, signal), options)
   const disputes = await askDisputes({ db, payments: providers.payments }, { released: false, now }, options)
+  const refunded = await listRefundedRows(db, refundedShown)
   return {
     rows,
     answers: answered,
@@ -63,6 +67,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
     begun,
     givenUp,
     disputes,
+    refunded,
     limits,
     cutOver,
     left,

@@ -2,6 +2,7 @@
 
 import type { AskedDispute } from './disputes.ts'
 import type { Limits } from './limits.ts'
+import type { RefundedRow } from './refunded-rows.ts'
 import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
 import type { AccountAnswer } from './transfer-gates.ts'
 import type { TransferHold } from './transfer-reasons.ts'
@@ -49,6 +50,8 @@ export interface TransferFacts {
   readonly givenUp: readonly GivenUp[]
   /** DISPUTED rows with neither a transfer nor a payout. */
   readonly disputes: readonly AskedDispute[]
+  /** REFUNDED rows that were paid out, and that nobody was told of. */
+  readonly refunded: readonly RefundedRow[]
   readonly limits: Limits
   /** Payments before it may have been transferred by the old jobs without a record; undefined: so may all of them. */
   readonly cutOver: Date | undefined

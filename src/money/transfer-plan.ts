@@ -1,6 +1,7 @@
 /** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
 
 import { planDisputes } from './disputes.ts'
+import { findRefunded } from './refunded-rows.ts'
 import {
   decideTransfer,
   overdueAfterMs,
@@ -50,7 +51,7 @@ export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
   const plan: TransferPlan = {
     effects: facts.begun.filter(begun => isAwake(begun, now)).map(toResume),
     waits: [],
-    findings: [...facts.givenUp.map(findGivenUp), ...disputes.findings],
+    findings: [...facts.givenUp.map(findGivenUp), ...disputes.findings, ...facts.refunded.map(findRefunded)],
     failures: [...disputes.failures],
     counts: { candidates: facts.rows.length, asked: 0 },
     left: facts.left,

@@ -200,6 +200,8 @@ t.test('an explained payout stays explained as long as the audit tells about it'
   ] as const) {
     await addFinding(db, { kind, subject, state: 'resolved', closed_at: monthsAgo(months, ms), closed_by: 'ana' })
   }
+  const refunded = { kind: 'refunded-after-payout', subject: 'payment_transfers 1' }
+  await addFinding(db, { ...refunded, state: 'resolved', closed_at: monthsAgo(13, -1), closed_by: 'ana' })
   const context = testContext(db, now)
   const plan = await planOf(processTasks, context)
   t.match((await applyAll(processTasks, plan.effects, context)).counts, {
