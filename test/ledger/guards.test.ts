@@ -3,26 +3,20 @@ import t from 'tap'
 import { approveOperation } from '../../src/database/money-approvals.ts'
 import { PermanentError, StopRunError } from '../../src/errors.ts'
 import type { LedgerRun } from '../../src/ledger/ledger.ts'
-import type { LedgerStep } from '../../src/ledger/parts.ts'
 import { noPayments } from '../support/no-money.ts'
-import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
+import {
+  at,
+  duePayout,
+  moneyWorld,
+  netCents,
+  pause,
+  payoutOrder,
+  transferOrder,
+  untilSomebodyWaits,
+  type World,
+} from './world.ts'
 
 t.setTimeout(240_000)
-
-/** A COMPLETED row with its money on the account, and the order to pay it out. */
-async function duePayout(world: World, count = 1) {
-  const ids: number[] = []
-  for (let made = 0; made < count; made += 1) {
-    ids.push(await world.addRow('COMPLETED', world.vendor.book('destination')))
-  }
-  return { ids, id: ids[0] ?? 0, order: payoutOrder(world.vendor.account, ids) }
-}
-
-function at(wanted: LedgerStep, act: () => unknown) {
-  return async (step: LedgerStep): Promise<void> => {
-    if (step === wanted) await act()
-  }
-}
 
 async function setStatus({ db }: World, id: number, status: string): Promise<void> {
   await sql`update payment_transfers set status = ${status}::payment_transfer_status_enum where id = ${id}`.execute(db)
@@ -52,10 +46,13 @@ t.test('a lease that has expired begins nothing, though nobody took it over', as
   t.same(await world.operations(), [])
 })
 
-t.test('a paused job begins nothing, resumes nothing and settles nothing', async t => {
+t.test('a paused job begins nothing, resumes nothing, settles nothing and records nothing', async t => {
   const world = await moneyWorld(t)
-  const { order } = await duePayout(world)
   const run = await world.run(payouts)
+  const paid = await duePayout(world)
+  const { operationId = '', receipt = '' } = await world.ledger().createPayout(paid.order, run)
+  world.vendor.setPayout(receipt, 'failed')
+  const { order } = await duePayout(world)
   const cut = world.ledger({
     onStep: at('facts', () => {
       throw new Error('cut off')
@@ -63,15 +60,44 @@ t.test('a paused job begins nothing, resumes nothing and settles nothing', async
   })
   await t.rejects(cut.createPayout(order, run))
   const other = await duePayout(world)
-  await sql`insert into jobs.job_settings (job, first_boot_at, paused_at, paused_by, pause_reason)
-    values (${payouts}, now(), now(), 'ana', 'a test')`.execute(world.db)
-  const [operation] = await world.operations()
+  const booked = world.vendor.book('destination')
+  const pending = await world.addRow('PENDING', booked)
+  const record = { ...transferOrder(world.vendor.account, pending, booked), transferId: booked.transferId ?? '' }
+  await pause(world, payouts)
+  const [, operation] = await world.operations()
 
   await t.rejects(world.ledger().createPayout(other.order, run), new StopRunError('paused'))
   await t.rejects(world.ledger().resume(operation?.id ?? '', run), new StopRunError('paused'))
+  await t.rejects(world.ledger().settlePayout(operationId, run), new StopRunError('paused'))
+  await t.rejects(world.ledger().recordTransfer(record, run), new StopRunError('paused'))
 
-  t.equal((await world.operations()).length, 1)
+  t.match(await world.operations(), [
+    { id: operationId, state: 'created' },
+    { state: 'sending', sends: 1 },
+  ])
+  t.equal((await world.operations()).length, 2)
+  t.match(await world.row(paid.id), { status: 'PAID_OUT', payout_id: receipt })
+  t.match(await world.row(pending), { status: 'PENDING', transfer_id: null })
   t.equal(world.vendor.outflowCents(), 0)
+})
+
+t.test('a former owner of the lease settles nothing and records nothing', async t => {
+  const world = await moneyWorld(t)
+  const former = await world.run(payouts)
+  const paid = await duePayout(world)
+  const { operationId = '', receipt = '' } = await world.ledger().createPayout(paid.order, former)
+  world.vendor.setPayout(receipt, 'failed')
+  const booked = world.vendor.book('destination')
+  const pending = await world.addRow('PENDING', booked)
+  const record = { ...transferOrder(world.vendor.account, pending, booked), transferId: booked.transferId ?? '' }
+  await world.run(payouts)
+
+  await t.rejects(world.ledger().settlePayout(operationId, former), new StopRunError('lease_lost'))
+  await t.rejects(world.ledger().recordTransfer(record, former), new StopRunError('lease_lost'))
+
+  t.match(await world.operations(), [{ id: operationId, state: 'created' }])
+  t.match(await world.row(paid.id), { status: 'PAID_OUT', payout_id: receipt })
+  t.match(await world.row(pending), { status: 'PENDING', transfer_id: null })
 })
 
 t.test('a process that slept past its lease sends nothing, and its successor does', async t => {
@@ -409,16 +435,6 @@ t.test('the first real run pins the account, and another account or mode is refu
   t.same(await world.operations(), [])
 })
 
-/** Resolves once somebody in this database waits for a lock. */
-async function untilSomebodyWaits({ db }: World): Promise<void> {
-  for (;;) {
-    const { rows } = await sql`select from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
-    if (rows.length > 0) return
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}
-
 t.test('one who sends again and one who writes the receipt never wait for each other in a circle', async t => {
   const world = await moneyWorld(t)
   const { id, order } = await duePayout(world)
@@ -482,6 +498,8 @@ t.test('a held operation is given up when its row has changed, and only then', a
     'the payment was refunded': sql`status = 'REFUNDED'`,
     'the amount was corrected': sql`amount = amount - 1`,
     'the payment was corrected': sql`payment_intent_id = 'pi_corrected'`,
+    'the currency was corrected': sql`currency = 'USD'`,
+    'the account was corrected': sql`expert_connect_account_id = 'acct_corrected'`,
   }
   for (const [name, change] of Object.entries(changes)) {
     const world = await moneyWorld(t, undefined, { maxSingleCents: netCents })
@@ -517,6 +535,26 @@ t.test('a held operation is given up when its row has changed, and only then', a
       'the other row is free',
     )
   }
+})
+
+t.test('one who gives a held operation up locks it before its rows, as everybody does', async t => {
+  const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
+  const { id, order } = await duePayout(world)
+  const run = await world.run(payouts)
+  const { operationId = '' } = await world.ledger().createPayout(order, run)
+  await setStatus(world, id, 'REFUNDED')
+  let released: Promise<unknown> = Promise.resolve()
+  await world
+    .pool()
+    .transaction()
+    .execute(async trx => {
+      await sql`set local lock_timeout = '2s'`.execute(trx)
+      await sql`update jobs.money_operations set updated_at = now() where id = ${operationId}`.execute(trx)
+      released = world.ledger().resume(operationId, run)
+      await untilSomebodyWaits(world)
+      await sql`update payment_transfers set updated = now() where id = ${id}`.execute(trx)
+    })
+  t.match(await released, { counts: { canceled: 1 } })
 })
 
 t.test('a run that lost its lease gives nothing up', async t => {

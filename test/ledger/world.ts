@@ -7,7 +7,7 @@ import type { HeldLease } from '../../src/database/leases.ts'
 import type { PaymentTransferStatus } from '../../src/database/tables.ts'
 import { createLedger } from '../../src/ledger/create-ledger.ts'
 import type { Ledger, LedgerRun, MoneyLimits, PayoutOrder, TransferOrder } from '../../src/ledger/ledger.ts'
-import type { LedgerParts } from '../../src/ledger/parts.ts'
+import type { LedgerParts, LedgerStep } from '../../src/ledger/parts.ts'
 import { testDatabase } from '../support/database.ts'
 import { stoppedClock, type StoppedClock } from '../support/runner.ts'
 import { scripted, type Booked, type Vendor } from './vendors.ts'
@@ -141,5 +141,37 @@ export function transferOrder(account: string, id: number, { chargeId }: Booked)
     currency: 'eur',
     account,
     chargeId,
+  }
+}
+
+/** COMPLETED rows with their money on the account, and the order to pay them out. */
+export async function duePayout(world: World, count = 1) {
+  const ids: number[] = []
+  for (let made = 0; made < count; made += 1) {
+    ids.push(await world.addRow('COMPLETED', world.vendor.book('destination')))
+  }
+  return { ids, id: ids[0] ?? 0, order: payoutOrder(world.vendor.account, ids) }
+}
+
+/** An `onStep` that acts at one step alone. */
+export function at(wanted: LedgerStep, act: () => unknown) {
+  return async (step: LedgerStep): Promise<void> => {
+    if (step === wanted) await act()
+  }
+}
+
+/** Pauses a job as an operator does. */
+export async function pause({ db }: World, job: string): Promise<void> {
+  await sql`insert into jobs.job_settings (job, first_boot_at, paused_at, paused_by, pause_reason)
+    values (${job}, now(), now(), 'ana', 'a test')`.execute(db)
+}
+
+/** Resolves once somebody in this database waits for a lock. */
+export async function untilSomebodyWaits({ db }: World): Promise<void> {
+  for (;;) {
+    const { rows } = await sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+    if (rows.length > 0) return
+    await new Promise(resolve => setTimeout(resolve, 10))
   }
 }
