@@ -89,7 +89,9 @@ export const waitSentences: Readonly<Record<WaitReason, string>> = {
   payment_canceled: 'the payment was canceled, so there is nothing to release',
   payment_age: "the payment is younger than the delay of the expert's country",
   complaint_window: 'the client may complain until 24 hours after the appointment',
-  approval: 'an administrator of the marketplace has to approve it',
+  approval:
+    'an administrator of the marketplace has to approve it: set its status to APPROVED and admin_user_id to who approved; ' +
+    'the payout looks at admin_user_id alone',
   disputed: 'the client disputes the payment; it stays frozen until the dispute is decided',
 }
 

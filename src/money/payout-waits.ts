@@ -5,6 +5,9 @@ import type { RowWait } from './payout-rows.ts'
 /** One sentence for people: what a row waits for before its money goes to the bank. */
 export const waitSentences: Readonly<Record<RowWait | LaneWait['reason'], string>> = {
   ...bookingSentences,
+  approval:
+    'an administrator of the marketplace has to approve it, and admin_user_id is empty: a row that was APPROVED says so ' +
+    'no more once its transfer is recorded; set it to the administrator who approved',
   held: 'its payout is held until an operator approves it',
   operation_open: 'a payout of this account was begun and is being finished; the next one follows it',
   account_unread: 'Stripe did not tell about the account this time; the run comes back',

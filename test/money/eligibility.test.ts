@@ -10,6 +10,7 @@ import {
   stopSentences,
   waitSentences,
 } from '../../src/money/eligibility.ts'
+import { waitSentences as payoutWaitSentences } from '../../src/money/payout-waits.ts'
 
 const dayMs = 24 * 60 * 60_000
 const at = (text: string): Date => new Date(text)
@@ -319,4 +320,10 @@ t.test('asking the vendor never turns a wait of our own rows into a release', as
     const unasked = judgeBooking(row, undefined, now)
     return unasked.kind === 'unknown' || !isEligible(row, payment, now)
   })
+})
+
+t.test('whoever reads that an approval is missing reads what to set, at both stages', t => {
+  t.match(waitSentences.approval, /set its status to APPROVED and admin_user_id/)
+  t.match(payoutWaitSentences.approval, /admin_user_id is empty.*APPROVED.*set it to the administrator/)
+  t.end()
 })
