@@ -1,6 +1,8 @@
+import { listFailedRows } from '../database/failed-rows.ts'
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import { listRefundedRows } from '../database/refunded-rows.ts'
+import type { AskedFailedRow } from '../money/failed-rows.ts'
 import { standingTransferFindings } from '../money/standing-findings.ts'
 import { listStandingItems } from '../money/standing-items.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
@@ -8,7 +10,7 @@ import type { ReceivingAccount } from '../money/transfer-gates.ts'
 import { listReceivingAccounts, mustAsk, planTransfers } from '../money/transfer-plan.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 import { askDisputes } from '../runner/ask-disputes.ts'
-import { type Asked, askEach, isHalfOver } from '../runner/ask-each.ts'
+import { type Asked, askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
 import { type AskedPayment, askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob } from '../runner/define-job.ts'
@@ -18,6 +20,8 @@ export const questionsAtOnce = 8
 /** The old job gave a row up at its third failure (reference/domain.md section 3.5). */
 export const givenUpAfter = 3
 const givenUpShown = 1_000
+/** FAILED rows that one run asks about; where there are more, others have their turn an hour later. */
+export const failedRowsPerRun = 100
 /** Each is told once, so that more have their turn in the next run. */
 const refundedShown = 200
 /** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
@@ -59,6 +63,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const receiving = listReceivingAccounts(rows, { answers: answered, cutOver, limits }, now)
   const accounts = await askEach(receiving, async id => await readReceiving(id, providers.payments, signal), options)
   const disputes = await askDisputes({ db, payments: providers.payments }, { released: false, now }, options)
+  const failed = await askFailedRows(context, options)
   const refunded = await listRefundedRows(db, refundedShown)
   return {
     rows,
@@ -67,12 +72,28 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
     begun,
     givenUp,
     disputes,
+    failed,
     refunded,
     limits,
     cutOver,
     left,
     unread,
   }
+}
+
+/** What Stripe says of the payments of FAILED rows that may have gone through later (reference/domain.md hazard H-26). */
+async function askFailedRows(
+  { db, now, providers, signal }: JobContext,
+  options: AskOptions,
+): Promise<readonly AskedFailedRow[]> {
+  const turn = now.toISOString().slice(0, 13)
+  const rows = await listFailedRows(db, { triedLessThan: givenUpAfter, limit: failedRowsPerRun, turn })
+  const answers = await askEach(
+    rows,
+    async row => await providers.payments.readPayment(row.paymentIntentId, signal),
+    options,
+  )
+  return rows.map((row, index) => ({ row, answer: answers[index] ?? { kind: 'left' } }))
 }
 
 async function readReceiving(id: string, payments: PaymentReads, signal: AbortSignal): Promise<ReceivingAccount> {

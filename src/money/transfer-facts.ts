@@ -1,6 +1,7 @@
 /** What goes into the plan of transfers, and what comes out of it. */
 
 import type { AskedDispute } from './disputes.ts'
+import type { AskedFailedRow } from './failed-rows.ts'
 import type { Limits } from './limits.ts'
 import type { RefundedRow } from './refunded-rows.ts'
 import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
@@ -50,6 +51,8 @@ export interface TransferFacts {
   readonly givenUp: readonly GivenUp[]
   /** DISPUTED rows with neither a transfer nor a payout. */
   readonly disputes: readonly AskedDispute[]
+  /** FAILED rows that no old job has given up. */
+  readonly failed: readonly AskedFailedRow[]
   /** REFUNDED rows that were paid out, and that nobody was told of. */
   readonly refunded: readonly RefundedRow[]
   readonly limits: Limits

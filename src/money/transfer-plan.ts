@@ -1,6 +1,7 @@
 /** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
 
 import { planDisputes } from './disputes.ts'
+import { planFailedRows } from './failed-rows.ts'
 import { findRefunded } from './refunded-rows.ts'
 import {
   decideTransfer,
@@ -48,11 +49,17 @@ export function listReceivingAccounts(rows: readonly TransferRow[], facts: Decid
 /** What to do at `now`. What was begun is finished first; then rows in their order. Pure. */
 export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
   const disputes = planDisputes(facts.disputes)
+  const failed = planFailedRows(facts.failed)
   const plan: TransferPlan = {
     effects: facts.begun.filter(begun => isAwake(begun, now)).map(toResume),
     waits: [],
-    findings: [...facts.givenUp.map(findGivenUp), ...disputes.findings, ...facts.refunded.map(findRefunded)],
-    failures: [...disputes.failures],
+    findings: [
+      ...facts.givenUp.map(findGivenUp),
+      ...disputes.findings,
+      ...failed.findings,
+      ...facts.refunded.map(findRefunded),
+    ],
+    failures: [...disputes.failures, ...failed.failures],
     counts: { candidates: facts.rows.length, asked: 0 },
     left: facts.left,
     ...(facts.unread === undefined ? {} : { unread: facts.unread }),

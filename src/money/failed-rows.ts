@@ -1,0 +1,61 @@
+/** Rows that FAILED although their payment went through later: nobody pays them, and nobody would hear of it. */
+
+import type { PaymentFacts } from './eligibility.ts'
+import type { Asked } from './payout-facts.ts'
+
+/** A row that FAILED before any job gave it up, and that names neither a transfer nor a payout. */
+export interface FailedRow {
+  readonly paymentTransferId: number
+  readonly paymentIntentId: string
+  /** The Connect account. */
+  readonly account: string
+  readonly amountCents: number
+  readonly currency: string
+}
+
+/** A FAILED row, and what Stripe says of its payment. */
+export interface AskedFailedRow {
+  readonly row: FailedRow
+  readonly answer: Asked<PaymentFacts>
+}
+
+export interface FailedRowPlan {
+  readonly findings: readonly {
+    readonly kind: 'failed-row-paid'
+    readonly subject: string
+    readonly message: string
+    readonly details: Readonly<Record<string, unknown>>
+  }[]
+  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+}
+
+/** What a person must do about rows whose payment did not fail after all; nothing about the others. */
+export function planFailedRows(asked: readonly AskedFailedRow[]): FailedRowPlan {
+  return {
+    findings: asked.flatMap(({ answer, row }) => (answer.kind === 'known' ? tellPaid(row, answer.value) : [])),
+    failures: asked.flatMap(({ answer, row }) => {
+      if (answer.kind !== 'failed') return []
+      const message = `Stripe did not tell about the payment of this FAILED row (${answer.code})`
+      return [{ subject: subjectOf(row), code: answer.code, message }]
+    }),
+  }
+}
+
+function tellPaid(row: FailedRow, { charge }: PaymentFacts): FailedRowPlan['findings'] {
+  if (charge === undefined) return []
+  const { account, amountCents, currency, paymentIntentId } = row
+  const { disputed, paidAt, refundedCents } = charge
+  const isRefunded = refundedCents >= charge.amountCents
+  const [setStatusTo, why] = disputed
+    ? ['DISPUTED', 'because the client disputes it']
+    : isRefunded
+      ? ['REFUNDED', 'because all of it went back to the client']
+      : ['READY', 'so that its money takes its usual way']
+  const message = `this row FAILED and its payment went through all the same: set the row to ${setStatusTo}, ${why}`
+  const details = { paymentIntentId, account, amountCents, currency, paidAt, refundedCents, setStatusTo }
+  return [{ kind: 'failed-row-paid', subject: subjectOf(row), message, details }]
+}
+
+function subjectOf({ paymentTransferId }: FailedRow): string {
+  return `payment_transfers ${paymentTransferId}`
+}
