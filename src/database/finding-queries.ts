@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { PermanentError } from '../errors.ts'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
 import type { FindingChoice } from './tables.ts'
@@ -58,7 +59,10 @@ export async function acknowledgeFinding(db: Db, change: FindingChange): Promise
   })
 }
 
-/** Closes a finding for good, and audits it in one transaction. Undefined when there is no such finding. */
+/**
+ * Closes a finding for good, and audits it in one transaction. Undefined when there is no such finding. Throws
+ * PermanentError `operation_held` where nobody would hear of a held operation any more.
+ */
 export async function closeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
   return await db.transaction().execute(async trx => {
     const row = await trx
@@ -68,8 +72,21 @@ export async function closeFinding(db: Db, change: FindingChange): Promise<Chang
       .where('state', '<>', 'resolved')
       .returning(['kind', 'subject'])
       .executeTakeFirst()
+    if (row?.kind === 'operation-held' && (await isHeld(trx, row.subject))) {
+      throw new PermanentError(
+        `operation ${row.subject} is still held: approve it, or correct its rows and the next run gives it up; either ` +
+          'closes this finding',
+        { code: 'operation_held' },
+      )
+    }
     return await concludeChange(trx, 'finding.resolve', change, row)
   })
+}
+
+async function isHeld(db: Db, operationId: string): Promise<boolean> {
+  const { rows } = await sql`select from jobs.money_operations
+    where id::text = ${operationId} and state = 'held'`.execute(db)
+  return rows.length > 0
 }
 
 async function concludeChange(

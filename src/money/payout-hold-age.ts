@@ -9,7 +9,7 @@ const stripeHoldDays = 90
 const dayMs = 24 * 60 * 60_000
 
 /** What ends at its moment by itself, and what a finding of its own tells already. */
-const untold: readonly string[] = ['complaint_window', 'payment_age', 'held', 'account_unreachable']
+const untold: readonly string[] = ['complaint_window', 'payment_age', 'account_unreachable']
 
 /** A row that is not paid, since when it could have been, and why it is not. */
 export interface WaitingRow {

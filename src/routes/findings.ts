@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
 import { type ChangedFinding, listFindings, type ListedFinding } from '../database/finding-queries.ts'
 import { type FindingChoice, findingChoices } from '../database/tables.ts'
+import { PermanentError } from '../errors.ts'
 import operatorRoutes from '../plugins/operator-routes.ts'
 import { describeUnchanged, type OperatorActions } from '../runner/operator-actions.ts'
 import { redactDetails } from '../runner/redact-details.ts'
@@ -51,8 +52,18 @@ const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (ap
 
   app.post('/findings/:id/resolve', { config, schema: { params, body } }, async request => {
     const { id } = request.params
-    return conclude(id, await actions.resolveFinding(id, request.operator ?? '', request.body.note))
+    return conclude(id, await resolve(id, request.operator ?? '', request.body.note))
   })
+
+  /** What must stay open for now is a conflict, and nothing to read a stack of. */
+  async function resolve(id: string, operator: string, note: string): Promise<ChangedFinding | undefined> {
+    try {
+      return await actions.resolveFinding(id, operator, note)
+    } catch (thrown) {
+      if (thrown instanceof PermanentError) throw app.httpErrors.conflict(thrown.message)
+      throw thrown
+    }
+  }
 
   function conclude(id: string, change: ChangedFinding | undefined): ListedFinding {
     if (change === undefined)

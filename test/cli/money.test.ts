@@ -101,6 +101,16 @@ t.test('what lets money go is shown with its evidence and asked about before it 
   t.match(await cli(t, ['findings', 'resolve', '--help'], env), { stdout: /comes back with the next run/ })
 })
 
+t.test('the finding of an operation that is held cannot be resolved', async t => {
+  const { db, url } = await testDatabase(t)
+  const id = await addFinding(db, { kind: 'operation-held', subject: await addOperation(db) })
+  t.match(await cli(t, ['findings', 'resolve', id, '--note', 'x'], { DATABASE_URL: url }), {
+    code: 1,
+    stderr: /is still held: approve it, or correct its rows/,
+  })
+  t.match(await readAll(db, 'jobs.findings'), [{ state: 'open' }])
+})
+
 t.test('operations are listed and shown with their rows, and nobody learns who the guest was', async t => {
   const { db, url } = await testDatabase(t)
   const env = { DATABASE_URL: url }

@@ -409,8 +409,8 @@ t.test('rows that a resolved payout may have paid are held one by one, until row
 
   const held = { ...operation('held', { reason: 'may_be_paid_already' }), id: 'op-1' }
   const waitingOne = { ...world(), rows: [payoutRow(1, { operation: held })], payments: new Map() }
-  t.same(told(waitingOne, later).findings, ['may-be-paid-already payment_transfers 1'], 'as long as it is held')
-  t.match(planPayouts(payoutFacts(waitingOne), later).findings[0]?.details, {
+  t.same(told(waitingOne).findings, ['may-be-paid-already payment_transfers 1'], 'as long as it is held')
+  t.match(planPayouts(payoutFacts(waitingOne), payoutDay).findings[0]?.details, {
     operationId: 'op-1',
     payouts: [{ payoutId: 'po_x' }],
   })
@@ -623,13 +623,15 @@ t.test('money that waits for too long is told whatever keeps it, unless that is 
   t.same(told({ payments: disputed }, afterEnd(1)).findings, ['hold-age acct_1 eur'])
   const open = payoutRow(1, { operation: operation('blocked') })
   t.same(told({ rows: [open] }, afterEnd(1)).findings, ['hold-age acct_1 eur'])
+  const held = payoutRow(1, { operation: operation('held', { reason: 'above_single_limit' }) })
+  t.same(told({ rows: [held] }, afterEnd(0)).findings, [])
+  t.same(told({ rows: [held] }, afterEnd(1)).findings, ['hold-age acct_1 eur'], 'also when nobody approves it')
   const rows = [approval, payoutRow(2)]
   const accounts = [payoutAccount('acct_1', { atStripe: atStripe({ available: { eur: 0 } }) })]
   const [finding, ...others] = planPayouts(payoutFacts({ rows, accounts }), afterEnd(1)).findings
   t.same(others, [], 'one for an account and currency')
   t.match(finding?.details, { reasons: ['approval', 'awaiting_funds'], paymentTransferIds: [1, 2], cents: 17_000 })
 
-  t.same(told({ rows: [payoutRow(1, { operation: operation('held') })] }, afterEnd(1)).findings, [], 'held is told')
   const young = new Map([[1, payoutPayment(payoutRow(), { paidAt: afterEnd(-86_400_000) })]])
   t.same(told({ payments: young }, afterEnd(1)), waiting('payment_age'), 'a late payment ages like any other')
   const moved = withBooking({ appointmentEndsAt: afterEnd(0) })

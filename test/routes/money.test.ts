@@ -93,6 +93,23 @@ t.test('a finding shows no secret and nobody, whatever a job wrote into it', asy
   ])
 })
 
+t.test('the finding of a held operation stays open as long as that is held', async t => {
+  const { db, operate } = await testApp(t)
+  const held = await addOperation(db, { state: 'held' })
+  const gone = await addOperation(db, { state: 'canceled' })
+  const [open, over] = [
+    await addFinding(db, { kind: 'operation-held', subject: held }),
+    await addFinding(db, { kind: 'operation-held', subject: gone }),
+  ]
+  const resolve = async (id: string) => await operate('POST', `/findings/${id}/resolve`, { note: 'seen' })
+  t.match(await resolve(open), { statusCode: 409, json: { message: /is still held: approve it, or correct its rows/ } })
+  t.match(await readAll(db, 'jobs.findings'), [{ id: open, state: 'open' }, {}])
+  t.same(await readAll(db, 'jobs.audit_entries'), [])
+  t.match(await operate('POST', `/findings/${open}/acknowledge`, { note: 'asking' }), { statusCode: 200 })
+  t.match(await resolve(open), { statusCode: 409 })
+  t.match(await resolve(over), { statusCode: 200, json: { state: 'resolved' } })
+})
+
 t.test('of two who resolve a finding at once one wins, and the audit has one name', async t => {
   const { db, operate } = await testApp(t, { env: { OPERATOR_TOKEN: 'ana:operator-token-of-the-tests-0123456789' } })
   const id = await addFinding(db, { kind: 'odd', subject: 'row 1' })
