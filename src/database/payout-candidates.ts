@@ -88,8 +88,10 @@ export interface OpenPayoutOperation extends CandidatePayout {
   readonly createdAt: Date
   readonly firstSentAt: Date | null
   readonly updatedAt: Date
-  /** Of a held one: the rows that are not what it was made from any more. */
+  /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
+  /** Of one that is to be finished: all of its rows. */
+  readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
 }
 
 export interface OpenPayoutOperations {
@@ -111,7 +113,11 @@ export async function listOpenPayouts(
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
       o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, count(*) over () as total,
-      case when o.state = 'held' then ${changedRowsOf('payout')} else '{}' end as changed
+      case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('payout')} else '{}' end as changed,
+      case when o.state in ('planned', 'sending', 'unknown', 'blocked') then (
+        select jsonb_agg(jsonb_build_object('paymentTransferId', i.payment_transfer_id, 'amountCents', i.amount)
+          order by i.payment_transfer_id)
+        from jobs.money_operation_items i where i.operation_id = o.id) end as rows
     from jobs.money_operations o
     where o.kind = 'payout' and (o.state in ('planned', 'held', 'sending', 'unknown', 'blocked', 'created')
       or (o.state = 'paid' and (o.finished_at > ${paidSince} or o.vendor_status <> 'paid')))
@@ -168,6 +174,7 @@ interface OperationRow {
   readonly updated_at: Date
   readonly total: string
   readonly changed: number[]
+  readonly rows: OpenPayoutOperation['rows'] | null
 }
 
 function toCandidate(row: CandidateRow): PayoutCandidate {
@@ -213,5 +220,6 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     firstSentAt: row.first_sent_at,
     updatedAt: row.updated_at,
     changedRows: row.changed,
+    rows: row.rows ?? [],
   }
 }

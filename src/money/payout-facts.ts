@@ -60,8 +60,10 @@ export interface OpenPayout {
   readonly firstSentAt: Date | null
   /** Of one that has its receipt: when Stripe last said something new about it. */
   readonly updatedAt: Date
-  /** Of a held one: the rows that are not what it was made from any more. */
+  /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
+  /** Of one that is to be finished: all of its rows. */
+  readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
 }
 
 /** A payout as Stripe lists it. */

@@ -22,10 +22,11 @@ interface FinishOperation {
   readonly amountCents: number
   readonly currency: string
   readonly destination: string
+  readonly rows: OpenPayout['rows']
   readonly why: string
 }
 
-/** Gives it up: it is held, and its rows have changed. Moves nothing. */
+/** Gives it up: it was not sent, or refused, and its rows have changed. Moves nothing. */
 interface ReleaseOperation {
   readonly kind: 'release-operation'
   /** The operation. */
@@ -59,7 +60,7 @@ export function planOpenPayouts(
       if (asked.kind === 'left' && operation.state === 'created') left += 1
       const why = asked.kind === 'known' ? findNews(operation, asked.value.payouts) : undefined
       if (why !== undefined) settles.push(toSettle(operation, why))
-    } else if (operation.changedRows.length > 0) {
+    } else if (isPointless(operation, now)) {
       releases.push(toRelease(operation))
     } else if (isDue(operation, now)) {
       resumes.push(toResume(operation))
@@ -88,16 +89,25 @@ function isDue({ state, wakeAt }: OpenPayout, now: Date): boolean {
   return state === 'planned' || state === 'sending' || state === 'unknown'
 }
 
+/** It would be given up when it is taken up: nothing of it can have been sent, and its rows have changed. */
+function isPointless(operation: OpenPayout, now: Date): boolean {
+  const { changedRows, firstSentAt, state } = operation
+  if (changedRows.length === 0) return false
+  if (state === 'held') return true
+  return isDue(operation, now) && (state === 'blocked' || (state === 'planned' && firstSentAt === null))
+}
+
 function toSettle({ account, currency, id }: OpenPayout, why: string): SettlePayout {
   return { kind: 'settle-payout', subject: id, currency, destination: account, why }
 }
 
-function toResume({ account, amountCents, currency, id, reason, state }: OpenPayout): FinishOperation {
+function toResume({ account, amountCents, currency, id, reason, rows, state }: OpenPayout): FinishOperation {
   const why = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
-  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, why }
+  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, rows, why }
 }
 
-function toRelease({ account, changedRows, currency, id }: OpenPayout): ReleaseOperation {
-  const why = `held, and payment_transfers ${changedRows.join(', ')} changed since`
+function toRelease({ account, changedRows, currency, id, state }: OpenPayout): ReleaseOperation {
+  const stands = state === 'planned' ? 'approved, and not sent yet' : state
+  const why = `${stands}, and payment_transfers ${changedRows.join(', ')} changed since: it will be given up`
   return { kind: 'release-operation', subject: id, currency, destination: account, why }
 }

@@ -833,7 +833,7 @@ t.test(
           payoutFacts({ rows, accounts, payments, operations, since, limits }),
           payoutDay,
         )
-        const paying = effects.filter(effect => 'rows' in effect)
+        const paying = effects.filter(effect => effect.kind === 'create-payout' || effect.kind === 'hold-payout')
         const ids = paying.flatMap(effect => effect.rows.map(row => row.paymentTransferId))
         const created = paying.filter(({ kind }) => kind === 'create-payout')
         const lanes = created.map(({ subject }) => subject)

@@ -134,6 +134,7 @@ export function openPayout(id = 'op-1', overrides: Partial<OpenPayout> = {}): Op
     firstSentAt: payoutDay,
     updatedAt: payoutDay,
     changedRows: [],
+    rows: [],
     ...overrides,
   }
 }
@@ -167,7 +168,7 @@ export function payoutFacts(given: Given = {}): PayoutFacts {
 export function tell({ effects, findings, waits }: PayoutPlan) {
   return {
     effects: effects.map(effect =>
-      'rows' in effect
+      effect.kind === 'create-payout' || effect.kind === 'hold-payout'
         ? `${effect.kind} ${effect.destination} ${effect.amountCents} ${effect.currency}: ${effect.rows.map(row => row.paymentTransferId).join(',')}` +
           ('hold' in effect ? ` (${effect.hold})` : '')
         : `${effect.kind} ${effect.subject}`,
