@@ -53,7 +53,7 @@ function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): DisputeP
   const details = { paymentIntentId, account, amountCents, currency, transferId, payoutId }
   const subject = subjectOf(row)
   if (answer.kind === 'refused') {
-    const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or close the row'
+    const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or set the row to FAILED'
     return [{ kind: 'payment-missing', subject, message, details: { ...details, code: answer.code } }]
   }
   if (answer.kind !== 'known') return []

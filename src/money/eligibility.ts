@@ -95,18 +95,24 @@ export const waitSentences: Readonly<Record<WaitReason, string>> = {
   disputed: 'the client disputes the payment; it stays frozen until the dispute is decided',
 }
 
+/** How a person pays what no job may: a payout that rows account for is explained and freezes nothing. */
+export const byHand =
+  "make the payout of exactly the row's amount at Stripe, write its id (po_…) into the row's payout_id and set the row to " +
+  'PAID_OUT'
+
 /** One sentence for people: what somebody must do. */
 export const stopSentences: Readonly<Record<StopReason, string>> = {
   refunded: 'the payment was refunded: set the row to REFUNDED, and reverse the transfer if the expert has the money',
   partly_refunded:
-    "part of the payment was refunded: decide what the expert is still owed, correct the row's amount and release it by hand",
+    "part of the payment was refunded: decide what the expert is still owed, correct the row's amount to that, " +
+    `and ${byHand}; where nothing is owed, set it to REFUNDED`,
   dispute_lost:
-    'a dispute was lost, so the platform paid the client back: decide what the expert is owed; set the row to PAID_OUT ' +
-    'once the expert has it by hand, or to REFUNDED once the money was taken back',
-  failed: 'the row is FAILED, which no job picks up again: set it to PENDING to try again, or close the booking',
+    'a dispute was lost, so the platform paid the client back: decide what the expert is owed; correct the amount to ' +
+    `that and ${byHand}, or set it to REFUNDED once the money was taken back`,
+  failed:
+    'the row is FAILED, which no job picks up again: set it to PENDING to try again, or, if nobody is owed anything, to REFUNDED',
   already_paid_out: 'the row is PAID_OUT already and must not be released again',
-  appointment_unknown:
-    'neither a meeting nor an event says when the appointment ended: restore one of them, or release the row by hand',
+  appointment_unknown: `neither a meeting nor an event says when the appointment ended: restore one of them, or ${byHand}`,
   amount_invalid: "the row's amount or currency is not one that can be paid: correct it",
   amount_above_payment: 'the row promises the expert more than the client paid: correct the amount',
   currency_mismatch: 'the client paid in another currency than the row says: correct the row',

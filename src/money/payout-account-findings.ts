@@ -139,7 +139,8 @@ function findingOfUnreachable(
     subject: account,
     message:
       'Stripe does not let us see this account any more: the expert has disconnected it, or it was closed. Ask the expert ' +
-      'to connect it again, or pay by hand and write it into the rows' +
+      "to connect it again; or pay by bank transfer, write that payment's reference into the rows' payout_id and set them " +
+      'to PAID_OUT' +
       (underway.length === 0
         ? ''
         : '; nobody can learn what became of the payouts that were on their way: ask the expert whether they arrived'),

@@ -85,7 +85,8 @@ function tellProblem(problem: RowProblem, row: PayoutRow): Told {
       return { kind, message: stopSentences[reason], details }
     }
     case 'payment_missing': {
-      const message = 'Stripe does not know the payment of this row: correct payment_intent_id, or close the row'
+      const message =
+        'Stripe does not know the payment of this row: correct payment_intent_id, or set the row to FAILED'
       return { kind: 'payment-missing', message, details: { code: problem.code } }
     }
     case 'payment_shared': {

@@ -1,5 +1,7 @@
 /** Whether a transfer that exists already is the one that a row is owed: adopting a wrong one pays somebody wrongly. */
 
+import { byHand } from './eligibility.ts'
+
 /** What a row of payment_transfers says. */
 export interface OwedTransfer {
   readonly paymentTransferId: number
@@ -43,7 +45,10 @@ export const mismatchSentences: Readonly<Record<TransferMismatch['kind'], string
   amount: "the transfer less the platform's fee is not the row's amount: correct the row, or transfer the difference",
   currency: 'the transfer is in another currency than the row: correct the row',
   charge: "the transfer names this row and was made out of another booking's charge: find out which booking it pays",
-  reversed: 'money of the transfer was taken back: decide what the expert is still owed',
+  reversed:
+    'money of the transfer was taken back: if the expert is owed nothing any more, set the row to REFUNDED; else send what ' +
+    "is owed to the account at Stripe, correct the row's amount to that, and " +
+    byHand,
   duplicate: 'more than one transfer was made for this booking: reverse those that are too many',
 }
 

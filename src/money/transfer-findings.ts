@@ -22,7 +22,7 @@ export function findOdd(row: TransferRow, { details, oddities }: TransferDecisio
 export function findMissing(row: TransferRow, code: string): TransferFinding {
   const message =
     'Stripe does not know the payment of this row, or not the account that it is for: correct payment_intent_id or ' +
-    'expert_connect_account_id, or close the booking'
+    'expert_connect_account_id, or set the row to FAILED'
   return { kind: 'payment-missing', subject: subjectOf(row), message, details: { ...factsOf(row), code } }
 }
 
@@ -38,7 +38,7 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Tran
 export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): TransferFinding {
   const message =
     `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to PENDING, ` +
-    'or close the booking'
+    'or, if nobody is owed anything, to REFUNDED'
   return { kind: 'row-given-up', subject: subjectOf(row), message, details: { ...factsOf(row), retryCount, errorCode } }
 }
 

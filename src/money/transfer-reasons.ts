@@ -57,7 +57,7 @@ export const oddSentences: Readonly<Record<Oddity, string>> = {
     'otherwise clear transfer_id',
   transferred_already:
     'we have recorded a transfer for this row, and the row was set back afterwards: if the transfer stands, set the row ' +
-    'to COMPLETED with its transfer_id, otherwise close the booking',
+    'to COMPLETED with its transfer_id, otherwise set it to REFUNDED',
   two_rows: sharedPaymentSentence,
   settlement_currency:
     'the charge was settled in another currency than the row is in, so it cannot be transferred as it is',

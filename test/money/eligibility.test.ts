@@ -11,6 +11,11 @@ import {
   waitSentences,
 } from '../../src/money/eligibility.ts'
 import { waitSentences as payoutWaitSentences } from '../../src/money/payout-waits.ts'
+import { mismatchSentences } from '../../src/money/transfer-checks.ts'
+import type { TransferRow } from '../../src/money/transfer-decisions.ts'
+import type { GivenUp } from '../../src/money/transfer-facts.ts'
+import { findGivenUp, findMissing } from '../../src/money/transfer-findings.ts'
+import { oddSentences } from '../../src/money/transfer-reasons.ts'
 
 const dayMs = 24 * 60 * 60_000
 const at = (text: string): Date => new Date(text)
@@ -176,6 +181,22 @@ t.test('a moment that is no date is never reached', async t => {
   t.equal(judgeBooking(booking(), paid({ paidAt: never }), late).kind, 'waits')
   t.equal(judgeBooking(booking({ appointmentEndsAt: never }), paid(), late).kind, 'waits')
   t.equal(judgeBooking(booking(), paid(), never).kind, 'waits')
+})
+
+t.test('what a person is to do can be done: by hand names the columns, and closing a row names its status', async t => {
+  const byHand =
+    /make the payout of exactly the row's amount at Stripe, write its id \(po_…\) into .* payout_id .* PAID_OUT/
+  for (const reason of ['partly_refunded', 'appointment_unknown', 'dispute_lost'] as const) {
+    t.match(stopSentences[reason], byHand, reason)
+  }
+  t.match(mismatchSentences.reversed, /set the row to REFUNDED; else/)
+  t.match(mismatchSentences.reversed, byHand)
+  const all = [...Object.values(stopSentences), ...Object.values(mismatchSentences), ...Object.values(oddSentences)]
+  const missing = findMissing({ paymentTransferId: 1 } as TransferRow, 'resource_missing').message
+  const givenUp = findGivenUp({ paymentTransferId: 1 } as GivenUp).message
+  for (const sentence of [...all, missing, givenUp]) t.notMatch(sentence, /by hand|close the (?:booking|row)/)
+  t.match(missing, /set the row to FAILED/)
+  t.match(givenUp, /to REFUNDED/)
 })
 
 t.test('each reason has a sentence of its own for people', async t => {
