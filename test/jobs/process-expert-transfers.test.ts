@@ -15,6 +15,7 @@ import { testDatabase } from '../support/database.ts'
 import { applyAll, planOf, testContext } from '../support/job-context.ts'
 import { noLedger, noPayments } from '../support/no-money.ts'
 import { stoppedClock } from '../support/runner.ts'
+import { requireDescribed, specPath } from '../support/stripe.ts'
 
 const now = '2026-03-10T12:00:30.000Z'
 const dayMs = 24 * 60 * 60_000
@@ -294,7 +295,8 @@ t.test('a refused key, a vendor that asks to come later and a wrong account end 
 /** The real job in the real application, with a Stripe on loopback. */
 async function openApp(t: Test, env: Readonly<Record<string, string>> = {}) {
   const clock = stoppedClock(now)
-  const stripe = await startStripe({ clock })
+  const stripe = await startStripe({ clock, specPath })
+  requireDescribed(t, stripe)
   t.teardown(async () => await stripe.close())
   const app = await testApp(t, {
     jobs,

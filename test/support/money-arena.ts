@@ -9,6 +9,7 @@ import { startStripe, type StripeStandIn } from '../../src/sandbox/stripe.ts'
 import { testDatabase } from './database.ts'
 import { type MoneyChild, startMoneyChild } from './money-processes.ts'
 import { type Reply, send } from './processes.ts'
+import { requireDescribed, specPath } from './stripe.ts'
 
 export type MoneyJob = 'process-expert-transfers' | 'process-pending-payouts'
 
@@ -41,7 +42,8 @@ const start = '2026-03-10T06:00:30.000Z'
 export async function createArena(t: Test, env: Readonly<Record<string, string>> = {}): Promise<Arena> {
   const { db, url } = await testDatabase(t)
   const clock = createClockFile(t)
-  const stripe = await startStripe({ clock: clock.now })
+  const stripe = await startStripe({ clock: clock.now, specPath })
+  requireDescribed(t, stripe)
   t.teardown(async () => await stripe.close())
   const { secretKey: stripeKey, url: stripeUrl } = stripe
   const options = { databaseUrl: url, stripeUrl, stripeKey, clockFile: clock.file, env }

@@ -17,6 +17,7 @@ import { startStripe, type StripeStandIn } from '../../src/sandbox/stripe.ts'
 import { testDatabase } from './database.ts'
 import { testContext } from './job-context.ts'
 import { stoppedClock, type StoppedClock } from './runner.ts'
+import { requireDescribed, specPath } from './stripe.ts'
 
 export const moneyJobs = { transfers: processExpertTransfers, payouts: processPendingPayouts } as const
 export type MoneyJobName = keyof typeof moneyJobs
@@ -46,7 +47,8 @@ export interface WantedRun {
 export async function createStadium(t: Test): Promise<Stadium> {
   const { db, url } = await testDatabase(t)
   const clock = stoppedClock('2026-03-10T06:00:30.000Z')
-  const stripe = await startStripe({ clock })
+  const stripe = await startStripe({ clock, specPath })
+  requireDescribed(t, stripe)
   const http = createHttp()
   t.teardown(async () => {
     await http.close()

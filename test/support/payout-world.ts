@@ -6,6 +6,7 @@ import type { PaymentTransferStatus } from '../../src/database/tables.ts'
 import { processPendingPayouts } from '../../src/jobs/process-pending-payouts.ts'
 import { startStripe, type StripeStandIn } from '../../src/sandbox/stripe.ts'
 import { type Reply, type TestApp, testApp } from './app.ts'
+import { requireDescribed, specPath } from './stripe.ts'
 
 export const path = '/jobs/process-pending-payouts'
 
@@ -60,7 +61,8 @@ export async function payoutWorld(
   outside: Outside = {},
 ): Promise<PayoutWorld> {
   let clock = () => new Date('2026-03-10T12:00:30.000Z')
-  const stripe = await startStripe({ clock: () => clock() })
+  const stripe = await startStripe({ clock: () => clock(), specPath })
+  requireDescribed(t, stripe)
   t.teardown(stripe.close)
   const app = await testApp(t, {
     env: {

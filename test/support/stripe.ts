@@ -16,14 +16,22 @@ export const specPath = specMissing === false ? fileURLToPath(file) : undefined
 
 export const noon = new Date('2026-10-01T12:00:00Z')
 
-/** A stand-in whose clock stands still, and the official SDK that asks it, without retries of its own. */
+/** A stand-in whose clock stands still and whose answers are compared with Stripe's description, and the official SDK that asks it, without retries of its own. */
 export async function stripeWorld(
   t: Test,
   options: StripeOptions = {},
 ): Promise<{ stripe: StripeStandIn; sdk: Stripe }> {
-  const stripe = await startStripe({ clock: () => noon, ...options })
+  const stripe = await startStripe({ clock: () => noon, specPath, ...options })
   t.teardown(stripe.close)
   return { stripe, sdk: connectStripe(stripe) }
+}
+
+/** Fails the test at its end when we asked, or were answered, what Stripe's description does not allow. */
+export function requireDescribed(t: Test, { invalid }: Pick<StripeStandIn, 'invalid'>): void {
+  t.teardown(() => {
+    const wrong = invalid()
+    if (wrong.length > 0) throw new Error(`not as Stripe describes it: ${wrong.join('; ')}`)
+  })
 }
 
 export function connectStripe(

@@ -32,11 +32,20 @@ interface Description {
 const base = 'stripe:api'
 const errorSchema = { $ref: '#/components/schemas/Error' }
 
+const loaded = new Map<string, Promise<Spec>>()
+
 /**
- * Reads an OpenAPI 3.1 description. Its parts are compiled when they are first needed: all of them would take seconds.
- * Ajv is there for development only, so it is imported here and not at the top. Source: reference/stripe.md section 5.4.
+ * Reads an OpenAPI 3.1 description, once in a process. Its parts are compiled when they are first needed: all of them would
+ * take seconds, and each takes long enough to be kept for the next stand-in. Source: reference/stripe.md section 5.4.
  */
 export async function loadSpec(path: string): Promise<Spec> {
+  const spec = loaded.get(path) ?? readSpec(path)
+  loaded.set(path, spec)
+  return await spec
+}
+
+/** Ajv is there for development only, so it is imported here and not at the top. */
+async function readSpec(path: string): Promise<Spec> {
   const { Ajv2020 } = await import('ajv/dist/2020.js')
   const description = JSON.parse(await readFile(path, 'utf8')) as Description
   const ajv = new Ajv2020({ strict: false, validateSchema: false, validateFormats: false, allErrors: false })
