@@ -1,9 +1,12 @@
 import type { Db } from '../database/connection.ts'
 import { approveOperation } from '../database/money-approvals.ts'
+import { listFindingsOfOperation } from '../database/finding-queries.ts'
 import { findOperation, type OperationDetails } from '../database/operation-queries.ts'
 import type { OperationState } from '../database/tables.ts'
 import { ask, canAsk } from './ask.ts'
 import { withLedger } from './connect.ts'
+import { redactDetails } from '../runner/redact-details.ts'
+import { printFinding } from './findings.ts'
 import { explainHold } from './hold-reasons.ts'
 import { printItems } from './operations.ts'
 import { findOperator } from './operator.ts'
@@ -26,7 +29,10 @@ export async function approve(id: string, options: ApproveOptions): Promise<numb
   const operator = findOperator(options.as)
   return await withLedger(async db => {
     const operation = await getHeld(db, id)
-    if (!json) printStatement(operation)
+    if (!json) {
+      printStatement(operation)
+      for (const finding of await listFindingsOfOperation(db, id)) printFinding(redactDetails(finding))
+    }
     if (!yes && (json || !canAsk())) throw new Error('nothing was approved: without a terminal to ask on, add --yes')
     if (!yes && !(await ask(`Pay ${toMoney(operation.amount, operation.currency)} to ${operation.account}?`))) {
       printNote('nothing was approved')

@@ -49,6 +49,16 @@ export async function showFindings({ json = false, limit, ...filter }: FindingsO
   })
 }
 
+/** Shows one finding with its evidence. Throws when there is none. */
+export async function showFinding(id: string, { json = false }: { readonly json?: boolean }): Promise<number> {
+  return await withLedger(async db => {
+    const finding = redactDetails(await getFinding(db, id))
+    if (json) printJson(finding)
+    else printFinding(finding)
+    return 0
+  })
+}
+
 /** Says of an open finding that somebody is looking after it. Throws when it is unknown or not open. */
 export async function acknowledge(id: string, options: FindingChangeOptions): Promise<number> {
   return await change(id, options, acknowledgeFinding)

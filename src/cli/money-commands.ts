@@ -32,6 +32,12 @@ function addFindings(program: Command): void {
     .option('--before <finding>', 'only findings older than this one', parseFindingId)
     .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
     .action(async (options: FindingsOptions) => await finish((await import('./findings.ts')).showFindings(options)))
+  addCommand(findings, 'show', 'show one with its evidence')
+    .argument('<finding>', 'its number', parseFindingId)
+    .action(
+      async (id: string, options: { json?: boolean }) =>
+        await finish((await import('./findings.ts')).showFinding(id, options)),
+    )
   const changes = [
     ['acknowledge', 'say that somebody is looking after it; it stays open'],
     [

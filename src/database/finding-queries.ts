@@ -45,6 +45,17 @@ export async function findFinding(db: Db, id: string): Promise<ListedFinding | u
   return await selectFindings(db).where('f.id', '=', id).executeTakeFirst()
 }
 
+/** Open findings whose evidence names a held operation beside its own, oldest first; its few rows are their subjects. */
+export async function listFindingsOfOperation(db: Db, operationId: string): Promise<ListedFinding[]> {
+  return await selectFindings(db)
+    .where('f.state', '<>', 'resolved')
+    .where('f.kind', '<>', 'operation-held')
+    .where(sql<string>`f.details ->> 'operationId'`, '=', operationId)
+    .orderBy('f.id')
+    .limit(20)
+    .execute()
+}
+
 /** Notes that a person has seen an open finding, and audits it in one transaction. Undefined when there is no such finding. */
 export async function acknowledgeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
   return await db.transaction().execute(async trx => {

@@ -1,6 +1,7 @@
 import { stopSentences } from './eligibility.ts'
 import { mismatchSentences } from './transfer-checks.ts'
 import { type ListedPayout, type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
+import { listPossiblePayers } from './payout-gates.ts'
 import { listDoubts, type PaidBy, type RowProblem } from './payout-rows.ts'
 import { sharedPaymentSentence } from './transfer-reasons.ts'
 
@@ -33,7 +34,12 @@ export function findingOfHold(
       kind: 'before-cut-over',
       subject: subjectOf(row),
       message,
-      details: { ...facts, ...paid, cutOverAt: since },
+      details: {
+        ...facts,
+        ...paid,
+        cutOverAt: since,
+        payouts: listPossiblePayers(accounts.get(row.account), owners, paidAt ?? row.createdAt).map(showPayout),
+      },
     }
   }
   if (hold === 'may_be_paid_already') {

@@ -101,6 +101,24 @@ t.test('what lets money go is shown with its evidence and asked about before it 
   t.match(await cli(t, ['findings', 'resolve', '--help'], env), { stdout: /comes back with the next run/ })
 })
 
+t.test('a finding is shown with its evidence, also to whoever approves what it is about', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  const held = await addOperation(db, { reason: 'before_cut_over' })
+  const id = await addFinding(db, {
+    kind: 'before-cut-over',
+    details: JSON.stringify({
+      operationId: held,
+      payouts: [{ payoutId: 'po_old', amountCents: 5_100, currency: 'eur', createdAt: '2026-03-10T06:00:00.000Z' }],
+    }),
+  })
+  const evidence = /payouts +payout id po_old[^\n]*EUR 51\.00|payouts +[^\n]*EUR 51\.00[^\n]*po_old/
+  t.match(await cli(t, ['findings', 'show', id], env), { code: 0, stdout: evidence })
+  t.match(await json(t, ['findings', 'show', id], env), { code: 0, document: { id, details: { operationId: held } } })
+  t.match(await cli(t, ['findings', 'show', '4711'], env), { code: 1, stderr: /there is no finding 4711/ })
+  t.match(await cli(t, ['approve', held], env), { code: 1, stdout: evidence })
+})
+
 t.test('the finding of an operation that is held cannot be resolved', async t => {
   const { db, url } = await testDatabase(t)
   const id = await addFinding(db, { kind: 'operation-held', subject: await addOperation(db) })

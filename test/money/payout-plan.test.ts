@@ -426,6 +426,25 @@ t.test('rows that a resolved payout may have paid are held one by one, until row
   )
 })
 
+t.test('a booking of before the cut-over is told with the payouts that may have paid it', async t => {
+  const since = new Date('2026-03-18T00:00:00Z')
+  const payouts = [
+    listedPayout('po_may', { amountCents: 9_000 }),
+    listedPayout('po_ours'),
+    listedPayout('po_before', { createdAt: new Date('2026-03-01T09:59:59Z') }),
+    listedPayout('po_back', { status: 'failed', moneyIsBack: true }),
+  ]
+  const accounts = [payoutAccount('acct_1', { atStripe: atStripe({ payouts }) })]
+  const [finding] = planPayouts(
+    payoutFacts({ since, accounts, owners: { recorded: new Set(['po_ours']) } }),
+    payoutDay,
+  ).findings
+  t.match(finding, { kind: 'before-cut-over' })
+  t.same(finding?.details['payouts'], [
+    { payoutId: 'po_may', amountCents: 9_000, currency: 'eur', status: 'paid', createdAt: payouts[0]?.createdAt },
+  ])
+})
+
 t.test('a payout of nobody freezes its account until a person resolves it', async t => {
   const since = new Date('2026-01-01T00:00:00Z')
   const withPayout = (overrides: object, owners = {}) =>
