@@ -31,7 +31,7 @@ export function findTransferObjection(
   row: MoneyRow,
   chargeId: string,
 ): Objection | undefined {
-  const early = findBookingObjection(booking, payment, now)
+  const early = findBookingObjection(booking, row, payment, now)
   if (early !== undefined) return early
   const { charge } = payment
   if (charge?.id !== chargeId) return lasting('charge_changed')
@@ -39,7 +39,6 @@ export function findTransferObjection(
   if (charge.settlementCurrency !== undefined && charge.settlementCurrency !== row.currency) {
     return lasting('settlement_currency')
   }
-  if (row.amountCents > charge.amountCents) return lasting('above_charge')
   if (!account.transfersActive) return passing('transfers_inactive')
   // Money sent to an account in debt fills the hole and pays nobody (reference/stripe.md section 3.7).
   if ((balance.available[row.currency] ?? 0) < 0) return passing('negative_balance')
@@ -69,7 +68,8 @@ export function findPayoutObjection(facts: PayoutFacts, currency: string, amount
   // Whoever has answered for that payout has not said that its rows may be paid twice.
   if (paidRows.length > 0) return lasting('already_paid')
   for (const { booking, payment, row, transfers } of payments) {
-    const objection = findBookingObjection(booking, payment, now) ?? findTransferFault(payment.charge, row, transfers)
+    const objection =
+      findBookingObjection(booking, row, payment, now) ?? findTransferFault(payment.charge, row, transfers)
     if (objection !== undefined) return objection
   }
   if (unexplained.length > 0) return passing('payout_unexplained')
@@ -85,10 +85,17 @@ export function findPayoutObjection(facts: PayoutFacts, currency: string, amount
 
 /**
  * By the one rule of eligibility: since an operation was decided, or approved, the appointment may have been moved, an
- * approval withdrawn, the money given back.
+ * approval withdrawn, the money given back, the row's amount corrected.
  */
-function findBookingObjection(booking: Booking | undefined, payment: Payment, now: Date): Objection | undefined {
-  if (booking === undefined) return lasting('row_changed')
+function findBookingObjection(
+  booking: Booking | undefined,
+  decided: MoneyRow,
+  payment: Payment,
+  now: Date,
+): Objection | undefined {
+  if (booking?.amountCents !== decided.amountCents || booking.currency !== decided.currency) {
+    return lasting('row_changed')
+  }
   const verdict = judgeBooking(booking, payment, now)
   switch (verdict.kind) {
     case 'eligible':

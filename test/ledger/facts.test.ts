@@ -38,10 +38,26 @@ t.test('no transfer is made out of a charge that is not the one that was decided
   }
 })
 
-t.test('what was decided, and not what the row says by now, must be in the charge', async t => {
-  const { outflowCents, posting } = await transferWith(t, { amountCents: 5999 }, 5000)
-  t.match(posting, { counts: { canceled: 1 }, reason: 'above_charge', amountCents: 0 })
-  t.equal(outflowCents, 0)
+t.test('a row whose amount was corrected after the intent is not paid what it said before', async t => {
+  for (const correctedCents of [5000, 6001]) {
+    const { outflowCents, posting } = await transferWith(t, {}, correctedCents)
+    t.match(posting, { counts: { canceled: 1 }, reason: 'row_changed', amountCents: 0 })
+    t.equal(outflowCents, 0)
+  }
+})
+
+t.test('a payout whose row was corrected after the intent is not made', async t => {
+  const corrections = { amount: '5000', currency: "'usd'" }
+  for (const [column, value] of Object.entries(corrections)) {
+    const world = await moneyWorld(t)
+    const { vendor } = world
+    const id = await world.addRow('COMPLETED', vendor.book('destination'))
+    const correct = sql.raw(`update payment_transfers set ${column} = ${value} where id = ${id}`)
+    const onStep = at('intent', async () => void (await correct.execute(world.db)))
+    const posting = await world.ledger({ onStep }).createPayout(payoutOrder(vendor.account, [id]), await world.run())
+    t.match(posting, { counts: { canceled: 1 }, reason: 'row_changed', amountCents: 0 }, column)
+    t.equal(vendor.outflowCents(), 0, column)
+  }
 })
 
 t.test('no payout is made for a row that names another transfer than its charge has', async t => {
