@@ -3,17 +3,15 @@ import { kindOf, type Oddity, oddSentences } from './transfer-reasons.ts'
 
 /**
  * Findings that say what is: every complete run sees them again until somebody has put it right. What happened (a payout
- * that came back, a stranger's payout) is not among them, nor what the ledger tells once and closes itself (what is held
- * or blocked).
+ * that came back, a stranger's payout, a dispute that is over and is not asked about again) is not among them, nor what the
+ * ledger tells once and closes itself (what is held or blocked).
  */
 export const standingTransferFindings: readonly string[] = [
-  ...new Set((Object.keys(oddSentences) as Oddity[]).map(kindOf)),
+  ...new Set((Object.keys(oddSentences) as Oddity[]).map(kindOf).filter(kind => kind !== 'dispute-lost')),
   'payment-missing',
   'transfer-overdue',
   'row-given-up',
   'failed-row-paid',
-  'dispute-won',
-  'dispute-lost',
 ]
 
 /**
@@ -38,6 +36,4 @@ export const standingPayoutFindings: readonly string[] = [
   'hold-age',
   'payout-money-missing',
   'payout-unsettled',
-  'dispute-won',
-  'dispute-lost',
 ]

@@ -68,6 +68,24 @@ t.test('a dispute that is over is told once, with the state to go back to, and n
   t.same(world.outflow(), { [world.account]: 8_500 }, 'a row that was set back takes its usual way')
 })
 
+t.test('what was told of a dispute stays one open finding, however often the jobs run', async t => {
+  const world = await openWorld(t)
+  const won = await world.dispute({ transfer: false })
+  const lost = await world.dispute({ transfer: false })
+  world.stripe.closeDispute(won.disputeId, 'won')
+  world.stripe.closeDispute(lost.disputeId, 'lost')
+  for (let round = 0; round < 4; round += 1) {
+    for (const reply of await world.runBoth()) t.match(reply.json, { outcome: 'succeeded', report: { left: 0 } })
+    world.clock.advance(24 * 60 * 60_000)
+  }
+  const { rows } = await sql`
+    select kind, subject, state from jobs.findings where kind like 'dispute%' order by kind`.execute(world.db)
+  t.same(rows, [
+    { kind: 'dispute-lost', subject: `payment_transfers ${lost.id}`, state: 'open' },
+    { kind: 'dispute-won', subject: `payment_transfers ${won.id}`, state: 'open' },
+  ])
+})
+
 t.test('a row whose dispute was lost is never paid, even where it says COMPLETED', async t => {
   const world = await openWorld(t)
   const { disputeId, id } = await world.dispute({ transfer: true })
