@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connection.ts'
 import type { OperationKind } from './tables.ts'
 
@@ -22,16 +22,23 @@ export interface BrakesQuery {
 }
 
 /**
- * What speaks against sending, in one statement. What was only recorded, held, refused or given up did not leave. Ask under `lockCurrency`, or two may pass where one fits.
+ * The operations `o` whose money left since then, or may have: what the circuit breaker counts. What was only recorded,
+ * held, refused or given up did not leave.
+ */
+export function leftSince(since: Date): RawBuilder<boolean> {
+  return sql`(o.origin = 'sent' and o.first_sent_at > ${since}
+    and o.state in ('sending', 'unknown', 'created', 'paid', 'failed'))`
+}
+
+/**
+ * What speaks against sending, in one statement. Ask under `lockCurrency`, or two may pass where one fits.
  */
 export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
   const { account, currency, except, kind, rowIds, since } = query
   const { rows } = await sql<{ cents: string; rejected: boolean; blocked: boolean }>`
     select
       (select coalesce(sum(o.amount), 0) from jobs.money_operations o
-        where o.origin = 'sent' and o.currency = ${currency} and o.first_sent_at > ${since}
-          and o.state in ('sending', 'unknown', 'created', 'paid', 'failed')
-          and o.id is distinct from ${except}::uuid) as cents,
+        where ${leftSince(since)} and o.currency = ${currency} and o.id is distinct from ${except}::uuid) as cents,
       exists (select from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
         where i.payment_transfer_id = any(${rowIds}::integer[]) and i.kind = ${kind}
           and o.state = 'rejected') as rejected,

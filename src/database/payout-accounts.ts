@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import { mayHaveMadePayout } from './money-limits.ts'
+import { leftSince, mayHaveMadePayout } from './money-limits.ts'
 
 /** A Connect account, by our own tables. */
 export interface KnownAccount {
@@ -126,9 +126,8 @@ function byId(a: NamingRow, b: NamingRow): number {
 /** Cents that left, or may have left, since `since`, by currency: as the ledger counts them for its limits. */
 export async function listSentCents(db: Db, since: Date): Promise<Record<string, number>> {
   const { rows } = await sql<{ currency: string; cents: number }>`
-    select currency, sum(amount)::float8 as cents from jobs.money_operations
-    where origin = 'sent' and first_sent_at > ${since} and state in ('sending', 'unknown', 'created', 'paid', 'failed')
-    group by currency`.execute(db)
+    select o.currency, sum(o.amount)::float8 as cents from jobs.money_operations o
+    where ${leftSince(since)} group by o.currency`.execute(db)
   return Object.fromEntries(rows.map(({ cents, currency }) => [currency, cents]))
 }
 

@@ -1,5 +1,6 @@
 /** What is to be done about one row whose money has not been released to its expert. */
 
+import type { State } from './operation-states.ts'
 import { type Booking, eligibleFrom, judgeBooking, type PaymentFacts } from './eligibility.ts'
 import { findHold, type Limits } from './limits.ts'
 import { type ExistingTransfer, findTransfer, type OwedTransfer } from './transfer-checks.ts'
@@ -26,17 +27,7 @@ export interface TransferRow extends Omit<Booking, 'status'>, OwedTransfer {
 
 export interface RowOperation {
   readonly id: string
-  readonly state:
-    | 'planned'
-    | 'held'
-    | 'sending'
-    | 'unknown'
-    | 'blocked'
-    | 'created'
-    | 'paid'
-    | 'failed'
-    | 'canceled'
-    | 'rejected'
+  readonly state: State
   readonly reason: string | null
   readonly wakeAt: Date | null
   readonly createdAt: Date

@@ -16,6 +16,7 @@ import type { TransferRow } from '../../src/money/transfer-decisions.ts'
 import type { GivenUp } from '../../src/money/transfer-facts.ts'
 import { findGivenUp, findMissing } from '../../src/money/transfer-findings.ts'
 import { oddSentences } from '../../src/money/transfer-reasons.ts'
+import { paid } from '../support/payments.ts'
 
 const dayMs = 24 * 60 * 60_000
 const at = (text: string): Date => new Date(text)
@@ -31,21 +32,6 @@ const booking = (overrides: Partial<Booking> = {}): Booking => ({
   amountCents: 8_500,
   currency: 'eur',
   ...overrides,
-})
-
-type PaidCharge = NonNullable<PaymentFacts['charge']>
-
-const paid = (overrides: Partial<PaidCharge> = {}): PaymentFacts => ({
-  status: 'paid',
-  charge: {
-    paidAt: at('2026-03-01T10:00:00Z'),
-    amountCents: 10_000,
-    currency: 'eur',
-    refundedCents: 0,
-    disputed: false,
-    disputeLost: false,
-    ...overrides,
-  },
 })
 
 const late = at('2027-01-01T00:00:00Z')

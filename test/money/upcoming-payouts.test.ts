@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { PaymentFacts } from '../../src/money/eligibility.ts'
 import { decideNotice, noticeWithinMs, type UpcomingRow } from '../../src/money/upcoming-payouts.ts'
+import { paid } from '../support/payments.ts'
 
 const dayMs = 24 * 60 * 60_000
 const at = (text: string): Date => new Date(text)
@@ -27,21 +28,6 @@ const row = (overrides: Partial<UpcomingRow> = {}): UpcomingRow => ({
   hasPayout: false,
   operation: undefined,
   ...overrides,
-})
-
-type PaidCharge = NonNullable<PaymentFacts['charge']>
-
-const paid = (overrides: Partial<PaidCharge> = {}): PaymentFacts => ({
-  status: 'paid',
-  charge: {
-    paidAt: at('2026-03-01T10:00:00Z'),
-    amountCents: 10_000,
-    currency: 'eur',
-    refundedCents: 0,
-    disputed: false,
-    disputeLost: false,
-    ...overrides,
-  },
 })
 
 const eligible = at('2026-03-08T10:00:00Z')

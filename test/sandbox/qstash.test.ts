@@ -85,7 +85,7 @@ async function refusal(call: Promise<unknown>): Promise<unknown> {
   return await call.then(() => 'accepted', statusOf)
 }
 
-function only<Item>(items: readonly Item[]): Item {
+function single<Item>(items: readonly Item[]): Item {
   const [item] = items
   if (item === undefined || items.length !== 1) throw new Error(`wanted one, got ${items.length}`)
   return item
@@ -235,7 +235,7 @@ t.test('a delivery carries what production sends and the official receiver accep
     headers: { 'X-Job': 'a', 'Upstash-Forward-Authorization': 'Bearer b', 'Upstash-Forward-Host': 'other.example' },
   })
   const attempt = await qstash.attempted(messageId)
-  const arrival = only(destination.arrivals)
+  const arrival = single(destination.arrivals)
   t.match(messageId, /^msg_[1-9A-HJ-NP-Za-km-z]{53}$/)
   t.match(attempt, { status: 200, retried: 0, isDuplicate: false, url })
   t.equal(arrival.path, '/jobs/a?dry=1&x=y%20z', 'the destination character for character')
@@ -298,7 +298,7 @@ t.test('a delivery carries what production sends and the official receiver accep
     const plain = await startDestination(t)
     const sent = await client.publish({ url: plain.url, method: 'GET', body: 'dropped' })
     await qstash.attempted(sent.messageId)
-    const got = only(plain.arrivals)
+    const got = single(plain.arrivals)
     t.equal(got.body.length, 0)
     t.equal(claimsOf(got).body, '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=')
   })
@@ -312,7 +312,7 @@ t.test('a delivery carries what production sends and the official receiver accep
       headers: { 'Content-Type': 'application/octet-stream' },
     })
     await qstash.attempted(sent.messageId)
-    t.same([...only(plain.arrivals).body], [0xff, 0, 0x80, 0x0a])
+    t.same([...single(plain.arrivals).body], [0xff, 0, 0x80, 0x0a])
   })
 })
 
@@ -346,7 +346,7 @@ t.test('retries: same message id, fresh token, then dead letter and failure call
   for (const arrival of failing.arrivals) t.equal(await accepts(qstash, url, arrival), true)
 
   const { messages } = await client.dlq.listMessages()
-  const entry = only(messages)
+  const entry = single(messages)
   t.match(entry, {
     messageId,
     url,
@@ -356,7 +356,7 @@ t.test('retries: same message id, fresh token, then dead letter and failure call
   })
 
   t.test('the failure callback is a signed message of its own and says everything', async t => {
-    const callback = only(told.arrivals)
+    const callback = single(told.arrivals)
     t.equal(await accepts(qstash, `${told.url}/failure`, callback), true)
     t.not(callback.headers['upstash-message-id'], messageId)
     t.match(callback.headers, { 'content-type': 'application/json', 'x-why': 'dead' })
@@ -401,12 +401,12 @@ t.test('retries: same message id, fresh token, then dead letter and failure call
 
   t.test('a retry from the dead letters is a new message and removes the entry', async t => {
     const { responses } = await client.dlq.retry(entry.dlqId)
-    const again = only(responses).messageId
+    const again = single(responses).messageId
     t.not(again, messageId)
     await qstash.attempted(again)
     t.match(failing.arrivals.at(-1)?.headers, { 'upstash-message-id': again, 'upstash-retried': '0' })
     await qstash.idle()
-    const left = only((await client.dlq.listMessages()).messages)
+    const left = single((await client.dlq.listMessages()).messages)
     t.equal(left.messageId, again)
     await client.dlq.delete(left.dlqId)
     t.same((await client.dlq.listMessages()).messages, [])
@@ -730,7 +730,7 @@ t.test('signing keys: shown, rolled, and signed with the next one on command', a
   await qstash.deliverOnce({ url: destination.url, body: 'a' })
   const holder = { ...qstash, keys: old }
   t.equal(
-    await accepts(holder, destination.url, only(destination.arrivals)),
+    await accepts(holder, destination.url, single(destination.arrivals)),
     true,
     'one roll: the old pair still knows it',
   )
@@ -823,7 +823,7 @@ t.test('faults of deliveries', async t => {
     })
     t.match(attempt, { status: 418, messageId: 'msg_mine', scheduleId: 'jobs.mine', retried: 2 })
     t.equal(attempt.responseBody.toString(), 'tea')
-    t.match(only(destination.arrivals), {
+    t.match(single(destination.arrivals), {
       method: 'PUT',
       headers: { 'upstash-message-id': 'msg_mine', 'upstash-schedule-id': 'jobs.mine', 'upstash-retried': '2' },
     })
@@ -858,6 +858,6 @@ t.test('closing ends everything, twice is once', async t => {
   await Promise.all([qstash.close(), qstash.close()])
   await refused
   await qstash.close()
-  t.match(only(qstash.attempts()), { messageId, error: 'the stand-in was closed' })
+  t.match(single(qstash.attempts()), { messageId, error: 'the stand-in was closed' })
   await t.rejects(fetch(qstash.url))
 })
