@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { createPreparing } from './prepared-statements.ts'
 import type { Tables } from './tables.ts'
 
 export type Db = Kysely<Tables>
@@ -47,11 +48,13 @@ export function createDatabase(options: DatabaseOptions): Db {
       )
     },
   })
+  const prepare = createPreparing(options.onError)
   pool.on('error', options.onError)
   pool.on('connect', client => {
     // The pool listens for idle clients only: without this a connection lost in use would end the process.
     client.on('error', options.onError)
     hangUpOnSilence(client)
+    prepare(client)
   })
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }

@@ -1,4 +1,5 @@
 import { CompiledQuery, sql } from 'kysely'
+import { prepared } from './prepared-statements.ts'
 import type { Db } from './connection.ts'
 import { toJson } from './json.ts'
 import type { RunState, Trigger } from './tables.ts'
@@ -65,11 +66,11 @@ interface ClaimRow {
 
 // Written out, because these are called for every delivery: building a query costs more than running it.
 const claimValues = '$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13'
-const claimText = `select * from jobs.claim_run(${claimValues})`
-const claimAllText = `select * from jobs.claim_runs(${claimValues})`
+const claimText = prepared(`select * from jobs.claim_run(${claimValues})`)
+const claimAllText = prepared(`select * from jobs.claim_runs(${claimValues})`)
 const closeValues = `${claimValues}, $14, $15, $16, $17, $18`
-const closeText = `select jobs.close_run(${closeValues}) as closed`
-const closeAllText = `select * from jobs.close_runs(${closeValues})`
+const closeText = prepared(`select jobs.close_run(${closeValues}) as closed`)
+const closeAllText = prepared(`select * from jobs.close_runs(${closeValues})`)
 
 /** Records a delivery and decides, in one statement, whether it may run: message, token, pause, slot and lease together. */
 export async function claimRun(db: Db, request: ClaimRequest): Promise<Claim> {
