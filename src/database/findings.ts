@@ -70,6 +70,18 @@ export async function resolveRecovered(db: Db, now: Date): Promise<string[]> {
   return rows.map(row => row.subject)
 }
 
+/** Closes findings of this kind about jobs of which a later run left nothing; gives the jobs' names. */
+export async function resolveCaughtUp(db: Db, kind: string, now: Date): Promise<string[]> {
+  const { rows } = await sql<{ subject: string }>`
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs', note = 'a run left nothing'
+    where f.kind = ${kind} and f.state <> 'resolved' and exists (
+      select from jobs.runs r
+      where r.job = f.subject and r.state = 'succeeded' and not r.dry_run and r.id > f.run_id
+        and r.report ->> 'left' = '0')
+    returning f.subject`.execute(db)
+  return rows.map(row => row.subject)
+}
+
 /**
  * Closes findings of these kinds that a run of the job was the last to see, and that its two newest complete runs have not
  * seen any more, acknowledged ones too; gives what was closed. One that is seen again meanwhile stays open.

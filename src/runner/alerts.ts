@@ -1,4 +1,4 @@
-import { recordFinding, resolveFinding, resolveRecovered, resolveUnseen } from '../database/findings.ts'
+import { recordFinding, resolveCaughtUp, resolveRecovered, resolveUnseen } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -41,7 +41,6 @@ export async function raiseAlerts(
     await raiseLeftovers(delivery.job, runId, parts)
     return
   }
-  await endLeftovers(delivery.job, parts)
   if ((result.plan?.unread ?? 0) === 0) await closeUnseen(delivery.job, parts)
 }
 
@@ -58,8 +57,12 @@ export async function raiseAbandoned(
   }
 }
 
-/** Ends the streaks of jobs that have succeeded since, and tells operators once. For every minute. */
+/**
+ * Ends the streaks of jobs that have succeeded since, and of those that have left nothing since, and tells operators
+ * once. For every minute, so that a run that went well costs no statement more.
+ */
 export async function announceRecoveries({ clock, db, log }: StreakParts): Promise<void> {
+  for (const job of await resolveCaughtUp(db, fallsBehind, clock())) log.info({ job }, 'job has caught up')
   for (const job of await resolveRecovered(db, clock())) log.info({ job }, 'job recovered')
 }
 
@@ -90,9 +93,4 @@ async function raiseLeftovers(job: Job, runId: string, { clock, db, log }: Runne
     `${runId}, find out what takes its time, and run it by hand until nothing is left`
   const finding = { kind: fallsBehind, subject: job.name, job: job.name, runId, message }
   if (await recordFinding(db, finding, clock())) log.error({ job: job.name, runId, left }, 'job falls behind')
-}
-
-async function endLeftovers(job: Job, { clock, db, log }: RunnerParts): Promise<void> {
-  const ended = await resolveFinding(db, fallsBehind, job.name, 'eleva-jobs', clock(), 'a run left nothing')
-  if (ended) log.info({ job: job.name }, 'job has caught up')
 }
