@@ -86,7 +86,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const onError = (err: Error): void => {
     // Not the error itself: the driver hangs its client on it, with the connection's secrets.
     const { code, message } = err as Error & { code?: string }
-    log.warn({ code, reason: message }, 'database connection lost')
+    log.warn({ code, reason: message }, 'database connection trouble')
   }
   const db = createDatabase({ connectionString: config.databaseUrl, onError })
   const http = createHttp()
