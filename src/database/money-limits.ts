@@ -1,11 +1,12 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from './connection.ts'
+import { itemOfRow } from './money-rows.ts'
 import type { OperationKind } from './tables.ts'
 
 export interface Brakes {
   /** Cents of the currency that left, or may have left, without the operation asked about. */
   readonly sentCents: number
-  /** One of the rows was in an operation of this kind that Stripe refused for good. */
+  /** One of the rows, or another row of its payment, was in an operation of this kind that Stripe refused for good. */
   readonly rejectedBefore: boolean
   /** Another payout of this account and currency waits for its cause to pass. */
   readonly laneBlocked: boolean
@@ -39,9 +40,9 @@ export async function readBrakes(db: Db, query: BrakesQuery): Promise<Brakes> {
     select
       (select coalesce(sum(o.amount), 0) from jobs.money_operations o
         where ${leftSince(since)} and o.currency = ${currency} and o.id is distinct from ${except}::uuid) as cents,
-      exists (select from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
-        where i.payment_transfer_id = any(${rowIds}::integer[]) and i.kind = ${kind}
-          and o.state = 'rejected') as rejected,
+      exists (select from payment_transfers c join jobs.money_operation_items i on ${itemOfRow}
+        join jobs.money_operations o on o.id = i.operation_id
+        where c.id = any(${rowIds}::integer[]) and i.kind = ${kind} and o.state = 'rejected') as rejected,
       ${kind} = 'payout' and exists (select from jobs.money_operations o
         where o.kind = 'payout' and o.state = 'blocked' and o.account = ${account} and o.currency = ${currency}
           and o.id is distinct from ${except}::uuid) as blocked`.execute(db)

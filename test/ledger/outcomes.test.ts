@@ -101,6 +101,18 @@ t.test('what is refused for good needs a person, and is not simply tried again',
   t.equal((await operations()).length, 2)
 })
 
+t.test('what was refused for good is held under another row id too: its payment is the same', async t => {
+  const world = await payoutAnswered(t, [{ kind: 'refused', code: 'account_closed' }])
+  const { db, id, keys, order } = world
+  await t.rejects(world.create(), { code: 'refused_for_good' })
+  const rewritten = id + 1_000
+  await sql`update payment_transfers set id = ${rewritten} where id = ${id}`.execute(db)
+  const again = payoutOrder(order.account, [rewritten])
+  const posting = await world.ledger.createPayout(again, await world.run(payouts))
+  t.match(posting, { counts: { held: 1 }, reason: 'rejected_before' })
+  t.equal(keys.length, 1, 'nothing was sent')
+})
+
 t.test('a busy vendor and a refused key leave the operation as it was', async t => {
   const { clock, create, keys, operation, resume, vendor } = await payoutAnswered(t, [
     { kind: 'notExecuted', code: 'rate_limit' },
