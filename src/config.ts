@@ -47,6 +47,12 @@ export interface Config {
     /** What was paid before may have been paid out by the old jobs. Undefined: the first boot counts. */
     readonly since: Date | undefined
   }
+  readonly novu: {
+    readonly url: string
+    readonly secretKey: string
+    /** Who hears of jobs that keep failing; undefined: nobody does. */
+    readonly adminSubscriberId: string | undefined
+  }
   readonly clerk: { readonly url: string; readonly secretKey: string } | undefined
   /** Heartbeat addresses by variable; those that are not set are absent. */
   readonly heartbeats: ReadonlyMap<string, string>
@@ -115,6 +121,11 @@ export function loadConfig(env: Environment = process.env): Config {
       maxSingleCents: read.integer('MONEY_MAX_SINGLE', 200_000, 0, maxCents),
       maxTotalCents: read.integer('MONEY_MAX_TOTAL', 2_000_000, 0, maxCents),
       since: read.instant('MONEY_SINCE'),
+    },
+    novu: {
+      url: read.vendorUrl('NOVU_BASE_URL', 'https://api.novu.co'),
+      secretKey: read.required('NOVU_SECRET_KEY', "Novu's dashboard shows it under API keys, one for each environment"),
+      adminSubscriberId: read.optional('NOVU_ADMIN_SUBSCRIBER_ID'),
     },
     clerk: clerkSecretKey === undefined ? undefined : { url: clerkUrl, secretKey: clerkSecretKey },
     heartbeats: new Map(

@@ -13,8 +13,17 @@ const sound = {
   QSTASH_NEXT_SIGNING_KEY: 'sig_FAKEnextKeyOfThisTestAAA0002',
   OPERATOR_TOKEN: strongToken,
   STRIPE_SECRET_KEY: 'sk_test_ofThisTest',
+  NOVU_SECRET_KEY: 'novu-key-of-this-test',
 } satisfies Environment
-const addresses = ['QSTASH_URL', 'CLERK_API_URL', 'STRIPE_API_BASE_URL', 'PUBLIC_URL', 'APP_URL', ...heartbeatVariables]
+const addresses = [
+  'QSTASH_URL',
+  'CLERK_API_URL',
+  'NOVU_BASE_URL',
+  'STRIPE_API_BASE_URL',
+  'PUBLIC_URL',
+  'APP_URL',
+  ...heartbeatVariables,
+]
 
 function load(changes: Environment = {}): Config {
   return loadConfig({ ...sound, ...changes })
@@ -45,6 +54,7 @@ t.test('an environment with the required variables alone is enough, and the rest
     qstash: { url: 'https://qstash.upstash.io', token: undefined },
     cronSecret: undefined,
     operators: [{ name: 'operator', token: strongToken }],
+    novu: { url: 'https://api.novu.co', secretKey: sound.NOVU_SECRET_KEY, adminSubscriberId: undefined },
     clerk: undefined,
     stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: undefined },
     money: { maxSingleCents: 200_000, maxTotalCents: 2_000_000, since: undefined },
@@ -63,6 +73,8 @@ t.test('everything that is set is taken', async t => {
     QSTASH_TOKEN: 'qstash-token',
     CRON_SECRET: '0123456789abcdef',
     CLERK_SECRET_KEY: 'sk_test_clerk',
+    NOVU_BASE_URL: 'https://eu.api.novu.co/',
+    NOVU_ADMIN_SUBSCRIBER_ID: 'admin_1',
     STRIPE_API_BASE_URL: 'http://127.0.0.1:8081/',
     MONEY_MAX_SINGLE: '0',
     MONEY_MAX_TOTAL: '500',
@@ -84,6 +96,7 @@ t.test('everything that is set is taken', async t => {
     qstash: { url: 'http://127.0.0.1:8080', token: 'qstash-token' },
     cronSecret: '0123456789abcdef',
     clerk: { url: 'https://api.clerk.com', secretKey: 'sk_test_clerk' },
+    novu: { url: 'https://eu.api.novu.co', secretKey: sound.NOVU_SECRET_KEY, adminSubscriberId: 'admin_1' },
     stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: 'http://127.0.0.1:8081' },
     money: { maxSingleCents: 0, maxTotalCents: 500, since: new Date('2026-03-01T00:00:00Z') },
     leaseMs: 2_000,
@@ -100,6 +113,7 @@ t.test('every problem is reported at once, a missing variable with what to do ab
     QSTASH_NEXT_SIGNING_KEY: undefined,
     OPERATOR_TOKEN: undefined,
     STRIPE_SECRET_KEY: undefined,
+    NOVU_SECRET_KEY: undefined,
     MONEY_SINCE: 'yesterday',
     MONEY_MAX_SINGLE: '-1',
     MONEY_MAX_TOTAL: '10.5',
@@ -128,12 +142,13 @@ t.test('every problem is reported at once, a missing variable with what to do ab
       'MONEY_MAX_SINGLE',
       'MONEY_MAX_TOTAL',
       'MONEY_SINCE',
+      'NOVU_SECRET_KEY',
       'LEASE_SECONDS',
       'DRAIN_SECONDS',
     ],
   )
   for (const problem of problems.filter(text => text.includes('is missing'))) t.match(problem, /is missing: .{10,}/)
-  t.match(new ConfigError(problems).message, /16 problems:\n {2}- QSTASH_DEV/, 'and the message lists them')
+  t.match(new ConfigError(problems).message, /17 problems:\n {2}- QSTASH_DEV/, 'and the message lists them')
 })
 
 t.test('anything that is not development or test is production', async t => {
@@ -294,7 +309,7 @@ t.test('MONEY_SINCE means one moment, wherever it is read', async t => {
 
 t.test('no message shows a value, whatever is planted and wherever', async t => {
   const others =
-    'RENDER_EXTERNAL_URL QSTASH_DEV QSTASH_TOKEN CRON_SECRET CLERK_SECRET_KEY HOST PORT LOG_LEVEL MONEY_SINCE'
+    'RENDER_EXTERNAL_URL QSTASH_DEV QSTASH_TOKEN CRON_SECRET CLERK_SECRET_KEY NOVU_ADMIN_SUBSCRIBER_ID HOST PORT LOG_LEVEL MONEY_SINCE'
   const numbers = 'LEASE_SECONDS DRAIN_SECONDS MONEY_MAX_SINGLE MONEY_MAX_TOTAL'
   const required = Object.keys(sound).filter(name => name !== 'NODE_ENV')
   const names = [...required, ...addresses, ...others.split(' '), ...numbers.split(' ')]

@@ -44,6 +44,8 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     MONEY_SINCE: moneySince.toISOString(),
     MONEY_MAX_SINGLE: String(demoLimits.maxSingleCents),
     MONEY_MAX_TOTAL: String(demoLimits.maxTotalCents),
+    NOVU_SECRET_KEY: 'novu-key-of-the-sandbox',
+    NOVU_BASE_URL: 'http://127.0.0.1:9',
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
     ...Object.fromEntries(jobs.map(job => [job.heartbeat, betterStack.register(job.name)])),

@@ -85,6 +85,8 @@ function serviceEnv(databaseUrl: string) {
     OPERATOR_TOKEN: 'operator-token-of-the-bench-0123456789',
     STRIPE_SECRET_KEY: 'sk_test_ofTheBench',
     STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
+    NOVU_SECRET_KEY: 'novu-key-of-the-bench',
+    NOVU_BASE_URL: 'http://127.0.0.1:9',
   }
 }
 

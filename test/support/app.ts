@@ -72,6 +72,8 @@ export async function testApp(t: Test, options: TestAppOptions = {}): Promise<Te
     OPERATOR_TOKEN: operatorToken,
     CRON_SECRET: cronSecret,
     STRIPE_SECRET_KEY: 'sk_test_ofTheTests',
+    NOVU_SECRET_KEY: 'novu-key-of-the-tests',
+    NOVU_BASE_URL: 'http://127.0.0.1:9',
     STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
     LEASE_SECONDS: '10',
     DRAIN_SECONDS: '1',

@@ -45,6 +45,8 @@ export async function startMoneyChild(t: Test, options: MoneyChildOptions): Prom
       QSTASH_NEXT_SIGNING_KEY: childKeys.next,
       OPERATOR_TOKEN: operatorToken,
       STRIPE_SECRET_KEY: options.stripeKey,
+      NOVU_SECRET_KEY: 'novu-key-of-the-tests',
+      NOVU_BASE_URL: 'http://127.0.0.1:9',
       STRIPE_API_BASE_URL: options.stripeUrl,
       MONEY_SINCE: '2020-01-01T00:00:00Z',
       CHILD_CLOCK: options.clockFile,

@@ -45,6 +45,8 @@ export async function startChild(t: Test, { databaseUrl, env = {}, waitFor = 'bo
       QSTASH_NEXT_SIGNING_KEY: childKeys.next,
       OPERATOR_TOKEN: operatorToken,
       STRIPE_SECRET_KEY: 'sk_test_ofTheTests',
+      NOVU_SECRET_KEY: 'novu-key-of-the-tests',
+      NOVU_BASE_URL: 'http://127.0.0.1:9',
       STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
       LEASE_SECONDS: '2',
       DRAIN_SECONDS: '5',
