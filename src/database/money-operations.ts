@@ -103,6 +103,14 @@ export async function lockOperation(trx: Trx, { generation, id, sends, state }: 
   return locked !== undefined
 }
 
+/** Whether anything of an operation ever went out: under its key, or under an earlier one that is known to have done nothing. */
+export function wasSent({ generation, sends }: Pick<Operation, 'generation' | 'sends'>): boolean {
+  return sends > 0 || generation > 1
+}
+
+/** The same of an operation `o`. */
+export const wasSentOnce = sql`(o.sends > 0 or o.generation > 1)`
+
 /** An operation and the rows it pays, by their ids; undefined when there is none. */
 export async function findOperationWithItems(
   db: Db,

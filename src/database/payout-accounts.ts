@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import { leftSince, mayHaveMadePayout } from './money-limits.ts'
+import { leftSince } from './money-limits.ts'
+import { wasSentOnce } from './money-operations.ts'
 
 /** A Connect account, by our own tables. */
 export interface KnownAccount {
@@ -72,6 +73,14 @@ export interface PayoutOwners {
   /** Payouts whose finding `payout-unexplained` a person has resolved. */
   readonly resolved: ReadonlySet<string>
 }
+
+/**
+ * That an operation `o` may have made a payout whose receipt it does not have: it was sent, is not known to have come to
+ * nothing, and has no other receipt. The id in a payout's metadata alone proves nothing, because whoever has access to
+ * the connected account can write it there.
+ */
+const mayHaveMadePayout = sql`(o.kind = 'payout' and o.stripe_id is null
+  and o.state in ('planned', 'sending', 'unknown', 'blocked') and ${wasSentOnce})`
 
 /** Whose payouts are, in one query; each with the operation that its metadata name. */
 export async function findPayoutOwners(
@@ -148,7 +157,8 @@ async function listRowSums(db: Db, accounts: readonly string[]) {
   return rows
 }
 
-async function listFailures(db: Db, accounts: readonly string[]) {
+/** Payouts of accounts that failed since the last one that arrived, by account and currency; none where that is none. */
+export async function listFailures(db: Db, accounts: readonly string[]) {
   const { rows } = await sql<{ account: string; currency: string; failed: number }>`
     select o.account, o.currency, count(*) filter (where o.state = 'failed')::integer as failed
     from (select account, currency, state, created_at,

@@ -1,13 +1,12 @@
 import pMap from 'p-map'
 import { listBookings } from '../database/bookings.ts'
-import { listUnexplained } from '../database/money-limits.ts'
 import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
 import type { Payment, Payout, Transfer } from '../providers/payments.ts'
 import { findPayoutObjection, findTransferObjection, listOthers, listPaidRows, type Objection } from './fact-rules.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import { areAsExpected } from './intent.ts'
 import type { LedgerRun } from './ledger.ts'
-import { listOldPayouts } from './old-payouts.ts'
+import { listOldPayouts, listUnexplained } from './old-payouts.ts'
 import type { LedgerParts, Undertaking } from './parts.ts'
 
 /** A bound on how much one operation asks at once; the provider's limiter decides how fast. */

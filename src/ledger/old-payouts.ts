@@ -1,5 +1,9 @@
 import type { BookingRow } from '../database/bookings.ts'
+import type { Db } from '../database/connection.ts'
+import { findPayoutOwners } from '../database/payout-accounts.ts'
 import { PermanentError } from '../errors.ts'
+import type { ListedPayout } from '../money/payout-facts.ts'
+import { isExplained } from '../money/payout-gates.ts'
 import type { PaymentReads, Payout } from '../providers/payments.ts'
 import type { LedgerRun } from './ledger.ts'
 
@@ -35,6 +39,13 @@ export async function listOldPayouts(
     ...others.map(async id => await listUnlessHidden(payments, { account: id, from }, signal)),
   ])
   return { own, elsewhere: elsewhere.flat() }
+}
+
+/** The ids of those of an account's payouts that nothing explains; without payouts nothing is asked. */
+export async function listUnexplained(db: Db, account: string, payouts: readonly ListedPayout[]): Promise<string[]> {
+  if (payouts.length === 0) return []
+  const owners = await findPayoutOwners(db, payouts)
+  return payouts.filter(payout => !isExplained(payout, account, owners)).map(({ id }) => id)
 }
 
 /** An account that Stripe does not show us pays nobody that we could know of. */

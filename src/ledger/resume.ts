@@ -1,4 +1,4 @@
-import { findOperationWithItems, findUnique } from '../database/money-operations.ts'
+import { findOperationWithItems, findUnique, wasSent } from '../database/money-operations.ts'
 import { listMoneyRows } from '../database/money-rows.ts'
 import { PermanentError } from '../errors.ts'
 import { isCuredByRegrouping } from '../money/refusals.ts'
@@ -124,9 +124,8 @@ async function takeOwn(
   objects: readonly (Transfer | Payout)[],
   run: LeasedRun,
 ): Promise<Posting> {
-  const { generation, kind, sends } = undertaking.operation
-  const wasSent = sends > 0 || generation > 1
-  if (kind === 'transfer' || wasSent) return await takeFound(parts, undertaking, objects, run)
+  const { operation } = undertaking
+  if (operation.kind === 'transfer' || wasSent(operation)) return await takeFound(parts, undertaking, objects, run)
   return await giveUp(parts, undertaking, 'claimed_elsewhere', run)
 }
 

@@ -65,8 +65,11 @@ export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts)
   })
 }
 
-/** Whether a payout of an account is one of our operations', or somebody has answered for it. */
-function isExplained(payout: ListedPayout, account: string, owners: PayoutOwners): boolean {
+/**
+ * Whether a payout of an account is one of our operations', or a person has resolved its finding, or written into rows what
+ * all of its money was for. The one rule, for the plan and for the ledger right before it sends.
+ */
+export function isExplained(payout: ListedPayout, account: string, owners: PayoutOwners): boolean {
   const { id, operationId, paymentTransferId } = payout
   if (owners.resolved.has(id) || isOurs(payout, owners)) return true
   if (operationId !== null && owners.unsettled.get(operationId) === account) return true

@@ -2,12 +2,14 @@ import { type RawNode, sql } from 'kysely'
 import t from 'tap'
 import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../../src/database/payout-accounts.ts'
 import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout-candidates.ts'
-import { listUnexplained, type UnknownPayout } from '../../src/database/money-limits.ts'
 import type { Db } from '../../src/database/connection.ts'
+import { wasSent, wasSentOnce } from '../../src/database/money-operations.ts'
 import type { OperationState } from '../../src/database/tables.ts'
+import { listUnexplained } from '../../src/ledger/old-payouts.ts'
 import { addFinding } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { addOperation, addSettledRow } from '../support/operations.ts'
+import { listedPayout } from '../support/payout-facts.ts'
 import { addRow, addUser } from '../support/payout-world.ts'
 
 const createdAt = new Date('2026-03-01T10:00:00Z')
@@ -299,6 +301,14 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
     new Map(['sending', 'unknown', 'blocked', 'renewed'].map(state => [open.get(state) ?? '', `acct_${state}`])),
     'what was never sent has made nothing',
   )
+  const { rows } = await sql<{ id: string; sent: boolean }>`
+    select o.id, ${wasSentOnce} as sent from jobs.money_operations o`.execute(db)
+  const operations = await db.selectFrom('jobs.money_operations').selectAll().execute()
+  t.same(
+    new Map(rows.map(({ id, sent }) => [id, sent])),
+    new Map(operations.map(operation => [operation.id, wasSent(operation)])),
+    'the ledger says of each what the query does',
+  )
   t.match([...owners.rows], [['po_row', [{ paymentTransferId: row, status: 'PAID_OUT', currency: 'eur' }]]])
   t.same([...owners.resolved], ['po_closed'])
   t.same(await findPayoutOwners(db, []), {
@@ -309,43 +319,32 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
   })
 })
 
-t.test(
-  'the name of an operation explains a payout only where that may have made it, to the plan and to the ledger',
-  async t => {
-    const { db } = await testDatabase(t)
-    const account = 'acct_1'
-    const others: Record<string, Parameters<typeof addOperation>[1]> = {
-      'given up': { state: 'canceled' },
-      'held, and never sent': { state: 'held' },
-      'approved, and never sent': { state: 'planned', currency: 'usd' },
-      'with another receipt': { state: 'created' },
-      'of another account': { state: 'unknown', account: 'acct_2' },
-      'a transfer': { state: 'unknown', kind: 'transfer' },
-    }
-    const some = { amountCents: 8_500, currency: 'eur', paymentTransferId: null }
-    const payouts: UnknownPayout[] = [{ ...some, id: 'po_without_name', operationId: null }]
-    for (const [name, other] of Object.entries(others)) {
-      payouts.push({ ...some, id: name, operationId: await addOperation(db, { account, ...other }) })
-    }
-    payouts.push({ ...some, id: 'forged', operationId: "'; drop table users" })
-    const sent = await addOperation(db, { account, state: 'unknown' })
-    const blocked = await addOperation(db, { account, state: 'blocked' })
-    const made = [sent, blocked].map(operationId => ({ ...some, id: `po_of_${operationId}`, operationId }))
-
-    t.same(
-      (await listUnexplained(db, account, [...payouts, ...made])).toSorted(),
-      payouts.map(({ id }) => id).toSorted(),
-    )
-    const { unsettled } = await findPayoutOwners(db, [...payouts, ...made])
-    const explained = payouts.filter(({ operationId }) => unsettled.get(operationId ?? '') === account)
-    t.same(explained, [], 'the plan explains no more than the ledger')
-    t.same([unsettled.get(sent), unsettled.get(blocked)], [account, account])
-  },
-)
-
-t.test('to the ledger, too, a payout is explained by the rows of its account that account for all of it', async t => {
+t.test('the name of an operation explains a payout only where that may have made it', async t => {
   const { db } = await testDatabase(t)
-  const payout = { id: 'po_hand', amountCents: 17_000, currency: 'eur', operationId: null, paymentTransferId: null }
+  const account = 'acct_1'
+  const others: Record<string, Parameters<typeof addOperation>[1]> = {
+    'given up': { state: 'canceled' },
+    'held, and never sent': { state: 'held' },
+    'approved, and never sent': { state: 'planned', currency: 'usd' },
+    'with another receipt': { state: 'created' },
+    'of another account': { state: 'unknown', account: 'acct_2' },
+    'a transfer': { state: 'unknown', kind: 'transfer' },
+  }
+  const payouts = [listedPayout('po_without_name')]
+  for (const [name, other] of Object.entries(others)) {
+    payouts.push(listedPayout(name, { operationId: await addOperation(db, { account, ...other }) }))
+  }
+  payouts.push(listedPayout('forged', { operationId: "'; drop table users" }))
+  const sent = await addOperation(db, { account, state: 'unknown' })
+  const blocked = await addOperation(db, { account, state: 'blocked' })
+  const made = [sent, blocked].map(operationId => listedPayout(`po_of_${operationId}`, { operationId }))
+
+  t.same((await listUnexplained(db, account, [...payouts, ...made])).toSorted(), payouts.map(({ id }) => id).toSorted())
+})
+
+t.test('a payout is explained by the rows of its account that account for all of it', async t => {
+  const { db } = await testDatabase(t)
+  const payout = listedPayout('po_hand', { amountCents: 17_000 })
   await add(db, { status: 'PAID_OUT', payoutId: 'po_hand' })
   t.same(await listUnexplained(db, 'acct_1', [payout]), ['po_hand'], 'half of it')
   const other = await add(db, { status: 'REFUNDED', payoutId: 'po_hand', rowCurrency: 'EUR' })

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { listUnexplained } from '../../src/database/money-limits.ts'
 import { freezeRequest } from '../../src/ledger/frozen-request.ts'
 import { move, moveByFact } from '../../src/ledger/move.ts'
+import { listUnexplained } from '../../src/ledger/old-payouts.ts'
 import type { Payout, Transfer, TransferRequest, WriteAnswer } from '../../src/providers/payments.ts'
+import { listedPayout } from '../support/payout-facts.ts'
 import { at, duePayout, moneyWorld, netCents, transferOrder } from './world.ts'
 
 t.setTimeout(240_000)
@@ -27,7 +28,7 @@ t.test('a transfer to another account, or out of another charge, is no receipt',
     t.match(posting, {
       counts: { frozen: 1 },
       amountCents: 0,
-      findings: [{ kind: 'destination_mismatch', details: wrong }],
+      findings: [{ kind: 'destination-mismatch', details: wrong }],
     })
     t.match(await world.operations(), [{ state: 'unknown', reason: 'destination_mismatch', stripe_id: null }])
     t.match(await world.row(id), { status: 'PENDING', transfer_id: null })
@@ -94,7 +95,7 @@ t.test('a payout that came back as another than was made settles nothing', async
 
   const posting = await world.ledger({ payments }).settlePayout(operationId, await world.run())
 
-  t.match(posting, { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind: 'amount_mismatch' }] })
+  t.match(posting, { counts: { frozen: 1 }, amountCents: 0, findings: [{ kind: 'amount-mismatch' }] })
   t.match(await world.operations(), [{ state: 'created' }])
   t.match(await world.row(id), { status: 'PAID_OUT', payout_id: receipt })
 })
@@ -148,7 +149,7 @@ t.test('an operation explains a payout of its own account alone', async t => {
   world.vendor.setFault('request lost')
   await t.rejects(world.ledger().createPayout((await duePayout(world)).order, await world.run()))
   const [operation] = await world.operations()
-  const claimed = [{ id: 'po_x', operationId: operation?.id ?? '' }]
+  const claimed = [listedPayout('po_x', { operationId: operation?.id ?? '' })]
 
   t.same(await listUnexplained(world.db, account, claimed), [])
   t.same(await listUnexplained(world.db, 'acct_other', claimed), ['po_x'])
