@@ -22,7 +22,7 @@ interface Layer {
   readonly because: string
 }
 
-const edge = ['app.ts', 'config.ts', 'database/', 'errors.ts', 'health/', 'jobs/', 'providers/', 'runner/']
+const edge = ['app.ts', 'config.ts', 'database/', 'errors.ts', 'health/', 'jobs/', 'notices/', 'providers/', 'runner/']
 
 /** Who may import whom. Imports go one way, so that each folder can be read, tested and changed without those above it. */
 const layers: Readonly<Record<string, Layer>> = {
@@ -74,17 +74,22 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'probes get what they ask as arguments, and know no route',
   },
   'runner/': {
-    may: ['database/', 'errors.ts'],
+    may: ['database/', 'errors.ts', 'notices/'],
     asTypes: ['ledger/', 'providers/'],
     because: 'it gets jobs as data and vendors as arguments: no import of jobs/, no cycle',
   },
   'jobs/': {
-    may: ['database/', 'errors.ts', 'money/', 'runner/'],
+    may: ['database/', 'errors.ts', 'money/', 'notices/', 'runner/'],
     asTypes: ['ledger/', 'providers/'],
     because: 'a job says what it does; the runner decides when, and what an outcome means',
   },
+  'notices/': {
+    may: ['database/', 'errors.ts'],
+    asTypes: ['providers/'],
+    because: 'what people are told, written down and sent: it gets vendors as arguments, and knows no job',
+  },
   'ledger/': {
-    may: ['database/', 'errors.ts', 'money/'],
+    may: ['database/', 'errors.ts', 'money/', 'notices/'],
     asTypes: ['providers/'],
     because: 'the only code that moves money gets the vendor as an argument, and knows no job',
   },

@@ -92,11 +92,18 @@ export interface OutboxTable {
   subject: string
   recipient: string
   occurrence: string
-  payload: Json<Record<string, unknown>>
+  facts: Json<Record<string, unknown>>
+  transaction_id: string
   state: Generated<OutboxState>
   attempts: Generated<number>
   next_attempt_at: Time
+  useful_until: Time | null
+  claimed_by: string | null
+  claimed_until: Time | null
+  tried_at: Time | null
+  lookups: Generated<number>
   run_id: string | null
   created_at: Time
+  finished_at: Time | null
   note: string | null
 }

@@ -1,30 +1,22 @@
 import type { Db } from './connection.ts'
 import { toJson } from './json.ts'
 
-/** What people can be told about. */
-export type NoticeKind = 'expert-payout-notification' | 'payout-failed' | 'transfer-recorded' | 'payout-upcoming'
-
-/** One thing that one person is to be told once: kind, subject, recipient and occurrence make it that one. */
-export interface Notice {
-  readonly kind: NoticeKind
-  /** What it is about: our own id. */
+/** A notice as it is written down. */
+export interface NewNotice {
+  readonly kind: string
   readonly subject: string
-  /** The Clerk id of the person. */
   readonly recipient: string
-  /** Tells two notices about one subject apart; the same for every try of one notice. */
   readonly occurrence: string
-  /** Facts only: wording, language and time zone are decided when it is sent. */
-  readonly payload: Readonly<Record<string, unknown>>
-  readonly runId: string
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly transactionId: string
+  readonly runId: string | null
   readonly at: Date
+  readonly usefulUntil: Date | null
 }
 
-/**
- * Writes down what somebody is to be told. Call it in the transaction that decides it, so that neither exists without
- * the other. False when it was written before; then nothing changes.
- */
-export async function recordNotice(db: Db, notice: Notice): Promise<boolean> {
-  const { at, kind, occurrence, payload, recipient, runId, subject } = notice
+/** Writes a notice that is to be sent. False when it was written before; then nothing changes. */
+export async function insertNotice(db: Db, notice: NewNotice): Promise<boolean> {
+  const { at, facts, kind, occurrence, recipient, runId, subject, transactionId, usefulUntil } = notice
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('jobs.outbox')
     .values({
@@ -32,8 +24,10 @@ export async function recordNotice(db: Db, notice: Notice): Promise<boolean> {
       subject,
       recipient,
       occurrence,
-      payload: toJson(payload) ?? '{}',
+      facts: toJson(facts) ?? '{}',
+      transaction_id: transactionId,
       next_attempt_at: at,
+      useful_until: usefulUntil,
       run_id: runId,
       created_at: at,
     })

@@ -1,4 +1,4 @@
-import { recordUpcomingPayout } from '../database/notified-rows.ts'
+import { recordUpcomingPayout } from '../notices/upcoming-payouts.ts'
 import { findCutOver } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import type { Limits } from '../money/limits.ts'

@@ -1,6 +1,7 @@
 import type { Operation, Trx } from '../database/money-operations.ts'
 import type { MoneyRow } from '../database/money-rows.ts'
-import { type NoticeKind, recordNotice } from '../database/outbox.ts'
+import type { NoticeKind } from '../notices/notice.ts'
+import { recordNotice } from '../notices/record.ts'
 import type { Payout } from '../providers/payments.ts'
 import type { LedgerRun } from './ledger.ts'
 
@@ -32,7 +33,7 @@ export async function recordFailureNotices(trx: Trx, told: Told, run: LedgerRun,
 
 async function recordNotices(trx: Trx, kind: NoticeKind, { object, operation, rows }: Told, run: LedgerRun, at: Date) {
   for (const [recipient, own] of Map.groupBy(rows, row => row.expert)) {
-    const payload = {
+    const facts = {
       amountCents: own.reduce((sum, row) => sum + row.amountCents, 0),
       currency: operation.currency,
       rows: own.map(({ amountCents, id, serviceName, startsAt }) => ({
@@ -44,7 +45,16 @@ async function recordNotices(trx: Trx, kind: NoticeKind, { object, operation, ro
       arrivesAt: object.arrivesAt?.toISOString() ?? null,
       ...(kind === 'payout-failed' ? { failureCode: object.failureCode ?? null } : {}),
     }
-    const notice = { kind, subject: operation.id, recipient, occurrence: object.id, payload, runId: run.runId, at }
+    const notice = {
+      kind,
+      subject: operation.id,
+      recipient,
+      occurrence: object.id,
+      facts,
+      runId: run.runId,
+      at,
+      usefulUntil: null,
+    }
     await recordNotice(trx, notice)
   }
 }

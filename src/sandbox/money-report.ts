@@ -56,7 +56,7 @@ async function listMoved(db: Db): Promise<MoneyLine[]> {
 
 async function listTold(db: Db): Promise<Item[]> {
   const { rows } = await sql<Item>`
-    select kind, 'payment_transfers ' || (payload -> 'rows' -> 0 ->> 'paymentTransferId') as subject
+    select kind, 'payment_transfers ' || (facts -> 'rows' -> 0 ->> 'paymentTransferId') as subject
     from jobs.outbox order by kind, id`.execute(db)
   return rows
 }

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
 import type { HeldLease } from '../../src/database/leases.ts'
-import { recordUpcomingPayout, type UpcomingPayout } from '../../src/database/notified-rows.ts'
+import { recordUpcomingPayout, type UpcomingPayout } from '../../src/notices/upcoming-payouts.ts'
 import { PermanentError } from '../../src/errors.ts'
 import { checkUpcomingPayouts } from '../../src/jobs/check-upcoming-payouts.ts'
 import { jobs } from '../../src/jobs/index.ts'
@@ -93,7 +93,7 @@ t.test('an expert is told once: the mark on the row and the notice are one', asy
       occurrence: 'pi_ana',
       state: 'pending',
       next_attempt_at: new Date(now),
-      payload: {
+      facts: {
         amountCents: 8_500,
         currency: 'eur',
         eligibleFrom: eligibleFrom.toISOString(),
@@ -200,7 +200,7 @@ t.test('a marketplace without service names says the name of the event, or none'
   await sql`alter table payment_transfers drop column service_name`.execute(db)
   const telling = { lease: await takeLease(db, job), runId: uuidv7(), now: new Date(now) }
   for (const id of [named, unnamed]) t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'told')
-  const names = (await readAll(db, 'jobs.outbox')).map(({ payload }) => payload['rows'])
+  const names = (await readAll(db, 'jobs.outbox')).map(({ facts }) => facts['rows'])
   t.match(names, [[{ serviceName: 'Consultation' }], [{ serviceName: null }]])
 })
 

@@ -10,7 +10,7 @@ import {
 } from '../../src/jobs/process-tasks.ts'
 import { findPayoutOwners } from '../../src/database/payout-accounts.ts'
 import { deleteOldRecords, type Purged } from '../../src/database/retention.ts'
-import { operationStates } from '../../src/database/tables.ts'
+import { type OutboxState, operationStates } from '../../src/database/tables.ts'
 import {
   addAuditEntry,
   addDeadLetter,
@@ -223,7 +223,13 @@ t.test(
         const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
         await db
           .insertInto('jobs.outbox')
-          .values({ ...notice, occurrence: state, payload: '{}', state, next_attempt_at: created_at, created_at })
+          .values({
+            ...notice,
+            occurrence: state,
+            facts: '{}',
+            transaction_id: `${state} ${ms}`,
+            ...lifeOf(state, created_at),
+          })
           .execute()
         if (ms === 0 || !['sent', 'dropped'].includes(state)) kept.push(`${state} ${ms}`)
       }
@@ -245,7 +251,13 @@ t.test('a notice that was never known to arrive goes after 13 months, and one th
       const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
       await db
         .insertInto('jobs.outbox')
-        .values({ ...notice, occurrence: state, payload: '{}', state, next_attempt_at: created_at, created_at })
+        .values({
+          ...notice,
+          occurrence: state,
+          facts: '{}',
+          transaction_id: `${state} ${ms}`,
+          ...lifeOf(state, created_at),
+        })
         .execute()
       if (ms === 0 || !['unknown', 'poison'].includes(state)) kept.push(`${state} ${ms}`)
     }
@@ -347,3 +359,14 @@ t.test('without the profiles table the refresh records stay, and the rest is don
   t.match((await applyAll(processTasks, plan.effects, context)).counts, { 'jobs.delivery_tokens': 1 })
   t.equal((await readAll(db, 'jobs.token_refreshes')).length, 1)
 })
+
+/** The columns of a notice that has got to `state`. */
+function lifeOf(state: OutboxState, at: Date) {
+  return {
+    state,
+    next_attempt_at: at,
+    created_at: at,
+    claimed_until: state === 'sending' ? at : null,
+    finished_at: ['sent', 'dropped', 'poison'].includes(state) ? at : null,
+  }
+}

@@ -296,8 +296,8 @@ t.test('a refund between send and receipt wins, the receipt is kept, and a perso
   t.match(await world.row(other), { status: 'PAID_OUT' })
   const findings = await world.db.selectFrom('jobs.findings').selectAll().execute()
   t.match(findings, [{ kind: 'paid-row-changed', subject: `payment_transfers ${refunded}` }])
-  const [notice] = await world.db.selectFrom('jobs.outbox').select('payload').execute()
-  t.match(notice?.payload, { amountCents: netCents, rows: [{ paymentTransferId: other }] }, 'only of what is true')
+  const [notice] = await world.db.selectFrom('jobs.outbox').select('facts').execute()
+  t.match(notice?.facts, { amountCents: netCents, rows: [{ paymentTransferId: other }] }, 'only of what is true')
 })
 
 t.test('what cannot be read right before the send is not sent, and its rows are free', async t => {

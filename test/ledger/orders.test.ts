@@ -23,7 +23,7 @@ for (const vendorOf of [scripted, standIn]) {
       const notices = await db.selectFrom('jobs.outbox').selectAll().execute()
       t.equal(notices.length, 1)
       t.match(notices[0], { kind: 'expert-payout-notification', recipient: 'user_expert', subject: operation?.id })
-      t.match(notices[0]?.payload, {
+      t.match(notices[0]?.facts, {
         amountCents: 2 * netCents,
         currency: 'eur',
         rows: [{ paymentTransferId: ids[0] }, {}],

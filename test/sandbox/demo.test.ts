@@ -76,7 +76,7 @@ async function readStandings(db: Db): Promise<ReadonlyMap<number, Standing>> {
   const { rows } = await sql<Standing>`
     select p.id, p.status::text, ${operation('transfer', transfer)} as transfer, ${operation('payout', sql`o.state`)} as payout,
       (select json_agg(f.kind) from jobs.findings f where f.subject = 'payment_transfers ' || p.id) as findings,
-      (select json_agg(o.kind order by o.kind) from jobs.outbox o, jsonb_array_elements(o.payload -> 'rows') as r
+      (select json_agg(o.kind order by o.kind) from jobs.outbox o, jsonb_array_elements(o.facts -> 'rows') as r
         where (r ->> 'paymentTransferId')::integer = p.id) as told
     from payment_transfers p`.execute(db)
   return new Map(rows.map(row => [row.id, row]))

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import { StopRunError } from '../errors.ts'
-import type { Db } from './connection.ts'
-import type { Lease } from './leases.ts'
-import { lockLease } from './money-operations.ts'
-import { recordNotice } from './outbox.ts'
-import type { PaymentTransferStatus } from './tables.ts'
+import type { Db } from '../database/connection.ts'
+import type { Lease } from '../database/leases.ts'
+import { lockLease } from '../database/money-operations.ts'
+import { recordNotice } from './record.ts'
+import type { PaymentTransferStatus } from '../database/tables.ts'
 
 /** A row whose expert is to be told that its money is coming, as it was when that was decided. */
 export interface UpcomingPayout {
@@ -51,7 +51,7 @@ export async function recordUpcomingPayout(
       subject: `payment_transfers ${paymentTransferId}`,
       recipient: expert,
       occurrence: payment_intent_id,
-      payload: {
+      facts: {
         amountCents,
         currency,
         eligibleFrom,
@@ -59,6 +59,7 @@ export async function recordUpcomingPayout(
       },
       runId,
       at: now,
+      usefulUntil: null,
     })
     return told ? 'told' : 'changed'
   })

@@ -1,0 +1,57 @@
+import type { Db } from '../database/connection.ts'
+import type { PaymentReads } from '../providers/payments.ts'
+
+/** What people can be told about. */
+export type NoticeKind =
+  | 'appointment-reminder-24h'
+  | 'appointment-reminder-1h'
+  | 'payment-reminder-gentle'
+  | 'payment-reminder-urgent'
+  | 'reservation-expired'
+  | 'transfer-recorded'
+  | 'expert-payout-notification'
+  | 'payout-failed'
+  | 'payout-upcoming'
+  | 'job-failing'
+  | 'job-recovered'
+
+/** One thing that one person is to be told once: kind, subject, recipient and occurrence make it that one. */
+export interface Notice {
+  readonly kind: NoticeKind
+  /** What it is about: our own id, never a name or an address. */
+  readonly subject: string
+  /** The person's id at the vendor; notices/recipients.ts makes it. */
+  readonly recipient: string
+  /** Tells two notices about one subject apart; the same for every try of one notice. */
+  readonly occurrence: string
+  /** What the wording needs, by the schema of the kind; wording, language and time zone are applied when it is sent. */
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly runId: string | null
+  readonly at: Date
+  /** After this moment it helps nobody: it is dropped then. Null: it stays useful. */
+  readonly usefulUntil: Date | null
+}
+
+/** A notice that is about to go out. */
+export interface OutgoingNotice extends Omit<Notice, 'runId' | 'at'> {
+  readonly id: string
+  readonly createdAt: Date
+  /** The attempt that this is; 1 for the first. */
+  readonly attempt: number
+}
+
+export interface RecheckContext {
+  readonly db: Db
+  readonly payments: PaymentReads
+  /** Right now. */
+  readonly now: Date
+  readonly signal: AbortSignal
+}
+
+/**
+ * Whether a notice is still true, right before it goes: `send`, or why it must not. Reads only. Throws when that cannot
+ * be told now; the notice then waits for a later try.
+ */
+export type Recheck = (notice: OutgoingNotice, context: RecheckContext) => Promise<RecheckVerdict>
+
+export type RecheckVerdict = { readonly kind: 'send' } | { readonly kind: 'drop'; readonly reason: string }
