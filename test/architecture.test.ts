@@ -95,7 +95,11 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   'money/': { may: [], because: 'rules that can be read and tested alone: facts go in, decisions come out' },
   'providers/': { may: ['errors.ts'], because: 'a provider knows its vendor, not the database' },
-  'database/': { may: ['errors.ts'], because: 'queries know SQL, not the reason' },
+  'database/': {
+    may: ['errors.ts'],
+    asTypes: ['money/'],
+    because: 'queries know SQL, not the reason; what they find has the shape that a rule asks for, which is written once',
+  },
   'config.ts': { may: ['config-readers.ts'], because: 'it is read first, by everybody at the top' },
   'config-readers.ts': { may: [], because: 'the second page of config.ts: how one variable is read and checked' },
   'errors.ts': { may: [], because: 'everybody may import it' },

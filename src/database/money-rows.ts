@@ -1,18 +1,11 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { PresentRow } from '../money/as-decided.ts'
 import type { Db } from './connection.ts'
 import type { OperationItem, Trx } from './money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from './tables.ts'
 
-/** A row of payment_transfers, as far as moving its money needs it. The currency is in lower case. */
-export interface MoneyRow {
-  readonly id: number
-  readonly status: PaymentTransferStatus
-  readonly amountCents: number
-  readonly currency: string
-  readonly account: string
-  readonly paymentIntentId: string
-  readonly transferId: string | null
-  readonly payoutId: string | null
+/** A row of payment_transfers, as far as moving its money needs it. */
+export interface MoneyRow extends PresentRow {
   /** The expert's Clerk id. */
   readonly expert: string
   readonly serviceName: string | null
@@ -63,17 +56,31 @@ export const sharedPayments = sql`select payment_intent_id from payment_transfer
   where status not in ('FAILED', 'REFUNDED') or transfer_id is not null or payout_id is not null
   group by payment_intent_id having count(*) > 1`
 
+/** What a row was when an operation was made from it, each as SQL. */
+interface DecidedRow {
+  readonly amount: RawBuilder<unknown>
+  readonly currency: RawBuilder<unknown>
+  readonly account: RawBuilder<unknown>
+  readonly statuses: readonly PaymentTransferStatus[]
+}
+
 /**
- * The rows, as an array of ids, of an operation `o` of this kind that are not what it was made from: paid by somebody
- * else, refunded, or corrected in the meantime.
+ * That a row `t` still is what the item `i` of an operation of this kind was made from. The rule is `areAsDecided` in
+ * money/as-decided.ts; here it is once more for statements that must ask and act at once, and a test compares both.
  */
+function asDecided(kind: OperationKind, { account, amount, currency, statuses }: DecidedRow): RawBuilder<boolean> {
+  return sql`(t.amount = ${amount} and lower(t.currency) = ${currency} and t.expert_connect_account_id = ${account}
+    and t.payment_intent_id = i.payment_intent_id and ${sql.ref(kind === 'payout' ? 't.payout_id' : 't.transfer_id')} is null
+    and t.status = any(${statuses}::payment_transfer_status_enum[]))`
+}
+
+/** The rows, as an array of ids, of an operation `o` of this kind that are not what it was made from any more. */
 export function changedRowsOf(kind: OperationKind): RawBuilder<number[]> {
-  const column = sql.ref(kind === 'payout' ? 't.payout_id' : 't.transfer_id')
+  const [amount, currency, account] = [sql`i.amount`, sql`o.currency`, sql`o.account`]
   return sql`array(select i.payment_transfer_id from jobs.money_operation_items i
     left join payment_transfers t on t.id = i.payment_transfer_id
-    where i.operation_id = o.id and (t.id is null or t.amount <> i.amount or t.payment_intent_id <> i.payment_intent_id or ${column} is not null
-      or t.status <> all(${payableStatuses[kind]}::payment_transfer_status_enum[])
-      or lower(t.currency) <> o.currency or t.expert_connect_account_id <> o.account)
+    where i.operation_id = o.id
+      and ${asDecided(kind, { amount, currency, account, statuses: payableStatuses[kind] })} is not true
     order by 1)`
 }
 
@@ -99,15 +106,14 @@ export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
   const { account, currency, items, kind, now, operationId, statuses, stripeId } = paid
   const isPayout = kind === 'payout'
   const column = sql.ref(isPayout ? 'payout_id' : 'transfer_id')
+  const decided = { amount: sql`e.amount`, currency: sql`${currency}`, account: sql`${account}`, statuses }
   const { rows } = await sql<MoneyRow>`
     with expected as materialized (
       select t.id from payment_transfers t
       join unnest(${items.map(item => item.paymentTransferId)}::integer[],
         ${items.map(item => item.amountCents)}::integer[]) as e (id, amount) on e.id = t.id
       join jobs.money_operation_items i on i.operation_id = ${operationId} and i.payment_transfer_id = t.id
-        and i.payment_intent_id = t.payment_intent_id
-      where t.amount = e.amount and t.status = any(${statuses}::payment_transfer_status_enum[]) and ${column} is null
-        and lower(t.currency) = ${currency} and t.expert_connect_account_id = ${account}
+      where ${asDecided(kind, decided)}
       order by t.id for no key update of t)
     update payment_transfers t
     set status = ${isPayout ? 'PAID_OUT' : 'COMPLETED'}::payment_transfer_status_enum, ${column} = ${stripeId},

@@ -1,10 +1,10 @@
 import pMap from 'p-map'
 import { listBookings } from '../database/bookings.ts'
 import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
+import { areAsDecided } from '../money/as-decided.ts'
 import type { Payment, Payout, Transfer } from '../providers/payments.ts'
 import { findPayoutObjection, findTransferObjection, listOthers, listPaidRows, type Objection } from './fact-rules.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
-import { areAsExpected } from './intent.ts'
 import type { LedgerRun } from './ledger.ts'
 import { listOldPayouts, listUnexplained } from './old-payouts.ts'
 import type { LedgerParts, Undertaking } from './parts.ts'
@@ -29,7 +29,7 @@ export type Facts =
 export async function readFacts(parts: LedgerParts, undertaking: Undertaking, run: LedgerRun): Promise<Facts> {
   const { items, operation, rows } = undertaking
   const { account, currency, kind } = operation
-  if (!areAsExpected(rows, { kind, items, currency, account, statuses: payableStatuses[kind] })) {
+  if (!areAsDecided(rows, { kind, items, currency, account, statuses: payableStatuses[kind] })) {
     return { kind: 'wrong', objection: { reason: 'row_changed', passing: false } }
   }
   return kind === 'transfer'

@@ -5,13 +5,13 @@ import {
   lockCurrency,
   lockLease,
   type Operation,
-  type OperationItem,
   type Taken,
   type Trx,
 } from '../database/money-operations.ts'
 import { lockMoneyRows, type MoneyRow } from '../database/money-rows.ts'
-import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
+import type { OperationKind } from '../database/tables.ts'
 import { StopRunError } from '../errors.ts'
+import { areAsDecided, type Decision } from '../money/as-decided.ts'
 import { findHold } from '../money/limits.ts'
 import type { Draft } from './drafts.ts'
 import { recordHeld } from './findings.ts'
@@ -34,7 +34,7 @@ export type Intent =
   | { readonly kind: 'none'; readonly reason: 'row_changed' | 'lane_blocked' | Taken }
 
 /**
- * Commits what is about to be sent, in one transaction: (1) lease and pause, (2) the rows as expected and locked, (3) the
+ * Commits what is about to be sent, in one transaction: (1) lease and pause, (2) the rows as decided and locked, (3) the
  * circuit breaker, one sender of a currency at a time, (4) the operation and its rows. Throws StopRunError when the run
  * may not.
  */
@@ -43,7 +43,7 @@ export async function commitIntent({ db, limits }: LedgerParts, draft: Draft, ru
   try {
     return await db.transaction().execute(async (trx): Promise<Intent> => {
       await requireRun(trx, run)
-      const rows = await lockRowsAsExpected(trx, draft)
+      const rows = await lockRowsAsDecided(trx, draft)
       if (rows === undefined) return { kind: 'none', reason: 'row_changed' }
       await lockCurrency(trx, draft.currency)
       const brakes = await readBrakesFor(trx, draft, now)
@@ -67,39 +67,13 @@ export async function requireRun(trx: Trx, { lease }: LeasedRun): Promise<void> 
   if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
 }
 
-interface Expectation {
-  readonly kind: OperationKind
-  readonly items: readonly OperationItem[]
-  readonly currency: string
-  readonly account: string
-  readonly statuses: readonly PaymentTransferStatus[]
-}
-
 /** The rows, locked, if every one is still what was decided about; undefined when one is not. */
-export async function lockRowsAsExpected(trx: Trx, expected: Expectation): Promise<MoneyRow[] | undefined> {
+export async function lockRowsAsDecided(trx: Trx, decision: Decision): Promise<MoneyRow[] | undefined> {
   const rows = await lockMoneyRows(
     trx,
-    expected.items.map(item => item.paymentTransferId),
+    decision.items.map(item => item.paymentTransferId),
   )
-  return areAsExpected(rows, expected) ? rows : undefined
-}
-
-/** Whether every row of an operation still says what the operation was made from. */
-export function areAsExpected(rows: readonly MoneyRow[], expected: Expectation): boolean {
-  const { account, currency, items, kind, statuses } = expected
-  const byId = new Map(rows.map(row => [row.id, row]))
-  return items.every(({ amountCents, paymentIntentId, paymentTransferId }) => {
-    const row = byId.get(paymentTransferId)
-    return (
-      row !== undefined &&
-      statuses.includes(row.status) &&
-      row.amountCents === amountCents &&
-      row.currency === currency &&
-      row.account === account &&
-      (paymentIntentId === undefined || row.paymentIntentId === paymentIntentId) &&
-      (kind === 'payout' ? row.payoutId : row.transferId) === null
-    )
-  })
+  return areAsDecided(rows, decision) ? rows : undefined
 }
 
 /** What speaks against sending; ask while the currency is locked. */

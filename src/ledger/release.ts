@@ -1,7 +1,7 @@
 import { lockOperation } from '../database/money-operations.ts'
 import { payableStatuses } from '../database/money-rows.ts'
 import { endHeld } from './findings.ts'
-import { lockRowsAsExpected, requireRun } from './intent.ts'
+import { lockRowsAsDecided, requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
 import { type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
@@ -21,8 +21,8 @@ export async function releaseHeld(
   const outcome = await db.transaction().execute(async trx => {
     await requireRun(trx, run)
     if (!(await lockOperation(trx, operation))) return 'taken_by_another'
-    const expected = { kind, items, currency, account, statuses: payableStatuses[kind] }
-    if ((await lockRowsAsExpected(trx, expected)) !== undefined) return 'held'
+    const decision = { kind, items, currency, account, statuses: payableStatuses[kind] }
+    if ((await lockRowsAsDecided(trx, decision)) !== undefined) return 'held'
     const canceled = await move(trx, operation, 'canceled', { reason }, now)
     if (canceled === undefined) return 'taken_by_another'
     await endHeld(trx, operation, reason, run, now)

@@ -1,7 +1,7 @@
 import { lockCurrency, lockOperation, type Operation, type Trx } from '../database/money-operations.ts'
 import { payableStatuses } from '../database/money-rows.ts'
 import { recordHeld } from './findings.ts'
-import { decideHold, keyOf, lockRowsAsExpected, readBrakesFor, requireRun } from './intent.ts'
+import { decideHold, keyOf, lockRowsAsDecided, readBrakesFor, requireRun } from './intent.ts'
 import type { HoldReason, MoneyLimits, Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
@@ -29,8 +29,8 @@ export async function reopenOperation(
   return await db.transaction().execute(async (trx): Promise<Reopened> => {
     await requireRun(trx, run)
     if (!(await lockOperation(trx, operation))) return { kind: 'none', reason: 'taken_by_another' }
-    const expected = { kind, items, currency, account, statuses: payableStatuses[kind] }
-    const rows = await lockRowsAsExpected(trx, expected)
+    const decision = { kind, items, currency, account, statuses: payableStatuses[kind] }
+    const rows = await lockRowsAsDecided(trx, decision)
     if (rows === undefined) return { kind: 'none', reason: 'row_changed' }
     const fresh = key === 'renewed' ? nextGeneration(operation) : {}
     const reason = await findHoldOfResend(trx, undertaking, key, limits, now)
