@@ -79,7 +79,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'it gets jobs as data and vendors as arguments: no import of jobs/, no cycle',
   },
   'jobs/': {
-    may: ['database/', 'errors.ts', 'money/', 'notices/', 'runner/'],
+    may: ['database/', 'errors.ts', 'facts/', 'money/', 'notices/', 'runner/'],
     asTypes: ['ledger/', 'providers/'],
     because: 'a job says what it does; the runner decides when, and what an outcome means',
   },
@@ -87,6 +87,11 @@ const layers: Readonly<Record<string, Layer>> = {
     may: ['database/', 'errors.ts'],
     asTypes: ['providers/'],
     because: 'what people are told, written down and sent: it gets vendors as arguments, and knows no job',
+  },
+  'facts/': {
+    may: ['database/', 'errors.ts'],
+    asTypes: ['money/', 'providers/'],
+    because: 'it asks the vendor about many rows, bounded in number and time; it decides nothing and writes nothing',
   },
   'ledger/': {
     may: ['database/', 'errors.ts', 'money/', 'notices/'],

@@ -1,10 +1,11 @@
 import { recordUpcomingPayout } from '../notices/upcoming-payouts.ts'
 import { findCutOver } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
+import { askEach, isHalfOver } from '../facts/ask-each.ts'
+import type { Asked } from '../money/asked.ts'
 import type { Limits } from '../money/limits.ts'
 import { decideNotice, noticeWithinMs, type NoticeRules } from '../money/upcoming-payouts.ts'
 import type { Payment } from '../providers/payments.ts'
-import { type Asked, askEach, isHalfOver } from '../runner/ask-each.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob, type Effect, type ItemFailure, type Plan, type Wait } from '../runner/define-job.ts'
 

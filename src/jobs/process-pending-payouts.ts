@@ -6,15 +6,15 @@ import {
   type OpenPayoutOperation,
   type PayoutCandidate,
 } from '../database/payout-candidates.ts'
+import { askDisputes } from '../facts/ask-disputes.ts'
+import { askEach, type AskOptions, isHalfOver } from '../facts/ask-each.ts'
+import { askPayments } from '../facts/ask-payments.ts'
 import type { AccountAtStripe, Asked, PayoutAccount, PayoutFacts, RowPayment } from '../money/payout-facts.ts'
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
 import { standingPayoutFindings } from '../money/standing-findings.ts'
 import { listStandingItems } from '../money/standing-items.ts'
 import type { PaymentReads } from '../providers/payments.ts'
-import { askDisputes } from '../runner/ask-disputes.ts'
-import { askEach, type AskOptions, isHalfOver } from '../runner/ask-each.ts'
-import { askPayments } from '../runner/ask-payments.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob } from '../runner/define-job.ts'
 

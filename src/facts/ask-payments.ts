@@ -1,5 +1,6 @@
+import type { Asked } from '../money/asked.ts'
 import type { Payment, PaymentReads, Transfer } from '../providers/payments.ts'
-import { type Asked, askEach, type AskOptions } from './ask-each.ts'
+import { askEach, type AskOptions } from './ask-each.ts'
 import { takeTurns } from './take-turns.ts'
 
 /** A row whose payment is asked about. */

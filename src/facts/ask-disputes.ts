@@ -1,7 +1,8 @@
 import type { Db } from '../database/connection.ts'
 import { type DisputedRow, listDisputedRows } from '../database/disputed-rows.ts'
+import type { Asked } from '../money/asked.ts'
 import type { Payment, PaymentReads } from '../providers/payments.ts'
-import { type Asked, askEach, type AskOptions } from './ask-each.ts'
+import { askEach, type AskOptions } from './ask-each.ts'
 
 /** DISPUTED rows that one run asks about; where there are more, others have their turn an hour later. */
 export const disputedRowsPerRun = 200

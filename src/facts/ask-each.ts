@@ -1,12 +1,6 @@
 import pMap from 'p-map'
 import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
-
-/** What asking a vendor about one item came to: an answer, none this time, none ever, or there was no time left to ask. */
-export type Asked<T> =
-  | { readonly kind: 'known'; readonly value: T }
-  | { readonly kind: 'failed'; readonly code: string }
-  | { readonly kind: 'refused'; readonly code: string }
-  | { readonly kind: 'left' }
+import type { Asked } from '../money/asked.ts'
 
 export interface AskOptions {
   /** Questions that are open at once; the vendor's own limit is the provider's business. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { PaymentReads } from '../../src/providers/payments.ts'
-import { askPayments } from '../../src/runner/ask-payments.ts'
-import { fitting } from '../../src/runner/take-turns.ts'
+import { askPayments } from '../../src/facts/ask-payments.ts'
+import { fitting } from '../../src/facts/take-turns.ts'
 import { noPayments } from '../support/no-money.ts'
 
 const rowsOf = (count: number) =>
