@@ -12,11 +12,13 @@ export interface NewNotice {
   readonly runId: string | null
   readonly at: Date
   readonly usefulUntil: Date | null
+  /** Set for one that will never be sent, and is written so that it is accounted for. */
+  readonly end?: { readonly state: 'dropped' | 'poison'; readonly note: string }
 }
 
-/** Writes a notice that is to be sent. False when it was written before; then nothing changes. */
+/** Writes a notice, to be sent unless it has its end already. False when it was written before; then nothing changes. */
 export async function insertNotice(db: Db, notice: NewNotice): Promise<boolean> {
-  const { at, facts, kind, occurrence, recipient, runId, subject, transactionId, usefulUntil } = notice
+  const { at, end, facts, kind, occurrence, recipient, runId, subject, transactionId, usefulUntil } = notice
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('jobs.outbox')
     .values({
@@ -30,6 +32,7 @@ export async function insertNotice(db: Db, notice: NewNotice): Promise<boolean> 
       useful_until: usefulUntil,
       run_id: runId,
       created_at: at,
+      ...(end === undefined ? {} : { ...end, finished_at: at }),
     })
     .onConflict(conflict => conflict.columns(['kind', 'subject', 'recipient', 'occurrence']).doNothing())
     .executeTakeFirst()

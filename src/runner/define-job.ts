@@ -80,6 +80,8 @@ interface JobDeclaration {
   /** Further deliveries after the first one failed; a run's attempts are one more. */
   readonly retries: number
   readonly movesMoney: boolean
+  /** True when its effects write notices: what is due of them is sent after each run, and not only every minute. */
+  readonly tellsPeople?: boolean
   /** The variable that holds the heartbeat's address. */
   readonly heartbeat: string
   /** Overrides the class rule for the heartbeat's grace (DESIGN section 5). */
