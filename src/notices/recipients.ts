@@ -1,0 +1,142 @@
+import { sql } from 'kysely'
+import type { Db } from '../database/connection.ts'
+import { isTimeZone, type Language, type Reader } from './facts.ts'
+import type { NoticeKind, OutgoingNotice } from './notice.ts'
+import { brazilianZones, portugueseZones, spanishSpeakingZones } from './zones.ts'
+
+/** A reader, and whether the zone that was stored for them is one that nobody knows; the reader has UTC then. */
+export interface FoundReader {
+  readonly reader: Reader
+  readonly invalidZone: boolean
+}
+
+export interface ExpertProfile {
+  readonly country: string | null
+  /** Of the expert's schedule. */
+  readonly scheduleZone: string | null
+  /** Of the meeting that it is about, where there is one. */
+  readonly meetingZone?: string | null
+  readonly email?: string | null
+  readonly firstName?: string | null
+  readonly lastName?: string | null
+}
+
+export interface GuestProfile {
+  /** What the payment's metadata say, as it stands there. */
+  readonly paymentLocale: string | null | undefined
+  /** Of the meeting. */
+  readonly timeZone: string | null
+  readonly email: string | null
+  /** In one piece, as guests give it. */
+  readonly name: string | null
+}
+
+/** Who reads what is for operators. */
+export const operatorReader: Reader = { language: 'en', locale: 'en-GB', timeZone: 'UTC' }
+
+/**
+ * A guest's id at the vendor, by the address alone: the site's own form, and never one of Clerk's ids. Undefined where
+ * there is no address: then nobody is told.
+ */
+export function guestRecipient(email: string | null | undefined): string | undefined {
+  const address = email?.trim().toLowerCase() ?? ''
+  return address.includes('@') ? `guest_${address}` : undefined
+}
+
+/** How an expert reads: the language of their country, the clock of their schedule, else of the meeting, else UTC. */
+export function expertReader(profile: ExpertProfile): FoundReader {
+  const locale = localesOfCountries[profile.country?.trim().toUpperCase() ?? ''] ?? 'en-GB'
+  return readerOf(locale, profile.scheduleZone ?? profile.meetingZone, profile)
+}
+
+/** How a guest reads: the locale of their payment, else that of the meeting's zone; the clock of the meeting. */
+export function guestReader({ email, name, paymentLocale, timeZone }: GuestProfile): FoundReader {
+  const [firstName, ...others] = name?.trim().split(/\s+/) ?? []
+  const locale = toLocale(paymentLocale) ?? localeOfZone(timeZone)
+  return readerOf(locale, timeZone, { email, firstName, lastName: others.join(' ') })
+}
+
+/** Experts by their Clerk ids, in one query; an id that the marketplace does not know is absent. */
+export async function readExperts(db: Db, clerkIds: readonly string[]): Promise<Map<string, FoundReader>> {
+  if (clerkIds.length === 0) return new Map()
+  const { rows } = await sql<ExpertProfile & { id: string }>`
+    select u."clerkUserId" as id, u.country, u.email, u.first_name as "firstName", u.last_name as "lastName",
+      s.timezone as "scheduleZone"
+    from users u left join schedules s on s."clerkUserId" = u."clerkUserId"
+    where u."clerkUserId" = any(${[...new Set(clerkIds)]}::text[])`.execute(db)
+  return new Map(rows.map(({ id, ...profile }) => [id, expertReader(profile)]))
+}
+
+/**
+ * Who reads each of these notices, by the notice's id: as its facts say, else operators, else the expert who is its
+ * recipient, as they are now. One whom the marketplace does not know any more is absent: there is nobody to tell.
+ */
+export async function findReaders(
+  db: Db,
+  notices: readonly Pick<OutgoingNotice, 'facts' | 'id' | 'kind' | 'recipient'>[],
+): Promise<Map<string, FoundReader>> {
+  const unnamed = notices.filter(({ facts, kind }) => !('reader' in facts) && !isForOperators(kind))
+  const experts = await readExperts(
+    db,
+    unnamed.map(({ recipient }) => recipient),
+  )
+  return new Map(
+    notices.flatMap(({ facts, id, kind, recipient }) => {
+      if ('reader' in facts) return [[id, { reader: facts['reader'] as Reader, invalidZone: false }] as const]
+      const reader = isForOperators(kind) ? { reader: operatorReader, invalidZone: false } : experts.get(recipient)
+      return reader === undefined ? [] : [[id, reader] as const]
+    }),
+  )
+}
+
+/** One expert by their Clerk id; undefined where the marketplace does not know it. */
+export async function readExpert(db: Db, clerkId: string): Promise<FoundReader | undefined> {
+  return (await readExperts(db, [clerkId])).get(clerkId)
+}
+
+function isForOperators(kind: NoticeKind): boolean {
+  return kind === 'job-failing' || kind === 'job-recovered'
+}
+
+const localesOfCountries: Readonly<Record<string, string>> = { PT: 'pt-PT', BR: 'pt-BR', ES: 'es-ES', US: 'en-US' }
+const localesOfSite: Readonly<Record<string, string>> = {
+  br: 'pt-BR',
+  'pt-br': 'pt-BR',
+  pt: 'pt-PT',
+  es: 'es-ES',
+  'en-us': 'en-US',
+  en: 'en-GB',
+}
+
+/** The site's `br` is Brazil's Portuguese; of a longer tag that is not known, the language counts. */
+function toLocale(stored: string | null | undefined): string | undefined {
+  const tag = stored?.trim().toLowerCase().replace('_', '-') ?? ''
+  return localesOfSite[tag] ?? localesOfSite[tag.split('-')[0] ?? '']
+}
+
+function localeOfZone(zone: string | null): string {
+  const name = zone ?? ''
+  if (portugueseZones.has(name)) return 'pt-PT'
+  if (brazilianZones.has(name)) return 'pt-BR'
+  return spanishSpeakingZones.has(name) ? 'es-ES' : 'en-GB'
+}
+
+type Person = { readonly [K in 'email' | 'firstName' | 'lastName']?: string | null | undefined }
+
+function readerOf(locale: string, zone: string | null | undefined, person: Person): FoundReader {
+  const wanted = zone?.trim() ?? ''
+  const invalidZone = wanted !== '' && !isTimeZone(wanted)
+  const timeZone = wanted === '' || invalidZone ? 'UTC' : wanted
+  const language = locale.slice(0, 2) as Language
+  return { reader: { language, locale, timeZone, ...given(person) }, invalidZone }
+}
+
+/** What is known of a person; what is empty is left out. */
+function given({ email, firstName, lastName }: Person): Pick<Reader, 'email' | 'firstName' | 'lastName'> {
+  const [address, first, last] = [email?.trim(), firstName?.trim(), lastName?.trim()]
+  return {
+    ...(address === undefined || address === '' ? {} : { email: address }),
+    ...(first === undefined || first === '' ? {} : { firstName: first }),
+    ...(last === undefined || last === '' ? {} : { lastName: last }),
+  }
+}
