@@ -8,6 +8,8 @@ export interface PostgresOptions {
   readonly durable?: boolean
   readonly port?: number
   readonly maxConnections?: number
+  /** The directory in which its data get a directory of their own; the system's for temporary files unless given. */
+  readonly parent?: string
 }
 
 export interface PostgresServer {
@@ -25,7 +27,7 @@ export interface PostgresServer {
 
 /** Starts a real, throw-away PostgreSQL on a free loopback port, from the npm package alone, as root or as a plain user. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const dir = mkdtempSync(path.join(tmpdir(), 'eleva-jobs-pg-'))
+  const dir = mkdtempSync(path.join(options.parent ?? tmpdir(), 'eleva-jobs-pg-'))
   // As root the server runs as the OS user "postgres", who must be able to enter this directory.
   chmodSync(dir, 0o777)
   const port = options.port ?? (await findFreePort())

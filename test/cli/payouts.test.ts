@@ -1,11 +1,8 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { cli, json, serviceEnv } from '../support/cli.ts'
+import { cli, json, serviceEnv, spawned } from '../support/cli.ts'
 import { readAll } from '../support/builders.ts'
 import { payoutWorld } from '../support/payout-world.ts'
-
-// Every command is a process of its own.
-t.setTimeout(240_000)
 
 t.test('from the terminal: a dry run, a payout that is held, its approval, and one payment', async t => {
   const world = await payoutWorld(t)
@@ -43,13 +40,13 @@ t.test('from the terminal: a dry run, a payout that is held, its approval, and o
   t.match(held, { account, amount: 8500, reason: 'above_single_limit' })
   t.match(await json(t, ['runs', held?.run_id ?? ''], env), { document: { operations: [{ id: held?.id }] } })
   t.match((await json(t, ['findings'], env)).document, { findings: [{ kind: 'operation-held', subject: held?.id }] })
-  t.match(await cli(t, ['approve', held?.id ?? '', '--yes', '--as', 'ana'], env), {
+  t.match(await spawned(t, ['approve', held?.id ?? '', '--yes', '--as', 'ana'], env), {
     code: 0,
     stdout: /held because +it is larger than MONEY_MAX_SINGLE\n/,
   })
   t.match((await json(t, ['findings'], env)).document, { findings: [] }, 'it is settled by that')
 
-  t.match(await cli(t, pay, env), { code: 0, stdout: /sum eur +EUR 85\.00\n/ })
+  t.match(await spawned(t, pay, env), { code: 0, stdout: /sum eur +EUR 85\.00\n/ })
   t.match(await cli(t, pay, env), { code: 0 })
   t.same(world.outflow(), { [account]: 8500 })
   t.match((await json(t, ['operations', 'show', held?.id ?? ''], env)).document, {

@@ -8,13 +8,13 @@ import { claimRun } from '../../src/database/runs.ts'
 import { listSlotRuns } from '../../src/database/slot-runs.ts'
 import { jobs } from '../../src/jobs/index.ts'
 import { listDueBetween } from '../../src/runner/slots.ts'
-import { cli, json, openSite, serviceEnv, start } from '../support/cli.ts'
+import { cli, json, openSite, serviceEnv, spawned, start } from '../support/cli.ts'
 import { testDatabase } from '../support/database.ts'
 
 const names = jobs.map(job => job.name)
 const dayMs = 86_400_000
 
-// Every command is a process of its own, and there are many.
+// Commands whose process matters have one of their own.
 t.setTimeout(240_000)
 
 t.test('a dry run shows the plan and does nothing; the real run does it, is audited, and pings nobody', async t => {
@@ -27,7 +27,7 @@ t.test('a dry run shows the plan and does nothing; the real run does it, is audi
   const count = plan.effects.length
   const stale = await json(t, ['run', 'process-tasks', '--plan-hash', 'a'.repeat(64)], env)
   t.match(stale, { code: 1, document: { outcome: 'failed', planHash, plan: { difference: null } } })
-  const real = await cli(t, ['run', 'process-tasks', '--plan-hash', planHash, '--as', 'ana'], env)
+  const real = await spawned(t, ['run', 'process-tasks', '--plan-hash', planHash, '--as', 'ana'], env)
   t.match(real, {
     code: 0,
     stderr: '',
@@ -81,7 +81,7 @@ t.test('a run that fails, or that finds the job busy, ends with 1', async t => {
   const { db, url } = await testDatabase(t)
   const site = await openSite(t, response => response.writeHead(500).end())
   const env = serviceEnv(url, { APP_URL: site })
-  const failed = await cli(t, ['run', 'keep-alive'], env)
+  const failed = await spawned(t, ['run', 'keep-alive'], env)
   t.match(failed, {
     code: 1,
     stdout: /^keep-alive incomplete\n[^]*site is down/,
@@ -106,7 +106,7 @@ t.test('a paused job does not run until it is resumed', async t => {
   })
   const [again, listed, run, dry] = await Promise.all([
     cli(t, ['pause', 'process-tasks', '--reason', 'once more'], env),
-    cli(t, ['jobs'], { ...env, FORCE_COLOR: '1' }),
+    spawned(t, ['jobs'], { ...env, FORCE_COLOR: '1' }),
     cli(t, ['run', 'process-tasks'], env),
     cli(t, ['run', 'process-tasks', '--dry-run'], env),
   ])

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { sql } from 'kysely'
 import t from 'tap'
 import { createDatabase } from '../../src/database/connection.ts'
@@ -5,7 +6,7 @@ import { migrateToLatest } from '../../src/database/migrator.ts'
 import { applyMarketplace } from '../../src/sandbox/marketplace.ts'
 import { startPostgres } from '../../src/sandbox/postgres.ts'
 import { createRows, countTraces } from '../support/traces.ts'
-import { operatorToken, type Reply, send, sendUntilDone, startChild } from '../support/processes.ts'
+import { type Child, operatorToken, type Reply, send, sendUntilDone, startChild } from '../support/processes.ts'
 
 const statusOf = async (url: string, path: string): Promise<number> => (await fetch(`${url}${path}`)).status
 
@@ -13,11 +14,19 @@ async function until(check: () => Promise<boolean>): Promise<void> {
   while (!(await check())) await new Promise(resolve => setTimeout(resolve, 50))
 }
 
+/** Moves the process's clock on, past what its probes remember. */
+async function forget(child: Child, aheadMs: number): Promise<void> {
+  const clockSet = once(child.process, 'message')
+  child.process.send({ clockAt: new Date(Date.now() + aheadMs).toISOString() })
+  await clockSet
+}
+
+const postgres = await startPostgres()
+t.teardown(async () => {
+  await postgres.stop()
+})
+
 t.test('the database stops and starts in the middle: nothing is half-written and nobody has to help', async t => {
-  const postgres = await startPostgres()
-  t.teardown(async () => {
-    await postgres.stop()
-  })
   const db = createDatabase({ connectionString: postgres.url, onError: () => {} })
   t.teardown(async () => {
     await db.destroy()
@@ -45,16 +54,18 @@ t.test('the database stops and starts in the middle: nothing is half-written and
   const history = await fetch(`${child.url}/runs`, { headers: { authorization: `Bearer ${operatorToken}` } })
   t.equal(history.status, 503, 'operators too')
   t.ok(Number(history.headers.get('retry-after')) >= 1)
-  await until(async () => (await statusOf(child.url, '/readyz')) === 503)
-  t.equal(await statusOf(child.url, '/healthz'), 200, 'the platform must not restart us')
-  t.equal(await statusOf(child.url, '/livez'), 200)
   const cut = await Promise.all(inFlight)
   t.ok(
     cut.every(reply => reply.statusCode >= 500),
     'runs that lost the database are no success',
   )
+  await forget(child, 20_000)
+  await until(async () => (await statusOf(child.url, '/readyz')) === 503)
+  t.equal(await statusOf(child.url, '/healthz'), 200, 'the platform must not restart us')
+  t.equal(await statusOf(child.url, '/livez'), 200)
 
   await postgres.resume()
+  await forget(child, 40_000)
   await until(async () => (await statusOf(child.url, '/readyz')) === 200)
   const again = [
     { job: 'traced-1', messageId: 'during-traced-1' },
@@ -78,22 +89,22 @@ t.test('the database stops and starts in the middle: nothing is half-written and
 })
 
 t.test('a service that starts before its database waits for it and then serves', async t => {
-  const postgres = await startPostgres()
-  t.teardown(async () => {
-    await postgres.stop()
-  })
-  const db = createDatabase({ connectionString: postgres.url, onError: () => {} })
+  const databaseUrl = postgres.urlOf('late')
+  const admin = createDatabase({ connectionString: postgres.url, onError: () => {} })
+  await sql`create database late`.execute(admin)
+  await admin.destroy()
+  const db = createDatabase({ connectionString: databaseUrl, onError: () => {} })
   await applyMarketplace(db)
   await postgres.interrupt()
   await db.destroy()
-  const child = await startChild(t, { databaseUrl: postgres.url, waitFor: 'listening' })
+  const child = await startChild(t, { databaseUrl, waitFor: 'listening' })
   t.equal(await statusOf(child.url, '/livez'), 200)
   t.equal(await statusOf(child.url, '/healthz'), 503)
   t.equal(await statusOf(child.url, '/readyz'), 503)
   t.equal((await send(child, { messageId: 'early' })).statusCode, 503)
 
   await postgres.resume()
-  const late = createDatabase({ connectionString: postgres.url, onError: () => {} })
+  const late = createDatabase({ connectionString: databaseUrl, onError: () => {} })
   t.teardown(async () => {
     await late.destroy()
   })

@@ -2,6 +2,7 @@
  * The service as a process of its own, for tests that kill it: real configuration, real sockets, and jobs that leave
  * traces in a table. It tells its parent each step of each run, and stands still for ever at the step it is told to.
  */
+import { flushCompileCache } from 'node:module'
 import { sql } from 'kysely'
 import { pino } from 'pino'
 import { createApp } from '../../src/app.ts'
@@ -71,6 +72,8 @@ process.on('SIGTERM', () => {
   void app.end().then(() => process.exit(0))
 })
 const address = await app.server.listen({ port: Number(env['PORT']), host: '127.0.0.1' })
+// It is written when a process ends, and this one may be killed.
+flushCompileCache()
 process.send?.({ listening: address })
 await app.boot()
 process.send?.({ booted: true })

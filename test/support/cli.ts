@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import type { Test } from 'tap'
+import tap, { type Test } from 'tap'
+import type { FromHost, ToHost } from './cli-host.ts'
 
 const main = path.join(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -24,23 +25,70 @@ export function start(t: Test, args: readonly string[], env: Env, execArgv: read
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const ended = new Promise<Ended>(resolve => {
     child.on('close', code => {
-      const all = stdout + stderr
-      t.notMatch(all, /planted|^ {4}at /m, `no secret and no stack in: ${args.join(' ')}`)
-      if (env['DATABASE_URL'] !== undefined) t.notOk(all.includes(env['DATABASE_URL']), 'no connection string')
-      resolve({ code, stdout, stderr })
+      resolve(inspect(t, args, env, { code, stdout, stderr }))
     })
   })
   return { child, ended }
 }
 
-/** Runs a command to its end. */
-export async function cli(t: Test, args: readonly string[], env: Env = {}): Promise<Ended> {
+/** Whatever a command says, it says no secret. */
+function inspect(t: Test, args: readonly string[], env: Env, ended: Ended): Ended {
+  const all = ended.stdout + ended.stderr
+  t.notMatch(all, /planted|^ {4}at /m, `no secret and no stack in: ${args.join(' ')}`)
+  if (env['DATABASE_URL'] !== undefined) t.notOk(all.includes(env['DATABASE_URL']), 'no connection string')
+  return ended
+}
+
+/** Runs a command to its end as a process of its own: where that matters, or where two have to race. */
+export async function spawned(t: Test, args: readonly string[], env: Env = {}): Promise<Ended> {
   return await start(t, args, env).ended
+}
+
+let host: ChildProcess | undefined
+let earlier: Promise<unknown> = Promise.resolve()
+
+/** Runs a command to its end, after those that were asked for earlier; they share a process, and nothing else. */
+export async function cli(t: Test, args: readonly string[], env: Env = {}): Promise<Ended> {
+  const ended = earlier.then(async () => await tellHost({ args, env }))
+  earlier = ended.catch(() => {})
+  return inspect(t, args, env, await ended)
+}
+
+async function tellHost(command: ToHost): Promise<FromHost> {
+  host ??= startHost()
+  const child = host
+  const { promise, reject, resolve } = Promise.withResolvers<FromHost>()
+  const onExit = (): void => {
+    reject(new Error(`the process of commands ended at: ${command.args.join(' ')}`))
+  }
+  child.once('message', resolve).once('exit', onExit)
+  child.send(command)
+  try {
+    return await promise
+  } finally {
+    child.off('message', resolve).off('exit', onExit)
+  }
+}
+
+function startHost(): ChildProcess {
+  const child = fork(path.join(import.meta.dirname, 'cli-host.ts'), {
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
+  })
+  tap.teardown(() => {
+    child.kill('SIGKILL')
+  })
+  return child
 }
 
 /** Runs a command with --json and reads its one document. */
 export async function json(t: Test, args: readonly string[], env: Env) {
-  const { code, stdout } = await cli(t, [...args, '--json'], env)
+  return readJson(await cli(t, [...args, '--json'], env))
+}
+
+/** The one document of a command that was run with --json. */
+export function readJson({ code, stdout }: Ended) {
   return { code, document: JSON.parse(stdout) as Record<string, never> }
 }
 
@@ -55,6 +103,8 @@ export function serviceEnv(url: string, overrides: Env = {}): Env {
     QSTASH_NEXT_SIGNING_KEY: 'sig_planted_next',
     OPERATOR_TOKEN: 'ana:planted-operator-token',
     STRIPE_SECRET_KEY: 'sk_test_planted_key',
+    NOVU_SECRET_KEY: 'planted-novu-key',
+    NOVU_BASE_URL: 'http://127.0.0.1:9',
     STRIPE_API_BASE_URL: 'http://127.0.0.1:9',
     BETTERSTACK_TASKS_HEARTBEAT: 'http://127.0.0.1:9/planted-heartbeat',
     ...overrides,
@@ -70,13 +120,4 @@ export async function openSite(t: Test, answer: (response: ServerResponse) => vo
     server.closeAllConnections()
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** Three at a time: every command is a process, and there are few cores. */
-export async function inTurns<T>(items: readonly T[], visit: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items.values()
-  const visitAll = async (): Promise<void> => {
-    for (const item of waiting) await visit(item)
-  }
-  await Promise.all([visitAll(), visitAll(), visitAll()])
 }

@@ -71,6 +71,7 @@ export async function serveCrowd(
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       TEST_DATABASE_URL: process.env['TEST_DATABASE_URL'],
       DATABASE_URL: url,
       STRIPE_SECRET_KEY: stripe.secretKey,

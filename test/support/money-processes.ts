@@ -51,7 +51,7 @@ export async function startMoneyChild(t: Test, options: MoneyChildOptions): Prom
       MONEY_SINCE: '2020-01-01T00:00:00Z',
       CHILD_CLOCK: options.clockFile,
       // Most of a start is compiling, and one start is like the other.
-      NODE_COMPILE_CACHE: `${options.clockFile}.compiled`,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       LEASE_SECONDS: '20',
       DRAIN_SECONDS: '0',
       ...options.env,

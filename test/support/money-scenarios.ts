@@ -41,10 +41,17 @@ export function listScenarios(): Scenario[] {
   )
 }
 
-/** Each crash once, flows, delays and numbers of processes in turn. */
+const playedInOneProcess =
+  /^(?:3 facts read|3 before the socket|4 request lost|5 answer lost|6 |fault: (?:dropped|stored|429))/
+
+/**
+ * Each crash once that needs a process to be killed, or two of them, with flows, delays and numbers of processes in turn.
+ * The faults of the vendor and the crash points between them are in `ledger/crashes.test.ts`, where no process is started.
+ */
 export function sampleScenarios(): Scenario[] {
   const names = Object.keys(delays) as (keyof typeof delays)[]
-  return crashes.map((crash, index) => ({
+  const sampled = crashes.filter(({ name }) => !playedInOneProcess.test(name))
+  return sampled.map((crash, index) => ({
     crash,
     flow: crash.flows[index % crash.flows.length] ?? 'payout',
     delay: names[index % names.length] ?? 'at once',

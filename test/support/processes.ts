@@ -36,6 +36,7 @@ export async function startChild(t: Test, { databaseUrl, env = {}, waitFor = 'bo
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       NODE_ENV: 'production',
       DATABASE_URL: databaseUrl,
       PORT: String(port),
