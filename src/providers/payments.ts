@@ -9,6 +9,32 @@ export interface Payment {
   readonly charge: Charge | undefined
 }
 
+/** A booking as its payment tells of it: the site writes the guest's words into the metadata at checkout. */
+export interface Booking {
+  readonly paymentIntentId: string
+  /** `waiting`: the guest still has to act, as with a voucher that is not paid. `lapsed`: nobody paid, and nothing is open any more. */
+  readonly status: 'paid' | 'settling' | 'waiting' | 'lapsed' | 'canceled'
+  readonly amountCents: number
+  readonly currency: string
+  /** While the guest can pay with it; undefined without any, and for one that lacks what a guest needs to pay. */
+  readonly voucher: Voucher | undefined
+  /** As the guest gave it; null where nobody did. */
+  readonly guestName: string | null
+  /** As the site has it: en, pt, es or br. */
+  readonly locale: string | null
+  /** IANA, as the guest's browser said it. */
+  readonly timeZone: string | null
+}
+
+/** A Multibanco voucher that waits for its payment. */
+export interface Voucher {
+  readonly entity: string
+  readonly reference: string
+  readonly expiresAt: Date
+  /** The vendor's page with the voucher. */
+  readonly url: string | null
+}
+
 export interface Charge {
   readonly id: string
   /** When the money arrived: the later of the charge's and its balance transaction's creation. */
@@ -98,6 +124,8 @@ export interface Platform {
 export interface PaymentReads {
   readPlatform(signal: AbortSignal): Promise<Platform>
   readPayment(paymentIntentId: string, signal: AbortSignal): Promise<Payment>
+  /** What a payment tells of its booking, whatever it was paid with: voucher, guest's name, language and zone. */
+  readBooking(paymentIntentId: string, signal: AbortSignal): Promise<Booking>
   /** All transfers to a Connect account since `from`, newest first. */
   listTransfers(query: { destination: string; from: Date }, signal: AbortSignal): Promise<readonly Transfer[]>
   readAccount(account: string, signal: AbortSignal): Promise<ConnectAccount>

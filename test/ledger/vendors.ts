@@ -3,6 +3,7 @@ import { createHttp } from '../../src/providers/http.ts'
 import type { PaymentReads, PaymentWrites, Payout, Transfer, WriteAnswer } from '../../src/providers/payments.ts'
 import { createStripe } from '../../src/providers/stripe.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
+import { neverAsked } from '../support/no-money.ts'
 
 /** What goes wrong with the writes to come, until it is lifted. */
 export type WriteFault =
@@ -195,6 +196,7 @@ export function scripted(_t: Test, clock: Clock): Vendor {
       }
       return { paymentIntentId: id, status: 'paid' as const, charge }
     },
+    readBooking: neverAsked,
     listTransfers: async ({ from }) => [...transfers.values()].filter(each => each.createdAt >= from).toReversed(),
     readAccount: async id => ({
       id,

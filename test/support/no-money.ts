@@ -5,6 +5,7 @@ import type { PaymentReads } from '../../src/providers/payments.ts'
 export const noPayments: PaymentReads = {
   readPlatform: neverAsked,
   readPayment: neverAsked,
+  readBooking: neverAsked,
   listTransfers: neverAsked,
   readAccount: neverAsked,
   readBalance: neverAsked,
