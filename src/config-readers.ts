@@ -19,39 +19,33 @@ const publicSigningKeys = new Set([
 const heartbeatBase = 'https://uptime.betterstack.com/api/v1/heartbeat/'
 const minOperatorTokenLength = 24
 
+export type Reader = ReturnType<typeof createReader>
+
 /** Readers of one variable each, for config.ts: they note what is wrong and return something of the right type, so that reading goes on. */
 export function createReader(env: Environment, problems: string[]) {
-  const optional = (name: string): string | undefined => {
+  const optional: Optional = name => {
     const value = env[name]?.trim()
     return value === undefined || value === '' ? undefined : value
   }
-  const required = (name: string, hint: string): string => {
+  const required: Required = (name, hint) => {
     const value = optional(name)
     if (value === undefined) problems.push(`${name} is missing: ${hint}`)
     return value ?? ''
   }
-  const url = (name: string, value: string): string => {
-    const problem = findUrlProblem(value)
-    if (problem !== undefined) problems.push(`${name} ${problem}`)
-    return value.replace(/\/+$/, '')
-  }
   return {
     optional,
     required,
-    vendorUrl: (name: string, preset: string) => url(name, optional(name) ?? preset),
-    ownUrl: (name: string, preset: string | undefined, hint: string) => {
-      const value = optional(name) ?? preset
-      if (value !== undefined) return url(name, value)
-      return required(name, hint)
-    },
-    databaseUrl: (name: string) => {
-      const value = required(name, 'a postgres:// connection string')
-      const protocol = URL.canParse(value) ? new URL(value).protocol : ''
-      if (value !== '' && !['postgres:', 'postgresql:'].includes(protocol)) {
-        problems.push(`${name} is no postgres:// connection string`)
-      }
-      return value
-    },
+    ...createValueReaders(optional, problems),
+    ...createAddressReaders(optional, required, problems),
+    ...createSecretReaders(optional, required, problems),
+  }
+}
+
+type Optional = (name: string) => string | undefined
+type Required = (name: string, hint: string) => string
+
+function createValueReaders(optional: Optional, problems: string[]) {
+  return {
     integer: (name: string, preset: number, min: number, max: number) => {
       const text = optional(name)
       const value = text === undefined ? preset : Number(text)
@@ -64,6 +58,56 @@ export function createReader(env: Environment, problems: string[]) {
       if (!allowed.includes(value)) problems.push(`${name} must be one of ${allowed.join(', ')}`)
       return value
     },
+    instant: (name: string) => {
+      const value = optional(name)
+      const at = value === undefined ? undefined : parseInstant(value)
+      if (value !== undefined && at === undefined) {
+        problems.push(`${name} must be a date (2026-03-01, in UTC) or a time with its zone (2026-03-01T00:00:00Z)`)
+      }
+      return at
+    },
+  }
+}
+
+function createAddressReaders(optional: Optional, required: Required, problems: string[]) {
+  const check = (name: string, value: string): string => {
+    const problem = findUrlProblem(value)
+    if (problem !== undefined) problems.push(`${name} ${problem}`)
+    return value.replace(/\/+$/, '')
+  }
+  return {
+    vendorUrl: (name: string, preset: string) => check(name, optional(name) ?? preset),
+    ownUrl: (name: string, preset: string | undefined, hint: string) => {
+      const value = optional(name) ?? preset
+      return value === undefined ? required(name, hint) : check(name, value)
+    },
+    databaseUrl: (name: string) => {
+      const value = required(name, 'a postgres:// connection string')
+      const protocol = URL.canParse(value) ? new URL(value).protocol : ''
+      if (value !== '' && !['postgres:', 'postgresql:'].includes(protocol)) {
+        problems.push(`${name} is no postgres:// connection string`)
+      }
+      return value
+    },
+    /** Scheme, host and port alone. */
+    originUrl: (name: string) => {
+      const value = optional(name)
+      if (value === undefined) return undefined
+      const address = check(name, value)
+      if (URL.canParse(address) && new URL(address).pathname !== '/') problems.push(`${name} must have no path`)
+      return address
+    },
+    /** A whole address, or the token at the end of Better Stack's. */
+    heartbeat: (name: string) => {
+      const value = optional(name)
+      if (value === undefined) return undefined
+      return /^[\w-]{8,}$/.test(value) ? `${heartbeatBase}${value}` : check(name, value)
+    },
+  }
+}
+
+function createSecretReaders(optional: Optional, required: Required, problems: string[]) {
+  return {
     signingKey: (name: string, production: boolean) => {
       const value = required(name, 'the QStash console shows it under Signing Keys')
       if (production && publicSigningKeys.has(value)) {
@@ -84,28 +128,6 @@ export function createReader(env: Environment, problems: string[]) {
         problems.push(`${name} is the one of .env.example: no key at all`)
       }
       return { secretKey: value, live: /^[sr]k_live_/.test(value) }
-    },
-    /** Scheme, host and port alone. */
-    originUrl: (name: string) => {
-      const value = optional(name)
-      if (value === undefined) return undefined
-      const address = url(name, value)
-      if (URL.canParse(address) && new URL(address).pathname !== '/') problems.push(`${name} must have no path`)
-      return address
-    },
-    instant: (name: string) => {
-      const value = optional(name)
-      const at = value === undefined ? undefined : parseInstant(value)
-      if (value !== undefined && at === undefined) {
-        problems.push(`${name} must be a date (2026-03-01, in UTC) or a time with its zone (2026-03-01T00:00:00Z)`)
-      }
-      return at
-    },
-    heartbeat: (name: string) => {
-      const value = optional(name)
-      if (value === undefined) return undefined
-      if (/^[\w-]{8,}$/.test(value)) return `${heartbeatBase}${value}`
-      return url(name, value)
     },
   }
 }

@@ -1,4 +1,4 @@
-import { createReader, type Environment, type Operator, parseOperators } from './config-readers.ts'
+import { createReader, type Environment, type Operator, parseOperators, type Reader } from './config-readers.ts'
 
 /** The variables that hold a heartbeat's address, one per job; a test compares them with the job files. */
 export const heartbeatVariables = [
@@ -84,39 +84,18 @@ const maxCents = 1_000_000_000
 export function loadConfig(env: Environment = process.env): Config {
   const problems: string[] = []
   const read = createReader(env, problems)
-
   const mode = parseMode(read.optional('NODE_ENV'))
   const production = mode === 'production'
-  if (production && read.optional('QSTASH_DEV') !== undefined) {
-    problems.push('QSTASH_DEV is set: it makes the QStash SDK accept tokens that anybody can sign; remove it')
-  }
-  const clerkSecretKey = read.optional('CLERK_SECRET_KEY')
-  const clerkUrl = read.vendorUrl('CLERK_API_URL', 'https://api.clerk.com')
-  const stripeKey = read.stripeKey('STRIPE_SECRET_KEY', production)
-  const stripe = { ...stripeKey, url: read.originUrl('STRIPE_API_BASE_URL') }
-  if (stripe.live && stripe.url !== undefined) {
-    problems.push('STRIPE_API_BASE_URL is set while STRIPE_SECRET_KEY is a live key: a live key talks to Stripe alone')
-  }
   const config: Config = {
     mode,
-    preview: read.optional('IS_PULL_REQUEST') === 'true',
-    release: read.optional('RENDER_GIT_COMMIT'),
-    instance: read.optional('RENDER_INSTANCE_ID'),
-    host: read.optional('HOST') ?? '0.0.0.0',
-    port: read.integer('PORT', 10_000, 0, 65_535),
-    logLevel: read.oneOf('LOG_LEVEL', 'info', logLevels),
+    ...readProcess(read),
     databaseUrl: read.databaseUrl('DATABASE_URL'),
     publicUrl: read.ownUrl('PUBLIC_URL', read.optional('RENDER_EXTERNAL_URL'), 'where QStash reaches this service'),
     appUrl: read.ownUrl('APP_URL', undefined, "the address of the marketplace's site"),
-    qstash: {
-      url: read.vendorUrl('QSTASH_URL', 'https://qstash.upstash.io'),
-      token: read.optional('QSTASH_TOKEN'),
-      currentSigningKey: read.signingKey('QSTASH_CURRENT_SIGNING_KEY', production),
-      nextSigningKey: read.signingKey('QSTASH_NEXT_SIGNING_KEY', production),
-    },
+    qstash: readQstash(read, production, problems),
     cronSecret: read.secret('CRON_SECRET', minCronSecretLength, production),
     operators: parseOperators(read.required('OPERATOR_TOKEN', 'openssl rand -hex 32 makes one'), production, problems),
-    stripe,
+    stripe: readStripe(read, production, problems),
     money: {
       maxSingleCents: read.integer('MONEY_MAX_SINGLE', 200_000, 0, maxCents),
       maxTotalCents: read.integer('MONEY_MAX_TOTAL', 2_000_000, 0, maxCents),
@@ -127,15 +106,8 @@ export function loadConfig(env: Environment = process.env): Config {
       secretKey: read.required('NOVU_SECRET_KEY', "Novu's dashboard shows it under API keys, one for each environment"),
       adminSubscriberId: read.optional('NOVU_ADMIN_SUBSCRIBER_ID'),
     },
-    clerk: clerkSecretKey === undefined ? undefined : { url: clerkUrl, secretKey: clerkSecretKey },
-    heartbeats: new Map(
-      heartbeatVariables.flatMap(name => {
-        const address = read.heartbeat(name)
-        return address === undefined ? [] : [[name, address] as const]
-      }),
-    ),
-    leaseMs: read.integer('LEASE_SECONDS', 30, 2, 3600) * 1000,
-    drainMs: read.integer('DRAIN_SECONDS', 90, 0, 290) * 1000,
+    clerk: readClerk(read),
+    heartbeats: readHeartbeats(read),
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return config
@@ -151,4 +123,50 @@ export function loadDatabaseUrl(env: Environment = process.env): string {
 
 function parseMode(value: string | undefined): Config['mode'] {
   return value === 'development' || value === 'test' ? value : 'production'
+}
+
+/** Where and how this process runs. */
+function readProcess(read: Reader) {
+  return {
+    preview: read.optional('IS_PULL_REQUEST') === 'true',
+    release: read.optional('RENDER_GIT_COMMIT'),
+    instance: read.optional('RENDER_INSTANCE_ID'),
+    host: read.optional('HOST') ?? '0.0.0.0',
+    port: read.integer('PORT', 10_000, 0, 65_535),
+    logLevel: read.oneOf('LOG_LEVEL', 'info', logLevels),
+    leaseMs: read.integer('LEASE_SECONDS', 30, 2, 3600) * 1000,
+    drainMs: read.integer('DRAIN_SECONDS', 90, 0, 290) * 1000,
+  }
+}
+
+function readQstash(read: Reader, production: boolean, problems: string[]): Config['qstash'] {
+  if (production && read.optional('QSTASH_DEV') !== undefined) {
+    problems.push('QSTASH_DEV is set: it makes the QStash SDK accept tokens that anybody can sign; remove it')
+  }
+  return {
+    url: read.vendorUrl('QSTASH_URL', 'https://qstash.upstash.io'),
+    token: read.optional('QSTASH_TOKEN'),
+    currentSigningKey: read.signingKey('QSTASH_CURRENT_SIGNING_KEY', production),
+    nextSigningKey: read.signingKey('QSTASH_NEXT_SIGNING_KEY', production),
+  }
+}
+
+function readStripe(read: Reader, production: boolean, problems: string[]): Config['stripe'] {
+  const key = read.stripeKey('STRIPE_SECRET_KEY', production)
+  const url = read.originUrl('STRIPE_API_BASE_URL')
+  if (key.live && url !== undefined) {
+    problems.push('STRIPE_API_BASE_URL is set while STRIPE_SECRET_KEY is a live key: a live key talks to Stripe alone')
+  }
+  return { ...key, url }
+}
+
+function readClerk(read: Reader): Config['clerk'] {
+  const url = read.vendorUrl('CLERK_API_URL', 'https://api.clerk.com')
+  const secretKey = read.optional('CLERK_SECRET_KEY')
+  return secretKey === undefined ? undefined : { url, secretKey }
+}
+
+function readHeartbeats(read: Reader): Config['heartbeats'] {
+  const addresses = heartbeatVariables.map(name => [name, read.heartbeat(name)] as const)
+  return new Map(addresses.flatMap(([name, address]) => (address === undefined ? [] : [[name, address]])))
 }

@@ -128,27 +128,27 @@ t.test('every problem is reported at once, a missing variable with what to do ab
   t.strictSame(
     problems.map(problem => problem.split(' ')[0]),
     [
-      'QSTASH_DEV',
-      'CLERK_API_URL',
-      'STRIPE_SECRET_KEY',
       'PORT',
       'LOG_LEVEL',
+      'LEASE_SECONDS',
+      'DRAIN_SECONDS',
       'DATABASE_URL',
       'PUBLIC_URL',
       'APP_URL',
+      'QSTASH_DEV',
       'QSTASH_CURRENT_SIGNING_KEY',
       'QSTASH_NEXT_SIGNING_KEY',
       'OPERATOR_TOKEN',
+      'STRIPE_SECRET_KEY',
       'MONEY_MAX_SINGLE',
       'MONEY_MAX_TOTAL',
       'MONEY_SINCE',
       'NOVU_SECRET_KEY',
-      'LEASE_SECONDS',
-      'DRAIN_SECONDS',
+      'CLERK_API_URL',
     ],
   )
   for (const problem of problems.filter(text => text.includes('is missing'))) t.match(problem, /is missing: .{10,}/)
-  t.match(new ConfigError(problems).message, /17 problems:\n {2}- QSTASH_DEV/, 'and the message lists them')
+  t.match(new ConfigError(problems).message, /17 problems:\n {2}- PORT/, 'and the message lists them')
 })
 
 t.test('anything that is not development or test is production', async t => {
