@@ -27,10 +27,13 @@ export interface PurgeRule {
 
 /** Deletes at most `limit` of the records that the rule is about, oldest first, and returns how many went. */
 export async function deleteOldRecords(db: Db, rule: PurgeRule, limit: number): Promise<number> {
-  const { condition, key, table } = selectOld(rule)
+  const { isOld, key } = records[rule.subject]
+  // What a subject has in brackets says which of its table's records it means.
+  const [name = ''] = rule.subject.split(' ')
+  const [table, column] = [sql.table(name), sql.ref(key)]
   const { numAffectedRows } = await sql`
-    delete from ${sql.table(table)} where ${sql.ref(key)} in (
-      select ${sql.ref(key)} from ${sql.table(table)} where ${condition} order by ${sql.ref(key)} limit ${limit}
+    delete from ${table} where ${column} in (
+      select ${column} from ${table} where ${isOld(rule)} order by ${column} limit ${limit}
     )`.execute(db)
   return Number(numAffectedRows ?? 0n)
 }
@@ -46,75 +49,63 @@ export async function countOwedPings(db: Db, before: Date): Promise<number> {
   return Number(owed)
 }
 
-interface OldRecords {
-  readonly table: string
+interface Records {
   /** The primary key; where it grows with time, old records are found without reading the others. */
   readonly key: string
-  readonly condition: RawBuilder<unknown>
+  readonly isOld: (rule: PurgeRule) => RawBuilder<unknown>
 }
 
 // A run that is going on has no finished_at, an owed ping neither, and an open finding no closed_at (their tables check
 // it), so that no condition below is ever true of them.
+const records: Readonly<Record<Purged, Records>> = {
+  'jobs.runs': {
+    key: 'id',
+    isOld: ({ before, moneyJobs }) => sql`finished_at < ${before} and ${uneventful} and not ${isOf(moneyJobs)}`,
+  },
+  'jobs.runs (failed or money)': {
+    key: 'id',
+    isOld: ({ before, moneyJobs }) => sql`finished_at < ${before} and (not ${uneventful} or ${isOf(moneyJobs)})`,
+  },
+  'jobs.delivery_tokens': { key: 'token_hash', isOld: ({ before }) => sql`seen_at < ${before}` },
+  'jobs.heartbeat_pings': { key: 'id', isOld: ({ before }) => sql`finished_at < ${before}` },
+  'jobs.findings': { key: 'id', isOld: ({ before }) => sql`closed_at < ${before} and not ${explainsPayout}` },
+  'jobs.findings (payouts)': { key: 'id', isOld: ({ before }) => sql`closed_at < ${before} and ${explainsPayout}` },
+  'jobs.dead_letters': { key: 'message_id', isOld: ({ before }) => sql`received_at < ${before}` },
+  'jobs.audit_entries': { key: 'id', isOld: ({ before }) => sql`at < ${before}` },
+  'jobs.token_refreshes': {
+    key: 'clerk_user_id',
+    isOld: ({ before }) => sql`refreshed_at < ${before}
+      and not exists (select from profiles p where p."clerkUserId" = token_refreshes.clerk_user_id)`,
+  },
+  'jobs.outbox': { key: 'id', isOld: ({ before }) => sql`created_at < ${before} and state in ('sent', 'dropped')` },
+  'jobs.outbox (unknown or poison)': {
+    key: 'id',
+    isOld: ({ before }) => sql`created_at < ${before} and state in ('unknown', 'poison')`,
+  },
+  'jobs.money_operation_items': {
+    key: 'operation_id',
+    isOld: ({ before }) => sql`operation_id in (select o.id from jobs.money_operations o where ${isThrough(before)})`,
+  },
+  // Its rows have gone before it, and so has whatever replaced it.
+  'jobs.money_operations': {
+    key: 'id',
+    isOld: ({ before }) => sql`id in (select o.id from jobs.money_operations o where ${isThrough(before)}
+      and not exists (select from jobs.money_operation_items i where i.operation_id = o.id)
+      and not exists (select from jobs.money_operations n where n.replaces = o.id))`,
+  },
+}
+
 const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 'interrupted')`
 // Somebody has explained a payout that is not ours, or decided about a refund after one: without it the account would be
 // frozen, and the decision asked for, once more.
 const explainsPayout = sql`kind in ('payout-unexplained', 'refunded-after-payout')`
 
-function selectOld({ before, moneyJobs, subject }: PurgeRule): OldRecords {
-  const isMoney = sql`job = any(${moneyJobs}::text[])`
-  // What may still move money, or come back, is never old; a transfer is through when it is made.
-  const isThrough = sql`o.updated_at < ${before} and (o.state in ('paid', 'failed', 'canceled', 'rejected')
+function isOf(jobs: readonly string[]): RawBuilder<unknown> {
+  return sql`job = any(${jobs}::text[])`
+}
+
+/** What may still move money, or come back, is never old; a transfer is through when it is made. */
+function isThrough(before: Date): RawBuilder<unknown> {
+  return sql`o.updated_at < ${before} and (o.state in ('paid', 'failed', 'canceled', 'rejected')
     or (o.state = 'created' and o.kind = 'transfer'))`
-  switch (subject) {
-    case 'jobs.runs':
-      return { table: subject, key: 'id', condition: sql`finished_at < ${before} and ${uneventful} and not ${isMoney}` }
-    case 'jobs.runs (failed or money)':
-      return {
-        table: 'jobs.runs',
-        key: 'id',
-        condition: sql`finished_at < ${before} and (not ${uneventful} or ${isMoney})`,
-      }
-    case 'jobs.delivery_tokens':
-      return { table: subject, key: 'token_hash', condition: sql`seen_at < ${before}` }
-    case 'jobs.heartbeat_pings':
-      return { table: subject, key: 'id', condition: sql`finished_at < ${before}` }
-    case 'jobs.findings':
-      return { table: subject, key: 'id', condition: sql`closed_at < ${before} and not ${explainsPayout}` }
-    case 'jobs.findings (payouts)':
-      return { table: 'jobs.findings', key: 'id', condition: sql`closed_at < ${before} and ${explainsPayout}` }
-    case 'jobs.dead_letters':
-      return { table: subject, key: 'message_id', condition: sql`received_at < ${before}` }
-    case 'jobs.audit_entries':
-      return { table: subject, key: 'id', condition: sql`at < ${before}` }
-    case 'jobs.token_refreshes':
-      return {
-        table: subject,
-        key: 'clerk_user_id',
-        condition: sql`refreshed_at < ${before}
-          and not exists (select from profiles p where p."clerkUserId" = token_refreshes.clerk_user_id)`,
-      }
-    case 'jobs.outbox':
-      return { table: subject, key: 'id', condition: sql`created_at < ${before} and state in ('sent', 'dropped')` }
-    case 'jobs.outbox (unknown or poison)':
-      return {
-        table: 'jobs.outbox',
-        key: 'id',
-        condition: sql`created_at < ${before} and state in ('unknown', 'poison')`,
-      }
-    case 'jobs.money_operation_items':
-      return {
-        table: subject,
-        key: 'operation_id',
-        condition: sql`operation_id in (select o.id from jobs.money_operations o where ${isThrough})`,
-      }
-    case 'jobs.money_operations':
-      // Its rows have gone before it, and so has whatever replaced it.
-      return {
-        table: subject,
-        key: 'id',
-        condition: sql`id in (select o.id from jobs.money_operations o where ${isThrough}
-          and not exists (select from jobs.money_operation_items i where i.operation_id = o.id)
-          and not exists (select from jobs.money_operations n where n.replaces = o.id))`,
-      }
-  }
 }
