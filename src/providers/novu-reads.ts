@@ -1,0 +1,90 @@
+import pMap from 'p-map'
+import type { Limiter } from './limiter.ts'
+import type { Workflow } from './notifications.ts'
+import type { Asked, NovuClient, NovuRequest } from './novu-client.ts'
+import { toReadError } from './novu-failure.ts'
+
+export interface ReadParts {
+  readonly client: NovuClient
+  readonly limiter: Limiter
+}
+
+const pageSize = 50
+const maxPages = 10
+const concurrency = 4
+
+/** Whether a notification with this transaction id is in the vendor's list. */
+export async function isTaken(parts: ReadParts, transactionId: string, signal: AbortSignal): Promise<boolean> {
+  const what = `transaction ${transactionId}`
+  const request: NovuRequest = async (novu, options) =>
+    await novu.notifications.list({ transactionId, page: 0, limit: 10 }, options)
+  const asked = await read(parts, request, what, signal)
+  const found = listIn(asked.body, 'data')
+  if (found === undefined) throw unreadable(what)
+  if (found.some(entry => entry['transactionId'] === transactionId)) return true
+  // A list of others was not filtered: that this one is not among them proves nothing.
+  if (found.length > 0) throw unreadable(what)
+  return false
+}
+
+/** All workflows of the environment, each with the schema of its payload. */
+export async function listWorkflows(parts: ReadParts, signal: AbortSignal): Promise<readonly Workflow[]> {
+  const ids = await listIds(parts, signal)
+  const workflows = await pMap(ids, async id => await getWorkflow(parts, id, signal), { concurrency })
+  return workflows.filter(workflow => workflow !== undefined)
+}
+
+async function listIds(parts: ReadParts, signal: AbortSignal): Promise<string[]> {
+  const ids = new Set<string>()
+  for (let page = 0; page < maxPages; page += 1) {
+    const range = { limit: pageSize, offset: page * pageSize }
+    const asked = await read(
+      parts,
+      async (novu, options) => await novu.workflows.list(range, options),
+      'workflows',
+      signal,
+    )
+    const found = listIn(asked.body, 'workflows')
+    if (found === undefined) throw unreadable('workflows')
+    for (const { workflowId } of found) if (typeof workflowId === 'string') ids.add(workflowId)
+    if (found.length < pageSize) return [...ids]
+  }
+  throw new Error(`novu has more than ${pageSize * maxPages} workflows: raise the limit in novu-reads.ts`)
+}
+
+/** Undefined when it was removed since it was listed. */
+async function getWorkflow(parts: ReadParts, id: string, signal: AbortSignal): Promise<Workflow | undefined> {
+  const request: NovuRequest = async (novu, options) => await novu.workflows.get(id, undefined, undefined, options)
+  const asked = await ask(parts, request, signal)
+  if (asked.status === 404) return undefined
+  const { body } = asked
+  if (asked.status !== 200 || !isRecord(body)) throw toReadError(asked, `workflow ${id}`)
+  const schema = body['payloadSchema']
+  return { id, active: body['active'] === true, payloadSchema: isRecord(schema) ? schema : undefined }
+}
+
+async function read(parts: ReadParts, request: NovuRequest, what: string, signal: AbortSignal): Promise<Asked> {
+  const asked = await ask(parts, request, signal)
+  if (asked.status !== 200 || asked.body === undefined) throw toReadError(asked, what)
+  return asked
+}
+
+async function ask({ client, limiter }: ReadParts, request: NovuRequest, signal: AbortSignal): Promise<Asked> {
+  await limiter.takeTurn('novu', signal)
+  const asked = await client.ask(request, signal)
+  signal.throwIfAborted()
+  return asked
+}
+
+function unreadable(what: string): Error {
+  return Object.assign(new Error(`novu answered about ${what} with what we cannot read`), { code: 'unreadable_answer' })
+}
+
+function listIn(body: unknown, name: string): ReadonlyArray<Record<string, unknown>> | undefined {
+  const list = isRecord(body) ? body[name] : undefined
+  return Array.isArray(list) && list.every(isRecord) ? list : undefined
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
