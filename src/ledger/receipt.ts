@@ -132,13 +132,13 @@ async function explainUnwritten(db: Db, operation: Operation, stripeId: string):
 export function findMismatch(operation: Operation, object: Transfer | Payout): Posting['findings'][number] | undefined {
   const wanted = operation.kind === 'transfer' ? thawTransfer(operation) : thawPayout(operation)
   const evidence = { stripeId: object.id, madeCents: object.amountCents, madeCurrency: object.currency }
-  if (object.amountCents !== wanted.amountCents) return mismatchFinding(operation, 'amount_mismatch', evidence)
-  if (object.currency !== wanted.currency) return mismatchFinding(operation, 'currency_mismatch', evidence)
-  if (object.operationId !== wanted.operationId) return mismatchFinding(operation, 'operation_mismatch', evidence)
+  if (object.amountCents !== wanted.amountCents) return mismatchFinding(operation, 'amount-mismatch', evidence)
+  if (object.currency !== wanted.currency) return mismatchFinding(operation, 'currency-mismatch', evidence)
+  if (object.operationId !== wanted.operationId) return mismatchFinding(operation, 'operation-mismatch', evidence)
   if ('destination' in wanted && 'destination' in object) {
     const { chargeId, destination } = object
     if (destination !== wanted.destination || chargeId !== wanted.chargeId) {
-      return mismatchFinding(operation, 'destination_mismatch', { ...evidence, destination, chargeId })
+      return mismatchFinding(operation, 'destination-mismatch', { ...evidence, destination, chargeId })
     }
   }
   return undefined

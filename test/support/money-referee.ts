@@ -27,10 +27,10 @@ const alarming = [
   'duplicate-at-stripe',
   'stray-at-stripe',
   'payout-unexplained',
-  'amount_mismatch',
-  'currency_mismatch',
-  'destination_mismatch',
-  'operation_mismatch',
+  'amount-mismatch',
+  'currency-mismatch',
+  'destination-mismatch',
+  'operation-mismatch',
 ]
 
 /** What must be true at every moment; one sentence for each thing that is not. */
