@@ -1,20 +1,9 @@
 import { sql } from 'kysely'
+import type { Booking } from '../money/eligibility.ts'
 import type { Db } from './connection.ts'
-import type { PaymentTransferStatus } from './tables.ts'
 
-/** What our database knows about the booking of a row, as far as it decides when its money may be released. */
-export interface BookingRow {
-  readonly status: PaymentTransferStatus
-  readonly requiresApproval: boolean | null
-  readonly approvedBy: string | null
-  /** The expert's; null also for an expert who is gone. */
-  readonly country: string | null
-  /** The meeting's end, else its start plus the event's duration, else null. */
-  readonly appointmentEndsAt: Date | null
-  /** The expert's net, in cents. */
-  readonly amountCents: number
-  /** In lower case. */
-  readonly currency: string
+/** What our database knows about the booking of a row, as far as it decides when its money may be released; currency in lower case. */
+export interface BookingRow extends Booking {
   /** The expert's Connect account of today. */
   readonly currentAccount: string | null
   readonly createdAt: Date

@@ -1,19 +1,6 @@
 import { sql } from 'kysely'
+import type { DisputedRow } from '../money/disputes.ts'
 import type { Db } from './connection.ts'
-
-/** A row that the site has set to DISPUTED, which it never takes back (reference/domain.md hazard H-20). */
-export interface DisputedRow {
-  readonly paymentTransferId: number
-  readonly paymentIntentId: string
-  /** The Connect account. */
-  readonly account: string
-  /** The expert's net, in cents. */
-  readonly amountCents: number
-  /** In lower case. */
-  readonly currency: string
-  readonly transferId: string | null
-  readonly payoutId: string | null
-}
 
 export interface DisputedQuery {
   /** Rows whose transfer or payout is recorded, or those that have neither. */

@@ -1,17 +1,6 @@
 import { sql } from 'kysely'
+import type { FailedRow } from '../money/failed-rows.ts'
 import type { Db } from './connection.ts'
-
-/** A row that FAILED before any job gave it up, and that names neither a transfer nor a payout. */
-export interface FailedRow {
-  readonly paymentTransferId: number
-  readonly paymentIntentId: string
-  /** The Connect account. */
-  readonly account: string
-  /** The expert's net, in cents. */
-  readonly amountCents: number
-  /** In lower case. */
-  readonly currency: string
-}
 
 export interface FailedQuery {
   /** Rows that were tried as often as this have a finding of their own. */

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { State } from '../money/operation-states.ts'
 
 /** A `timestamptz`: always a `Date` here. */
 type Time = Date
@@ -21,9 +22,9 @@ export const operationStates = [
   'failed',
   'canceled',
   'rejected',
-] as const
+] as const satisfies readonly State[]
 
-export type OperationState = (typeof operationStates)[number]
+export type OperationState = State
 
 export interface MoneyOperationsTable {
   id: string

@@ -1,22 +1,7 @@
 import { sql } from 'kysely'
+import type { RefundedRow } from '../money/refunded-rows.ts'
 import type { Db } from './connection.ts'
 import { itemOfRow } from './money-rows.ts'
-
-/** A REFUNDED row whose money had left for a bank. */
-export interface RefundedRow {
-  readonly paymentTransferId: number
-  readonly paymentIntentId: string
-  /** The Connect account whose bank got it. */
-  readonly account: string
-  /** The expert's net, in cents. */
-  readonly amountCents: number
-  /** In lower case. */
-  readonly currency: string
-  readonly transferId: string | null
-  readonly payoutId: string | null
-  /** Our operation that paid it out; null for a payout of the old jobs. */
-  readonly operationId: string | null
-}
 
 /**
  * REFUNDED rows that name a payout, or that an operation of ours paid out, and of which nobody was ever told; the longest

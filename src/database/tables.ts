@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely'
+import type { Booking } from '../money/eligibility.ts'
 import type { MoneyOperationItemsTable, MoneyOperationsTable, OutboxTable, StripeAccountTable } from './money-tables.ts'
 
 export type * from './money-tables.ts'
@@ -170,15 +171,7 @@ export interface BlockedDatesTable {
   timezone: string
 }
 
-export type PaymentTransferStatus =
-  | 'PENDING'
-  | 'APPROVED'
-  | 'READY'
-  | 'COMPLETED'
-  | 'FAILED'
-  | 'REFUNDED'
-  | 'DISPUTED'
-  | 'PAID_OUT'
+export type PaymentTransferStatus = Booking['status']
 
 export interface PaymentTransfersTable {
   id: Generated<number>

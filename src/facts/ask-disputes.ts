@@ -1,6 +1,7 @@
 import type { Db } from '../database/connection.ts'
-import { type DisputedRow, listDisputedRows } from '../database/disputed-rows.ts'
+import { listDisputedRows } from '../database/disputed-rows.ts'
 import type { Asked } from '../money/asked.ts'
+import type { DisputedRow } from '../money/disputes.ts'
 import type { Payment, PaymentReads } from '../providers/payments.ts'
 import { askEach, type AskOptions } from './ask-each.ts'
 

@@ -1,14 +1,17 @@
 /** What became of the disputes of rows that the site has set to DISPUTED: a person takes the row back, never a job. */
 
+import type { Asked } from './asked.ts'
 import type { PaymentFacts } from './eligibility.ts'
-import type { Asked } from './payout-facts.ts'
 
+/** A row that the site has set to DISPUTED, which it never takes back. */
 export interface DisputedRow {
   readonly paymentTransferId: number
   readonly paymentIntentId: string
   /** The Connect account. */
   readonly account: string
+  /** The expert's net. */
   readonly amountCents: number
+  /** In lower case. */
   readonly currency: string
   readonly transferId: string | null
   readonly payoutId: string | null

@@ -1,7 +1,7 @@
 /** Rows that FAILED although their payment went through later: nobody pays them, and nobody would hear of it. */
 
+import type { Asked } from './asked.ts'
 import type { PaymentFacts } from './eligibility.ts'
-import type { Asked } from './payout-facts.ts'
 
 /** A row that FAILED before any job gave it up, and that names neither a transfer nor a payout. */
 export interface FailedRow {
@@ -9,7 +9,9 @@ export interface FailedRow {
   readonly paymentIntentId: string
   /** The Connect account. */
   readonly account: string
+  /** The expert's net. */
   readonly amountCents: number
+  /** In lower case. */
   readonly currency: string
 }
 

@@ -6,8 +6,9 @@ export interface RefundedRow {
   readonly paymentIntentId: string
   /** The Connect account whose bank got it. */
   readonly account: string
-  /** The expert's net, in cents. */
+  /** The expert's net. */
   readonly amountCents: number
+  /** In lower case. */
   readonly currency: string
   readonly transferId: string | null
   /** The payout, as the row or else our operation names it. */
