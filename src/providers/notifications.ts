@@ -42,6 +42,8 @@ export type SendAnswer =
 export interface Workflow {
   readonly id: string
   readonly active: boolean
+  /** How many channels and other steps it has; without any, it accepts everything and tells nobody. */
+  readonly steps?: number
   /** JSON Schema of the payload; undefined where the vendor keeps none. */
   readonly payloadSchema: Readonly<Record<string, unknown>> | undefined
 }
