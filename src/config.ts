@@ -2,6 +2,8 @@ import { createReader, type Environment, type Operator, parseOperators, type Rea
 
 /** The variables that hold a heartbeat's address, one per job; a test compares them with the job files. */
 export const heartbeatVariables = [
+  'BETTERSTACK_APPOINTMENT_REMINDERS_HEARTBEAT',
+  'BETTERSTACK_APPOINTMENT_REMINDERS_1HR_HEARTBEAT',
   'BETTERSTACK_BLOCKED_DATES_HEARTBEAT',
   'BETTERSTACK_EXPERT_TRANSFERS_HEARTBEAT',
   'BETTERSTACK_KEEP_ALIVE_HEARTBEAT',

@@ -60,6 +60,46 @@ function moneyNeeds(job: string, columns: MarketplaceNeed['columns']): Marketpla
   ]
 }
 
+/** The needs of a job that reminds people of appointments. */
+function reminderNeeds(job: string): MarketplaceNeed[] {
+  return [
+    {
+      job,
+      table: 'meetings',
+      columns: {
+        id: 'uuid',
+        eventId: 'uuid',
+        clerkUserId: 'text',
+        guestEmail: 'text',
+        guestName: 'text',
+        startTime: 'timestamp',
+        endTime: 'timestamp',
+        timezone: 'text',
+        meetingUrl: 'text',
+        stripePaymentIntentId: 'text',
+        stripeSessionId: 'text',
+        stripePaymentStatus: 'text',
+        createdAt: 'timestamp',
+      },
+      // A reminder is one of a meeting, by this id.
+      uniques: [['id']],
+    },
+    { job, table: 'events', columns: { id: 'uuid', name: 'text', price: 'integer' }, uniques: [['id']] },
+    {
+      job,
+      table: 'users',
+      columns: { clerkUserId: 'text', email: 'text', first_name: 'text', last_name: 'text', country: 'text' },
+      uniques: [['clerkUserId']],
+    },
+    {
+      job,
+      table: 'schedules',
+      columns: { id: 'uuid', clerkUserId: 'text', timezone: 'text' },
+      uniques: [['clerkUserId']],
+    },
+  ]
+}
+
 /** The needs of the jobs that exist: each column here is read or written by a query of this folder. */
 export const marketplaceNeeds: readonly MarketplaceNeed[] = [
   {
@@ -95,4 +135,6 @@ export const marketplaceNeeds: readonly MarketplaceNeed[] = [
   },
   ...moneyNeeds('check-upcoming-payouts', { notified_at: 'timestamp' }),
   { job: 'check-upcoming-payouts', table: 'events', columns: { name: 'text' } },
+  ...reminderNeeds('appointment-reminders'),
+  ...reminderNeeds('appointment-reminders-1hr'),
 ]

@@ -1,4 +1,6 @@
 import type { Job } from '../runner/define-job.ts'
+import { appointmentReminders1hr } from './appointment-reminders-1hr.ts'
+import { appointmentReminders } from './appointment-reminders.ts'
 import { checkUpcomingPayouts } from './check-upcoming-payouts.ts'
 import { cleanupBlockedDates } from './cleanup-blocked-dates.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -11,6 +13,8 @@ export const jobs: readonly Job[] = [
   processExpertTransfers,
   processPendingPayouts,
   checkUpcomingPayouts,
+  appointmentReminders,
+  appointmentReminders1hr,
   processTasks,
   cleanupBlockedDates,
   keepAlive,

@@ -1,6 +1,26 @@
-import type { Recheck } from './notice.ts'
+import { findMeeting, type MeetingDetails } from '../database/meetings.ts'
+import type { OutgoingNotice, Recheck } from './notice.ts'
+import { guestRecipient } from './recipients.ts'
+import { judgePayment, startOf } from './reminder-rules.ts'
+import { readSubject } from './reminders.ts'
 
-/** Whether a notice of this kind is still true. */
-export const recheckAppointment: Recheck = async () => {
-  throw new Error('not built yet')
+/** A reminder goes only while its appointment is on, at the very time that it tells of, paid, and its person's. */
+export const recheckAppointment: Recheck = async (notice, { db, now }) => {
+  const reason = findReason(notice, await findMeeting(db, readSubject(notice.subject).meetingId), now)
+  return reason === undefined ? { kind: 'send' } : { kind: 'drop', reason }
+}
+
+function findReason(notice: OutgoingNotice, meeting: MeetingDetails | undefined, now: Date): string | undefined {
+  if (meeting === undefined) return 'deleted'
+  if (meeting.starts_at.toISOString() !== startOf(notice.occurrence)) return 'moved'
+  const payment = judgePayment({
+    paymentStatus: meeting.payment_status,
+    hasPayment: meeting.has_payment,
+    priceCents: meeting.price,
+  })
+  if (payment !== 'paid') return payment
+  const { party } = readSubject(notice.subject)
+  const recipient = party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
+  if (recipient !== notice.recipient) return 'recipient_changed'
+  return notice.usefulUntil !== null && now > notice.usefulUntil ? 'too_late' : undefined
 }

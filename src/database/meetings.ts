@@ -1,0 +1,128 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** An appointment of which not every party has been reminded; nothing in it is personal. */
+export interface MeetingRow {
+  readonly id: string
+  readonly starts_at: Date
+  readonly exact_start: string
+  readonly created_at: Date
+  readonly payment_status: string | null
+  readonly payment_intent_id: string | null
+  readonly has_payment: boolean
+  readonly price: number
+  readonly meeting_zone: string
+  readonly has_address: boolean
+  readonly country: string | null
+  readonly schedule_id: string | null
+  readonly schedule_zone: string | null
+  readonly guest_told: boolean
+  readonly expert_told: boolean
+  /** How many notices of this start were taken back before they went. */
+  readonly guest_taken_back: number
+  readonly expert_taken_back: number
+}
+
+export interface MeetingQuery {
+  /** The kind of notice that is looked for. */
+  readonly kind: string
+  /** Of the start: from this moment up to and including the other. */
+  readonly from: Date
+  readonly to: Date
+  /** Only appointments that may have been paid. */
+  readonly maybePaid: boolean
+  /** Reasons for which a notice was dropped that do not stand against a new one. */
+  readonly takenBack: readonly string[]
+}
+
+/** Where a page ended: the start as Postgres has it, because a Date forgets microseconds. */
+export type MeetingPosition = Pick<MeetingRow, 'exact_start' | 'id'>
+
+/** A page of the appointments that one party at least has not been told of, by their start. */
+export async function listUntold(
+  db: Db,
+  query: MeetingQuery,
+  { after, limit }: { readonly after: MeetingPosition | undefined; readonly limit: number },
+): Promise<readonly MeetingRow[]> {
+  const { rows } = await sql<MeetingRow>`
+    select m.id, date_trunc('milliseconds', m."startTime") as starts_at, m."startTime"::text as exact_start,
+      m."createdAt" as created_at,
+      m."stripePaymentStatus" as payment_status, m."stripePaymentIntentId" as payment_intent_id,
+      m."stripePaymentIntentId" is not null or m."stripeSessionId" is not null as has_payment, e.price,
+      m.timezone as meeting_zone, strpos(m."guestEmail", '@') > 0 as has_address,
+      u.country, s.id as schedule_id, s.timezone as schedule_zone,
+      g.told as guest_told, g.taken_back as guest_taken_back, x.told as expert_told, x.taken_back as expert_taken_back
+    from meetings m join events e on e.id = m."eventId"
+    left join users u on u."clerkUserId" = m."clerkUserId"
+    left join schedules s on s."clerkUserId" = m."clerkUserId"
+    cross join lateral (${toldOf('guest', query)}) g
+    cross join lateral (${toldOf('expert', query)}) x
+    where ${startsWithin(query)} and ${afterPosition(after)} and not (g.told and x.told)
+    order by m."startTime", m.id
+    limit ${limit}`.execute(db)
+  return rows
+}
+
+/** How many appointments start within the same bounds after a position; whether they were told of is not looked at. */
+export async function countAfter(db: Db, query: MeetingQuery, after: MeetingPosition | undefined): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::integer as count from meetings m
+    where ${startsWithin(query)} and ${afterPosition(after)}`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** An appointment as it is now, with the names and addresses that a notice of it needs. */
+export interface MeetingDetails {
+  readonly starts_at: Date
+  readonly ends_at: Date
+  readonly payment_status: string | null
+  readonly has_payment: boolean
+  readonly price: number
+  readonly guest_email: string
+  readonly guest_name: string
+  readonly meeting_url: string | null
+  readonly meeting_zone: string
+  readonly service_name: string
+  readonly expert: string
+  readonly expert_email: string | null
+  readonly first_name: string | null
+  readonly last_name: string | null
+}
+
+/** Undefined for one that is gone. */
+export async function findMeeting(db: Db, id: string): Promise<MeetingDetails | undefined> {
+  const { rows } = await sql<MeetingDetails>`
+    select date_trunc('milliseconds', m."startTime") as starts_at, m."endTime" as ends_at,
+      m."stripePaymentStatus" as payment_status,
+      m."stripePaymentIntentId" is not null or m."stripeSessionId" is not null as has_payment, e.price,
+      m."guestEmail" as guest_email, m."guestName" as guest_name, m."meetingUrl" as meeting_url,
+      m.timezone as meeting_zone, e.name as service_name, m."clerkUserId" as expert, u.email as expert_email,
+      u.first_name, u.last_name
+    from meetings m join events e on e.id = m."eventId"
+    left join users u on u."clerkUserId" = m."clerkUserId"
+    where m.id = ${id}::uuid`.execute(db)
+  return rows[0]
+}
+
+/** Whether a party was told of this very start, and how many notices of it were taken back. */
+function toldOf(party: 'expert' | 'guest', { kind, takenBack }: MeetingQuery) {
+  // Nobody can be told who has no address; one that was given meanwhile makes it worth another notice.
+  const again = sql`(o.note = any(${takenBack}::text[])
+    or (${party}::text = 'guest' and o.note = 'no_address' and strpos(m."guestEmail", '@') > 0))`
+  return sql`
+    select coalesce(bool_or(not (o.state = 'dropped' and ${again})), false) as told, count(*)::integer as taken_back
+    from jobs.outbox o
+    where o.kind = ${kind} and o.subject = 'meetings ' || m.id || ${` ${party}`}
+      and split_part(o.occurrence, ' ', 1) = to_char(m."startTime", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+}
+
+function startsWithin({ from, maybePaid, to }: MeetingQuery) {
+  // A start within the last millisecond belongs to it, because that is as far as our own clock can tell.
+  return sql`m."startTime" >= ${from}::timestamp and m."startTime" < ${to}::timestamp + interval '1 millisecond'
+    and (not ${maybePaid}::boolean or m."stripePaymentStatus" = 'succeeded' or m."stripePaymentStatus" is null)`
+}
+
+function afterPosition(after: MeetingPosition | undefined) {
+  if (after === undefined) return sql`true`
+  return sql`(m."startTime", m.id) > (${after.exact_start}::timestamp, ${after.id}::uuid)`
+}

@@ -1,0 +1,124 @@
+import type { Db } from '../database/connection.ts'
+import type { Lease } from '../database/leases.ts'
+import { findMeeting, type MeetingDetails } from '../database/meetings.ts'
+import { lockLease } from '../database/money-operations.ts'
+import { insertNotice } from '../database/outbox.ts'
+import { StopRunError } from '../errors.ts'
+import type { Reader } from './facts.ts'
+import type { Notice } from './notice.ts'
+import { expertReader, guestReader, guestRecipient } from './recipients.ts'
+import { recordNotice, transactionIdOf } from './record.ts'
+import { closesAt, judgePayment, occurrenceOf, type ReminderRule } from './reminder-rules.ts'
+
+export type Party = 'expert' | 'guest'
+
+/** A reminder of one party, as it was decided; nothing in it is personal. */
+export interface Reminder {
+  readonly meetingId: string
+  readonly party: Party
+  readonly startsAt: Date
+  readonly language: Reader['language']
+  /** BCP 47. */
+  readonly locale: string
+  /** IANA. */
+  readonly timeZone: string
+  /** Notices of this start that were taken back before. */
+  readonly takenBack: number
+}
+
+/** Reasons for which a notice was dropped that do not stand against a new one, should its reason pass. */
+export const takenBackReasons = ['moved', 'refunded', 'unpaid', 'deleted', 'recipient_changed'] as const
+
+export interface Reminding {
+  readonly rule: ReminderRule
+  readonly lease: Lease
+  readonly runId: string
+  readonly now: Date
+}
+
+/** What a reminder is about. */
+export function subjectOf({ meetingId, party }: Pick<Reminder, 'meetingId' | 'party'>): string {
+  return `meetings ${meetingId} ${party}`
+}
+
+/** The reverse of `subjectOf`. Throws for any other subject. */
+export function readSubject(subject: string): Pick<Reminder, 'meetingId' | 'party'> {
+  const [, meetingId, party] = /^meetings ([0-9a-f-]{36}) (guest|expert)$/.exec(subject) ?? []
+  if (meetingId === undefined || party === undefined) throw new Error(`${subject} is not of a reminder`)
+  return { meetingId, party: party as Party }
+}
+
+/**
+ * Writes down that a party is to be reminded, or why it is not (`reason`), in one transaction that requires the run's
+ * lease. `changed` when the appointment is not as it was decided about, or the notice exists. Throws StopRunError.
+ */
+export async function recordReminder(
+  db: Db,
+  reminder: Reminder,
+  reason: string | undefined,
+  reminding: Reminding,
+): Promise<'told' | 'dropped' | 'no_address' | 'changed'> {
+  return await db.transaction().execute(async trx => {
+    const state = await lockLease(trx, reminding.lease)
+    if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+    const meeting = await findMeeting(trx, reminder.meetingId)
+    if (meeting === undefined || !isAsDecided(meeting, reminder)) return 'changed'
+    const recipient = reminder.party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
+    const notice = toNotice(reminder, meeting, recipient ?? 'nobody', reminding)
+    const why = recipient === undefined ? 'no_address' : reason
+    if (why === undefined) return (await recordNotice(trx, notice)) ? 'told' : 'changed'
+    const end = { state: 'dropped', note: why } as const
+    const isNew = await insertNotice(trx, { ...notice, end, transactionId: transactionIdOf(notice) })
+    if (!isNew) return 'changed'
+    return why === 'no_address' ? why : 'dropped'
+  })
+}
+
+function isAsDecided(meeting: MeetingDetails, { startsAt }: Reminder): boolean {
+  const { has_payment: hasPayment, payment_status: paymentStatus, price: priceCents } = meeting
+  const payment = judgePayment({ paymentStatus, hasPayment, priceCents })
+  return meeting.starts_at.getTime() === startsAt.getTime() && payment === 'paid'
+}
+
+function toNotice(reminder: Reminder, meeting: MeetingDetails, recipient: string, reminding: Reminding): Notice {
+  const { language, locale, meetingId, party, startsAt, takenBack, timeZone } = reminder
+  const { now, rule, runId } = reminding
+  return {
+    kind: rule.kind,
+    subject: subjectOf(reminder),
+    recipient,
+    occurrence: occurrenceOf(startsAt, takenBack),
+    facts: {
+      party,
+      meetingId,
+      guestName: meeting.guest_name.trim(),
+      expertName: [meeting.first_name, meeting.last_name]
+        .map(name => name?.trim() ?? '')
+        .filter(Boolean)
+        .join(' '),
+      serviceName: meeting.service_name,
+      startsAt: startsAt.toISOString(),
+      endsAt: meeting.ends_at.toISOString(),
+      meetingUrl: toUrl(meeting.meeting_url),
+      reader: { ...findPerson(party, meeting), language, locale, timeZone },
+    },
+    runId,
+    at: now,
+    usefulUntil: closesAt(rule, startsAt),
+  }
+}
+
+/** Address and name of the one who is told. */
+function findPerson(party: Party, meeting: MeetingDetails): Reader {
+  if (party === 'guest') {
+    const { guest_email: email, guest_name: name } = meeting
+    return guestReader({ paymentLocale: null, timeZone: null, email, name }).reader
+  }
+  const { expert_email: email, first_name: firstName, last_name: lastName } = meeting
+  return expertReader({ country: null, scheduleZone: null, email, firstName, lastName }).reader
+}
+
+function toUrl(stored: string | null): string | null {
+  const url = stored?.trim() ?? ''
+  return url === '' ? null : url
+}
