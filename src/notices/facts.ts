@@ -95,6 +95,8 @@ const money = {
   ),
 }
 const arrivesAt = Type.Optional(Type.Union([instant, Type.Null()]))
+/** The vendor's id of the payout. */
+const payoutId = Type.Optional(text)
 
 /** The facts of every kind. Money kinds name no reader: the expert is looked up when the notice goes out. */
 export const factSchemas = {
@@ -104,7 +106,7 @@ export const factSchemas = {
   'payment-reminder-urgent': paymentReminder,
   'reservation-expired': reservationExpired,
   'transfer-recorded': Type.Object({ ...money, arrivesAt }, closed),
-  'expert-payout-notification': Type.Object({ ...money, arrivesAt }, closed),
+  'expert-payout-notification': Type.Object({ ...money, arrivesAt, payoutId }, closed),
   'payout-failed': Type.Object({ ...money, arrivesAt, failureCode: Type.Union([Type.String(), Type.Null()]) }, closed),
   'payout-upcoming': Type.Object({ ...money, eligibleFrom: instant }, closed),
   'job-failing': Type.Object(

@@ -1,5 +1,11 @@
-import type { Reader } from './facts.ts'
+import { PermanentError } from '../errors.ts'
+import { checkPayload, type PayloadOf, type WorkflowId, workflowOf } from './catalogue.ts'
+import { checkFacts, type FactsOf, type Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
+import { renderAppointmentReminder } from './words/appointment.ts'
+import { renderJobFailing, renderJobRecovered } from './words/jobs.ts'
+import { renderPayout, renderPayoutFailed, renderPayoutUpcoming, renderTransferRecorded } from './words/money.ts'
+import { renderPaymentReminder, renderReservationExpired } from './words/vouchers.ts'
 
 export interface RenderOptions {
   /** The site, for links; without a slash at the end. */
@@ -10,13 +16,47 @@ export interface RenderOptions {
 
 export interface Rendered {
   /** The vendor's id of the workflow. */
-  readonly workflow: string
+  readonly workflow: WorkflowId
   readonly payload: Readonly<Record<string, unknown>>
 }
 
-/** Words a notice for its reader as of now. Total for facts that `checkFacts` accepts; throws a PermanentError for others. */
+/**
+ * Words a notice for its reader as of now. Total for facts that `checkFacts` accepts; throws a PermanentError for others,
+ * and for a payload that does not fit its workflow.
+ */
 export type Render = (kind: NoticeKind, facts: Readonly<Record<string, unknown>>, reader: Reader, now: Date) => Rendered
 
-export function createRenderer(_options: RenderOptions): Render {
-  throw new Error('not built yet')
+/** What one kind is worded with. */
+export interface Wanted<K extends NoticeKind> extends RenderOptions {
+  readonly facts: FactsOf<K>
+  readonly reader: Reader
+  readonly now: Date
+}
+
+export function createRenderer(options: RenderOptions): Render {
+  return (kind, facts, reader, now) => {
+    const problem = checkFacts(kind, facts)
+    if (problem !== undefined) throw new PermanentError(`the facts of a ${kind} notice do not fit: ${problem}`)
+    const workflow = workflowOf[kind]
+    const payload = renderers[kind]({ ...options, facts: facts as never, reader, now })
+    const misfit = checkPayload(workflow, payload)
+    if (misfit !== undefined) throw new PermanentError(`the payload for ${workflow} does not fit: ${misfit}`)
+    return { workflow, payload }
+  }
+}
+
+type Renderers = { readonly [K in NoticeKind]: (wanted: Wanted<K>) => PayloadOf<(typeof workflowOf)[K]> }
+
+const renderers: Renderers = {
+  'appointment-reminder-24h': wanted => renderAppointmentReminder(wanted, 'reminder'),
+  'appointment-reminder-1h': wanted => renderAppointmentReminder(wanted, 'urgent'),
+  'payment-reminder-gentle': wanted => renderPaymentReminder(wanted, 'gentle'),
+  'payment-reminder-urgent': wanted => renderPaymentReminder(wanted, 'urgent'),
+  'reservation-expired': renderReservationExpired,
+  'transfer-recorded': renderTransferRecorded,
+  'expert-payout-notification': renderPayout,
+  'payout-failed': renderPayoutFailed,
+  'payout-upcoming': renderPayoutUpcoming,
+  'job-failing': renderJobFailing,
+  'job-recovered': renderJobRecovered,
 }

@@ -1,0 +1,119 @@
+import type { PayloadOf } from '../catalogue.ts'
+import type { FactsOf, Reader } from '../facts.ts'
+import { toBankDay, toDay, toDecimal, toList, toMoney, toTime } from './phrases.ts'
+import type { Wanted } from '../render.ts'
+import { type FailureReason, wordingFor } from './wording.ts'
+
+/** The site's pages for experts. */
+const earningsPath = '/dashboard/earnings'
+const billingPath = '/account/billing'
+const supportPath = '/support'
+
+/** The money is the expert's, and still at Stripe: that it went to a bank would not be true. */
+export function renderTransferRecorded(wanted: Wanted<'transfer-recorded'>): PayloadOf<'expert-management'> {
+  const { appUrl, facts, reader } = wanted
+  const words = wordingFor(reader)
+  return {
+    ...toUpdate(facts, reader),
+    message: words.transferRecorded(toMoney(facts.amountCents, facts.currency, reader), toSubject(facts, reader)),
+    actionUrl: `${appUrl}${earningsPath}`,
+    actionText: words.viewEarnings,
+  }
+}
+
+/** From which day of the expert's calendar the money can be paid out. */
+export function renderPayoutUpcoming(wanted: Wanted<'payout-upcoming'>): PayloadOf<'expert-management'> {
+  const { appUrl, facts, reader } = wanted
+  const words = wordingFor(reader)
+  const payoutDate = toDay(new Date(facts.eligibleFrom), reader)
+  const money = toMoney(facts.amountCents, facts.currency, reader)
+  return {
+    ...toUpdate(facts, reader),
+    message: words.payoutUpcoming(money, toSubject(facts, reader), payoutDate),
+    payoutDate,
+    actionUrl: `${appUrl}${earningsPath}`,
+    actionText: words.viewEarnings,
+  }
+}
+
+/** That the money did not arrive, and whether there is something to mend; the vendor's own words are not for experts. */
+export function renderPayoutFailed(wanted: Wanted<'payout-failed'>): PayloadOf<'expert-management'> {
+  const { appUrl, facts, reader } = wanted
+  const words = wordingFor(reader)
+  const reason = failureReasons[facts.failureCode ?? ''] ?? 'other'
+  const money = toMoney(facts.amountCents, facts.currency, reader)
+  return {
+    ...toUpdate(facts, reader),
+    message: `${words.payoutFailed(money, toSubject(facts, reader))} ${words.failureReasons[reason]}`,
+    actionUrl: `${appUrl}${reason === 'other' ? earningsPath : billingPath}`,
+    actionText: reason === 'other' ? words.viewEarnings : words.checkBankDetails,
+    ...(reason === 'other' ? {} : { templateVariant: 'urgent' as const }),
+  }
+}
+
+/** What was paid out, for which appointments, and when the bank should have it. It names no client: money knows none. */
+export function renderPayout(wanted: Wanted<'expert-payout-notification'>): PayloadOf<'expert-payout-notification'> {
+  const { appUrl, facts, reader } = wanted
+  const expertName = nameOf(reader)
+  const services = [...new Set(facts.rows.flatMap(({ serviceName }) => serviceName?.trim() || []))]
+  return {
+    payoutAmount: toDecimal(facts.amountCents, facts.currency),
+    currency: facts.currency.toUpperCase(),
+    ...(expertName === undefined ? {} : { expertName }),
+    ...toAppointment(facts.rows, reader),
+    ...(services.length === 0 ? {} : { serviceName: toList(services, reader) }),
+    ...(facts.payoutId === undefined ? {} : { payoutId: facts.payoutId }),
+    ...(typeof facts.arrivesAt === 'string'
+      ? { expectedArrivalDate: toBankDay(new Date(facts.arrivesAt), reader) }
+      : {}),
+    dashboardUrl: `${appUrl}${earningsPath}`,
+    supportUrl: `${appUrl}${supportPath}`,
+    locale: reader.language,
+  }
+}
+
+type MoneyFacts = Pick<FactsOf<'transfer-recorded'>, 'amountCents' | 'currency' | 'rows'>
+
+/** An update of the account: what the workflow calls a payout notice says in its own words that money was sent. */
+function toUpdate({ amountCents, currency }: MoneyFacts, reader: Reader) {
+  return {
+    notificationType: 'account-update' as const,
+    expertName: nameOf(reader) ?? wordingFor(reader).unnamedReader,
+    amount: toDecimal(amountCents, currency),
+    currency: currency.toUpperCase(),
+    locale: reader.language,
+  }
+}
+
+/** What the money is for, inside a sentence. */
+function toSubject({ rows }: MoneyFacts, reader: Reader): string {
+  const words = wordingFor(reader)
+  const [first] = rows
+  if (first === undefined || rows.length > 1) return words.ofAppointments(rows.length)
+  return words.ofAppointment(toDay(new Date(first.startsAt), reader), first.serviceName?.trim() || undefined)
+}
+
+/** One appointment's day and time; of several, how many. */
+function toAppointment(rows: MoneyFacts['rows'], reader: Reader) {
+  const [first] = rows
+  if (first === undefined || rows.length > 1) return { appointmentDate: wordingFor(reader).appointments(rows.length) }
+  const startsAt = new Date(first.startsAt)
+  return { appointmentDate: toDay(startsAt, reader), appointmentTime: toTime(startsAt, reader) }
+}
+
+function nameOf({ firstName, lastName }: Reader): string | undefined {
+  return [firstName, lastName].filter(part => part !== undefined).join(' ') || undefined
+}
+
+const failureReasons: Readonly<Record<string, FailureReason>> = {
+  account_closed: 'closed',
+  no_account: 'closed',
+  bank_ownership_changed: 'details',
+  incorrect_account_holder_name: 'details',
+  invalid_account_number: 'details',
+  account_frozen: 'refused',
+  bank_account_restricted: 'refused',
+  debit_not_authorized: 'refused',
+  declined: 'refused',
+  invalid_currency: 'currency',
+}

@@ -1,0 +1,98 @@
+import type { Reader } from '../facts.ts'
+
+/** Times, days, lengths and amounts as a reader writes them. All of it is Intl's; no word is made up here. */
+
+type Reading = Pick<Reader, 'locale' | 'timeZone'>
+
+const minuteMs = 60_000
+const dayMs = 24 * 60 * minuteMs
+
+/** A day with its weekday, on the reader's calendar. */
+export function toDay(at: Date, { locale, timeZone }: Reading): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeZone }).format(at)
+}
+
+/** A time with the short name of its zone, by the reader's clock: twelve hours in the United States, else twenty-four. */
+export function toTime(at: Date, { locale, timeZone }: Reading): string {
+  const clock = locale === 'en-US' ? ({ hour: 'numeric', hourCycle: 'h12' } as const) : twentyFourHours
+  return new Intl.DateTimeFormat(locale, { ...clock, minute: '2-digit', timeZone, timeZoneName: 'short' }).format(at)
+}
+
+/** Whether the reader's clock says one o'clock something, which some languages treat as singular. */
+export function isOneOClock(at: Date, { timeZone }: Reading): boolean {
+  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', hourCycle: 'h23', timeZone }).format(at) === '01'
+}
+
+/**
+ * The day a bank counts on: the vendor writes it as midnight UTC, which is another day by many clocks. Anything else is a
+ * moment, and told by the reader's clock.
+ */
+export function toBankDay(at: Date, reader: Reading): string {
+  return toDay(at, at.getTime() % dayMs === 0 ? { locale: reader.locale, timeZone: 'UTC' } : reader)
+}
+
+/**
+ * How long it is until then: `tomorrow` only where the reader's calendar says so, else minutes, hours or days, rounded;
+ * `now` when it has begun.
+ */
+export function toTimeUntil(at: Date, now: Date, reader: Reading, { tomorrow = true } = {}): string {
+  const minutes = Math.round((at.getTime() - now.getTime()) / minuteMs)
+  const always = new Intl.RelativeTimeFormat(reader.locale)
+  if (minutes <= 0) return new Intl.RelativeTimeFormat(reader.locale, { numeric: 'auto' }).format(0, 'second')
+  if (tomorrow && minutes > 90 && daysUntil(at, now, reader) === 1) {
+    return new Intl.RelativeTimeFormat(reader.locale, { numeric: 'auto' }).format(1, 'day')
+  }
+  if (minutes < 90 && minutes !== 60) return always.format(minutes, 'minute')
+  const hours = Math.round(minutes / 60)
+  return hours < 36 ? always.format(hours, 'hour') : always.format(Math.round(hours / 24), 'day')
+}
+
+/** How many midnights of the reader's calendar lie between now and then. */
+export function daysUntil(at: Date, now: Date, { timeZone }: Reading): number {
+  return Math.round((dayNumber(at, timeZone) - dayNumber(now, timeZone)) / dayMs)
+}
+
+/** A length in whole minutes, in words. */
+export function toMinutes(minutes: number, { locale }: Reading): string {
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(minutes)
+}
+
+/** An amount with its currency, as the reader writes it. */
+export function toMoney(amountCents: number, currency: string, { locale }: Reading): string {
+  return new Intl.NumberFormat(locale, { style: 'currency', currency }).format(toUnits(amountCents, currency))
+}
+
+/** An amount without its currency, as machines write it: `51.00`. */
+export function toDecimal(amountCents: number, currency: string): string {
+  return toUnits(amountCents, currency).toFixed(digitsOf(currency))
+}
+
+/** Several things in one phrase. */
+export function toList(things: readonly string[], { locale }: Reading): string {
+  return new Intl.ListFormat(locale).format(things)
+}
+
+const twentyFourHours = { hour: '2-digit', hourCycle: 'h23' } as const
+
+function dayNumber(at: Date, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en', {
+    calendar: 'iso8601',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    timeZone,
+  })
+    .formatToParts(at)
+    .map(({ type, value }) => [type, Number(value)] as const)
+  const { day = 1, month = 1, year = 0 } = Object.fromEntries(parts) as Record<string, number>
+  return Date.UTC(year, month - 1, day)
+}
+
+function toUnits(amountCents: number, currency: string): number {
+  return amountCents / 10 ** digitsOf(currency)
+}
+
+/** Yen have no hundredths. */
+function digitsOf(currency: string): number {
+  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+}
