@@ -1,5 +1,5 @@
 import type { Db } from '../database/connection.ts'
-import { approveOperation } from '../database/money-approvals.ts'
+import { approveOperation, declineOperation } from '../database/money-approvals.ts'
 import { listFindingsOfOperation } from '../database/finding-queries.ts'
 import { findOperation, type OperationDetails } from '../database/operation-queries.ts'
 import type { OperationState } from '../database/tables.ts'
@@ -7,11 +7,12 @@ import { ask, canAsk } from './ask.ts'
 import { withLedger } from './connect.ts'
 import { redactDetails } from '../runner/redact-details.ts'
 import { printFinding } from './findings.ts'
-import { explainHold } from './hold-reasons.ts'
+import { findHeldFor, listHeldFor } from './held-for.ts'
+import type { HeldFor } from '../money/hold-reasons.ts'
 import { printItems } from './operations.ts'
 import { findOperator } from './operator.ts'
 import { toMoney } from './print-money.ts'
-import { printFacts, printJson, printLine, printNote, toUtc } from './print.ts'
+import { printFacts, printJson, printLine, printNote } from './print.ts'
 
 export interface ApproveOptions {
   readonly note?: string
@@ -20,17 +21,21 @@ export interface ApproveOptions {
   readonly json?: boolean
 }
 
+export interface DeclineOptions extends ApproveOptions {
+  readonly note: string
+}
+
 /**
- * Lets a held operation go: (1) show who would get how much and why it was held, (2) ask, unless told not to, (3) approve
+ * Lets a held operation go: (1) show who would get how much, why it was held and what is left of that today, (2) ask, unless told not to, (3) approve
  * and audit it. The next run of its job sends it. Gives 1 when the answer is no; throws when it is unknown or not held.
  */
 export async function approve(id: string, options: ApproveOptions): Promise<number> {
   const { json = false, note, yes = false } = options
   const operator = findOperator(options.as)
   return await withLedger(async db => {
-    const operation = await getHeld(db, id)
+    const operation = await getHeld(db, id, 'approved')
     if (!json) {
-      printStatement(operation)
+      printStatement(operation, await findHeldFor(db, operation))
       for (const finding of await listFindingsOfOperation(db, id)) printFinding(redactDetails(finding))
     }
     if (!yes && (json || !canAsk())) throw new Error('nothing was approved: without a terminal to ask on, add --yes')
@@ -39,33 +44,57 @@ export async function approve(id: string, options: ApproveOptions): Promise<numb
       return 1
     }
     const verdict = await approveOperation(db, { id, operator, note, now: new Date() })
-    if (verdict !== 'approved') throw new Error(describeRefusal(id, verdict))
+    if (verdict !== 'approved') throw new Error(describeRefusal(id, verdict, 'approved'))
     if (json) printJson(await findOperation(db, id))
     else printLine(`approved by ${operator}: the next run of its job sends it, after looking at the facts again`)
     return 0
   })
 }
 
-async function getHeld(db: Db, id: string): Promise<OperationDetails> {
+/**
+ * Gives a held operation up: (1) show it, (2) ask, unless told not to, (3) decline and audit it. Its rows wait until
+ * somebody resolves the finding of that. Gives 1 when the answer is no; throws when it is unknown or not held.
+ */
+export async function decline(id: string, options: DeclineOptions): Promise<number> {
+  const { json = false, note, yes = false } = options
+  const operator = findOperator(options.as)
+  return await withLedger(async db => {
+    const operation = await getHeld(db, id, 'declined')
+    if (!json) printStatement(operation, await findHeldFor(db, operation))
+    if (!yes && (json || !canAsk())) throw new Error('nothing was declined: without a terminal to ask on, add --yes')
+    if (!yes && !(await ask(`Do not pay ${toMoney(operation.amount, operation.currency)} to ${operation.account}?`))) {
+      printNote('nothing was declined')
+      return 1
+    }
+    const verdict = await declineOperation(db, { id, operator, note, now: new Date() })
+    if (verdict !== 'declined') throw new Error(describeRefusal(id, verdict, 'declined'))
+    if (json) printJson(await findOperation(db, id))
+    else printLine(`declined by ${operator}: its rows wait until the finding operation-declined is resolved`)
+    return 0
+  })
+}
+
+type Decision = 'approved' | 'declined'
+
+async function getHeld(db: Db, id: string, wanted: Decision): Promise<OperationDetails> {
   const operation = await findOperation(db, id)
   if (operation?.state === 'held') return operation
-  throw new Error(describeRefusal(id, operation ?? 'not-found'))
+  throw new Error(describeRefusal(id, operation ?? 'not-found', wanted))
 }
 
-function describeRefusal(id: string, found: 'not-found' | { readonly state: OperationState }): string {
+function describeRefusal(
+  id: string,
+  found: 'not-found' | { readonly state: OperationState },
+  wanted: Decision,
+): string {
   if (found === 'not-found') return `there is no operation ${id}: \`operations --state held\` lists them`
-  return `operation ${id} is ${found.state}: only a held one can be approved`
+  return `operation ${id} is ${found.state}: only a held one can be ${wanted}`
 }
 
-function printStatement(operation: OperationDetails): void {
-  const { account, amount, created_at: createdAt, currency, items, kind } = operation
+function printStatement(operation: OperationDetails, held: HeldFor | undefined): void {
+  const { account, amount, currency, items, kind } = operation
   const experts = new Set(items.map(item => item.expert_clerk_user_id ?? 'unknown'))
   printLine({ text: `${kind} of ${toMoney(amount, currency)}`, style: 'bold' }, `to ${account}`)
-  printFacts([
-    ['operation', operation.id],
-    ['expert', [...experts].join(', ')],
-    ['held since', `${toUtc(createdAt)} UTC`],
-    ['held because', explainHold(operation.reason)],
-  ])
+  printFacts([['operation', operation.id], ['expert', [...experts].join(', ')], ...listHeldFor(held)])
   printItems(items, currency)
 }

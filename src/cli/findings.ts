@@ -3,7 +3,9 @@ import {
   type ChangedFinding,
   closeFinding,
   findFinding,
-  type FindingChange,
+  findUnknownKind,
+  type FindingClosing,
+  freeingKinds,
   type ListedFinding,
   listFindings,
 } from '../database/finding-queries.ts'
@@ -37,10 +39,14 @@ export interface ResolveOptions extends FindingChangeOptions {
   readonly yes?: boolean
 }
 
-/** Lists findings, newest first. */
+/** Lists findings, newest first. Throws for a kind of which there never was one. */
 export async function showFindings({ json = false, limit, ...filter }: FindingsOptions): Promise<number> {
   return await withLedger(async db => {
     const findings = await listFindings(db, { ...filter, limit: limit + 1 })
+    if (findings.length === 0 && filter.kind !== undefined) {
+      const problem = await findUnknownKind(db, filter.kind)
+      if (problem !== undefined) throw new Error(problem)
+    }
     const page = findings.slice(0, limit).map(redactDetails)
     const next = findings.length > limit ? (page.at(-1)?.id ?? null) : null
     if (json) printJson({ findings: page, next })
@@ -72,19 +78,16 @@ export async function resolve(id: string, options: ResolveOptions): Promise<numb
   const { json = false, yes = false } = options
   return await change(id, options, closeFinding, async finding => {
     if (!json) printFinding(finding)
-    if (yes || !unfreezing.includes(finding.kind)) return true
+    if (yes || !freeingKinds.includes(finding.kind)) return true
     if (json || !canAsk()) throw new Error('nothing was resolved: without a terminal to ask on, add --yes')
     return await ask(`Let money leave ${toCell(finding.details?.['account'])} again?`)
   })
 }
 
-/** Kinds whose resolution lets a job pay what it did not pay. */
-const unfreezing: readonly string[] = ['payout-unexplained']
-
 async function change(
   id: string,
   { as, json = false, note }: FindingChangeOptions,
-  apply: (db: Db, change: FindingChange) => Promise<ChangedFinding | undefined>,
+  apply: (db: Db, change: FindingClosing) => Promise<ChangedFinding | undefined>,
   isWanted: (finding: ListedFinding) => Promise<boolean> = async () => true,
 ): Promise<number> {
   const operator = findOperator(as)
@@ -94,7 +97,7 @@ async function change(
       printNote('nothing was resolved')
       return 1
     }
-    const changed = await apply(db, { id, operator, note, now: new Date() })
+    const changed = await apply(db, { id, operator, note, letMoneyGo: true, now: new Date() })
     if (changed === undefined) throw new Error(describeMissing(id))
     if (!changed.changed) throw new Error(describeUnchanged(changed))
     const finding = redactDetails(changed.finding)

@@ -135,14 +135,14 @@ Every command takes --json and then writes one JSON document to stdout; what is 
 command line itself is said on stderr. Times are UTC.
 
 Environment:
-  DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve and migrate need
+  DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline and migrate need
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
 Exit codes:
   0  fine
   1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, something that
-     could not be changed or was not approved, a wrong command
+     could not be changed, or was not approved or declined, a wrong command
   2  changes pending (migrate --dry-run)
 
 Examples:
@@ -155,5 +155,6 @@ Examples:
   eleva-jobs findings resolve 12 --note 'reversed at Stripe, tr_1032D82eZvKYlo2C'
   eleva-jobs operations --state held
   eleva-jobs approve 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'agreed with finance'
+  eleva-jobs decline 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'paid by bank transfer'
   eleva-jobs migrate --dry-run`
 }

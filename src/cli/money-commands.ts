@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander'
 import { findingChoices, operationStates } from '../database/tables.ts'
-import type { ApproveOptions } from './approve.ts'
+import type { ApproveOptions, DeclineOptions } from './approve.ts'
 import { addCommand, finish, parseFindingId, parseOperationId, parseRemark, parseRunId, parseWhole } from './command.ts'
 import type { FindingsOptions, ResolveOptions } from './findings.ts'
 import type { OperationsOptions } from './operations.ts'
 
 const asDescription = 'who does it, for the audit; your user name unless given'
 
-/** What people look at and decide about money: findings, operations and approvals. */
+/** What people look at and decide about money: findings, operations, and what becomes of held ones. */
 export function addMoneyCommands(program: Command): void {
   addFindings(program)
   addOperations(program)
@@ -18,6 +18,18 @@ export function addMoneyCommands(program: Command): void {
     .option('--as <name>', asDescription)
     .action(
       async (id: string, options: ApproveOptions) => await finish((await import('./approve.ts')).approve(id, options)),
+    )
+  addCommand(
+    program,
+    'decline',
+    'give a held money operation up; its rows wait until a person resolves the finding of that',
+  )
+    .argument('<operation>', 'its id, as `operations --state held` shows it', parseOperationId)
+    .requiredOption('--note <text>', 'why, for the audit', parseRemark)
+    .option('--yes', 'do not ask')
+    .option('--as <name>', asDescription)
+    .action(
+      async (id: string, options: DeclineOptions) => await finish((await import('./approve.ts')).decline(id, options)),
     )
 }
 
@@ -42,7 +54,8 @@ function addFindings(program: Command): void {
     ['acknowledge', 'say that somebody is looking after it; it stays open'],
     [
       'resolve',
-      'close it; shows it first. That of a frozen account (payout-unexplained) lets money go again, and asks; any other ' +
+      'close it; shows it first. That of a frozen account (payout-unexplained) and of what was declined ' +
+        '(operation-declined) lets money go again, and asks; any other ' +
         'comes back with the next run as long as its cause is there',
     ],
   ] as const

@@ -8,6 +8,8 @@ import {
 import type { OperationKind, OperationState } from '../database/tables.ts'
 import { redactDetails } from '../runner/redact-details.ts'
 import { withLedger } from './connect.ts'
+import { findHeldFor, listHeldFor } from './held-for.ts'
+import type { HeldFor } from '../money/hold-reasons.ts'
 import { alignRight, toMoney } from './print-money.ts'
 import { type Cell, printFacts, printJson, printLine, printTable, type Style, toUtc } from './print.ts'
 import { printSome, toDetails } from './print-values.ts'
@@ -41,9 +43,10 @@ export async function showOperation(id: string, { json = false }: { readonly jso
   return await withLedger(async db => {
     const operation = await findOperation(db, id)
     if (operation === undefined) throw new Error(`there is no operation ${id}: \`operations\` lists them`)
+    const held = await findHeldFor(db, operation)
     const shown = { ...operation, audit: operation.audit.map(redactDetails) }
-    if (json) printJson(shown)
-    else printOperation(shown)
+    if (json) printJson({ ...shown, hold: held ?? null })
+    else printOperation(shown, held)
     return 0
   })
 }
@@ -108,12 +111,13 @@ function paintOperation(state: OperationState): Cell {
   return { text: state, style: styles[state] }
 }
 
-function printOperation(operation: OperationDetails): void {
+function printOperation(operation: OperationDetails, held: HeldFor | undefined): void {
   printLine({ text: operation.kind, style: 'bold' }, paintOperation(operation.state), `operation ${operation.id}`)
   printFacts([
     ['amount', toMoney(operation.amount, operation.currency)],
     ['account', operation.account],
     ['reason', describeReason(operation) || undefined],
+    ...listHeldFor(held),
     ['stripe id', operation.stripe_id ?? undefined],
     ['at Stripe', operation.vendor_status ?? undefined],
     ['origin', operation.origin],

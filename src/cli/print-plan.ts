@@ -1,4 +1,4 @@
-import { explainHold } from './hold-reasons.ts'
+import { explainHold } from '../money/hold-reasons.ts'
 import { addUp, alignRight, hasMoney, type MoneyItem, toAmount, toMoney } from './print-money.ts'
 import { printFacts, printLine, printTable, toUtc } from './print.ts'
 import { type Json, list, printSome, toCell, toDetails, toRows } from './print-values.ts'
@@ -51,7 +51,16 @@ export function printDifference(difference: Json | null): void {
 
 // Postgres does not keep the order of a document's keys.
 const totals = ['planned', 'applied', 'failed', 'left', 'waiting', 'findings']
-const statementFields = ['kind', 'subject', 'amountCents', 'currency', 'destination', 'rows', 'eligibleSince']
+const statementFields = [
+  'kind',
+  'subject',
+  'amountCents',
+  'currency',
+  'destination',
+  'experts',
+  'rows',
+  'eligibleSince',
+]
 const effectsShown = 50
 const itemsShown = 20
 
@@ -60,15 +69,17 @@ function printEffects(effects: readonly Json[]): void {
   printSome(effects, effectsShown, print)
 }
 
-/** Who gets how much, for which rows, and why now. What else a job says of it is for --json. */
+/** Who gets how much (experts by their Clerk ids), for which rows, and why now. What else a job says of it is for --json. */
 function printStatement(effects: readonly Json[]): void {
   const amounts = alignRight(effects.map(toAmount))
+  const hasExperts = effects.some(effect => 'experts' in effect)
   printTable(
-    ['kind', 'amount', 'to', 'for', 'due since (UTC)', 'why now'],
+    ['kind', 'amount', 'to', ...(hasExperts ? ['expert'] : []), 'for', 'due since (UTC)', 'why now'],
     effects.map((effect, index) => [
       toCell(effect['kind']),
       amounts[index],
       toCell(effect['destination']),
+      ...(hasExperts ? [list(effect['experts']).map(toCell).join(', ')] : []),
       'rows' in effect ? toRows(list(effect['rows']), effect['currency']) : toCell(effect['subject']),
       toUtc(dueSince(effect)),
       toWhy(effect),

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { PermanentError } from '../errors.ts'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
+import { declinedKind } from './money-rows.ts'
 import type { FindingChoice } from './tables.ts'
 
 export interface FindingFilter {
@@ -34,6 +35,14 @@ export interface FindingChange {
   readonly now: Date
 }
 
+export interface FindingClosing extends FindingChange {
+  /** Says that money may go that waits because of it; needed where there is some. */
+  readonly letMoneyGo?: boolean | undefined
+}
+
+/** Kinds whose resolution lets jobs pay what they did not pay because of it. */
+export const freeingKinds: readonly string[] = ['payout-unexplained', declinedKind]
+
 export interface ChangedFinding {
   /** False when it was not in a state to be changed; then nothing has changed. */
   readonly changed: boolean
@@ -56,6 +65,14 @@ export async function listFindingsOfOperation(db: Db, operationId: string): Prom
     .execute()
 }
 
+/** Why a kind is none, naming those that there are; undefined for one of which something was ever recorded. */
+export async function findUnknownKind(db: Db, kind: string): Promise<string | undefined> {
+  const { rows } = await sql<{ kind: string }>`select distinct kind from jobs.findings order by 1`.execute(db)
+  const kinds = rows.map(row => row.kind)
+  if (kinds.includes(kind)) return undefined
+  return `no finding of the kind ${kind} has ever been recorded; kinds seen: ${kinds.join(', ') || 'none'}`
+}
+
 /** Notes that a person has seen an open finding, and audits it in one transaction. Undefined when there is no such finding. */
 export async function acknowledgeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
   return await db.transaction().execute(async trx => {
@@ -72,26 +89,49 @@ export async function acknowledgeFinding(db: Db, change: FindingChange): Promise
 
 /**
  * Closes a finding for good, and audits it in one transaction. Undefined when there is no such finding. Throws
- * PermanentError `operation_held` where nobody would hear of a held operation any more.
+ * PermanentError `operation_held` where nobody would hear of a held operation any more, and `lets_money_go` where that
+ * has to be said.
  */
-export async function closeFinding(db: Db, change: FindingChange): Promise<ChangedFinding | undefined> {
+export async function closeFinding(db: Db, change: FindingClosing): Promise<ChangedFinding | undefined> {
   return await db.transaction().execute(async trx => {
     const row = await trx
       .updateTable('jobs.findings')
       .set({ state: 'resolved', closed_at: change.now, closed_by: change.operator, note: change.note })
       .where('id', '=', change.id)
       .where('state', '<>', 'resolved')
-      .returning(['kind', 'subject'])
+      .returning(['kind', 'subject', 'message', 'details'])
       .executeTakeFirst()
+    if (row !== undefined && freeingKinds.includes(row.kind)) {
+      if (change.letMoneyGo !== true) throw refuseUnsaid(change.id, row)
+      return await concludeChange(trx, 'finding.resolve', change, row, { letMoneyGo: true })
+    }
     if (row?.kind === 'operation-held' && (await isHeld(trx, row.subject))) {
       throw new PermanentError(
-        `operation ${row.subject} is still held: approve it, or correct its rows and the next run gives it up; either ` +
-          'closes this finding',
+        `operation ${row.subject} is still held: approve it, decline it, or correct its rows and the next run gives it up; ` +
+          'each closes this finding',
         { code: 'operation_held' },
       )
     }
     return await concludeChange(trx, 'finding.resolve', change, row)
   })
+}
+
+/** Says what the finding is about and what its resolution would do, to whoever has not said that it may. */
+function refuseUnsaid(
+  id: string,
+  { details, kind, subject }: { kind: string; subject: string; details: Readonly<Record<string, unknown>> | null },
+): PermanentError {
+  const named = ['account', 'amountCents', 'currency', 'createdAt', 'heldFor', 'paymentTransferIds'] as const
+  const known = named.filter(name => details?.[name] !== undefined && details[name] !== null)
+  const evidence = known.map(name => `${name} ${JSON.stringify(details?.[name])}`).join(', ')
+  return new PermanentError(
+    `finding ${id} (${kind}, ${subject}: ${evidence}) keeps money back, and nothing was changed. Resolved, ` +
+      (kind === declinedKind
+        ? 'the next run plans the rows of that operation again, like any others'
+        : 'it lets the account go: the next run pays what is due from it, but for bookings paid before that payout, which are held') +
+      '. Say letMoneyGo: true beside the note if that is meant',
+    { code: 'lets_money_go' },
+  )
 }
 
 async function isHeld(db: Db, operationId: string): Promise<boolean> {
@@ -105,9 +145,10 @@ async function concludeChange(
   action: string,
   { id, note, now, operator }: FindingChange,
   row: { readonly kind: string; readonly subject: string } | undefined,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<ChangedFinding | undefined> {
   if (row !== undefined) {
-    const details = { ...row, note }
+    const details = { kind: row.kind, subject: row.subject, note, ...more }
     await recordAudit(trx, { at: now, actor: operator, action, subject: `findings ${id}`, details })
   }
   const finding = await findFinding(trx, id)

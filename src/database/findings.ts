@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 import { toJson } from './json.ts'
+import { declinedKind, operationOfFinding } from './money-rows.ts'
 
 export interface Finding {
   readonly kind: string
@@ -78,6 +79,23 @@ export async function resolveCaughtUp(db: Db, kind: string, now: Date): Promise<
       select from jobs.runs r
       where r.job = f.subject and r.state = 'succeeded' and not r.dry_run and r.id > f.run_id
         and r.report ->> 'left' = '0')
+    returning f.subject`.execute(db)
+  return rows.map(row => row.subject)
+}
+
+/**
+ * Closes findings of operations that were declined and of which no row, nor another row of its payment, waits for its money
+ * any more: by what somebody wrote down, not by a dispute that may pass. Gives the operations.
+ */
+export async function resolveDeclined(db: Db, now: Date): Promise<string[]> {
+  const { rows } = await sql<{ subject: string }>`
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', f.note, 'none of its rows waits for its money any more')
+    where f.kind = ${declinedKind} and f.state <> 'resolved' and not exists (
+      select from jobs.money_operation_items i
+      join payment_transfers t on t.id = i.payment_transfer_id or t.payment_intent_id = i.payment_intent_id
+      where i.operation_id = ${operationOfFinding} and t.payout_id is null
+        and (t.status in ('PENDING', 'READY', 'APPROVED', 'DISPUTED') or (i.kind = 'payout' and t.status = 'COMPLETED')))
     returning f.subject`.execute(db)
   return rows.map(row => row.subject)
 }

@@ -1,9 +1,10 @@
 import { PermanentError } from '../errors.ts'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
-import { resolveFinding } from './findings.ts'
+import { type Finding, recordFinding, resolveFinding } from './findings.ts'
 import { findUnique } from './money-operations.ts'
-import type { OperationState } from './tables.ts'
+import { declinedKind } from './money-rows.ts'
+import type { OperationKind, OperationState } from './tables.ts'
 
 export interface Approval {
   readonly id: string
@@ -32,14 +33,7 @@ export async function approveOperation(
         .where('state', '=', 'held')
         .returning(['kind', 'amount', 'currency', 'account', 'reason'])
         .executeTakeFirst()
-      if (approved === undefined) {
-        const found = await trx
-          .selectFrom('jobs.money_operations')
-          .select('state')
-          .where('id', '=', id)
-          .executeTakeFirst()
-        return found === undefined ? 'not-found' : { state: found.state }
-      }
+      if (approved === undefined) return await readState(trx, id)
       const { account, amount, currency, kind, reason } = approved
       const details = { kind, amountCents: Number(amount), currency, account, heldFor: reason, note: note ?? null }
       await recordAudit(trx, { at: now, actor: operator, action: 'operation.approve', subject: id, details })
@@ -53,4 +47,65 @@ export async function approveOperation(
       { code: 'lane_taken', cause: thrown },
     )
   }
+}
+
+export interface Decline extends Omit<Approval, 'note'> {
+  readonly note: string
+}
+
+/**
+ * Gives a held operation up for good, audited, and frees its rows. A finding keeps them from being planned again until a
+ * person resolves it. Any other state is given back and nothing changes.
+ */
+export async function declineOperation(
+  db: Db,
+  { id, note, now, operator }: Decline,
+): Promise<'declined' | 'not-found' | { state: OperationState }> {
+  return await db.transaction().execute(async trx => {
+    const held = await trx.selectFrom('jobs.money_operations').select('reason').where('id', '=', id).executeTakeFirst()
+    const declined = await trx
+      .updateTable('jobs.money_operations')
+      .set({ state: 'canceled', reason: 'declined', updated_at: now, finished_at: now })
+      .where('id', '=', id)
+      .where('state', '=', 'held')
+      .returning(['kind', 'amount', 'currency', 'account'])
+      .executeTakeFirst()
+    if (declined === undefined) return await readState(trx, id)
+    const { account, amount, currency, kind } = declined
+    const facts = { kind, amountCents: Number(amount), currency, account, heldFor: held?.reason ?? null, note }
+    await recordAudit(trx, { at: now, actor: operator, action: 'operation.decline', subject: id, details: facts })
+    await resolveFinding(trx, 'operation-held', id, operator, now, `declined: ${note}`)
+    await recordFinding(trx, await draftDeclined(trx, id, { ...facts, declinedBy: operator }), now)
+    return 'declined'
+  })
+}
+
+/** What keeps the rows of a declined operation from being planned again, and tells people that they wait. */
+async function draftDeclined(
+  trx: Db,
+  id: string,
+  facts: { readonly kind: OperationKind; readonly [name: string]: unknown },
+): Promise<Finding> {
+  const items = await trx
+    .selectFrom('jobs.money_operation_items')
+    .select('payment_transfer_id')
+    .where('operation_id', '=', id)
+    .orderBy('payment_transfer_id')
+    .execute()
+  const paymentTransferIds = items.map(item => item.payment_transfer_id)
+  return {
+    kind: declinedKind,
+    subject: id,
+    job: facts.kind === 'payout' ? 'process-pending-payouts' : 'process-expert-transfers',
+    runId: null,
+    message:
+      `an operator declined this ${facts.kind}, and its rows are not planned again: put them right, or write down what ` +
+      'paid them; or resolve this finding, and the next run plans them like any others',
+    details: { operationId: id, ...facts, paymentTransferIds },
+  }
+}
+
+async function readState(db: Db, id: string): Promise<'not-found' | { state: OperationState }> {
+  const found = await db.selectFrom('jobs.money_operations').select('state').where('id', '=', id).executeTakeFirst()
+  return found === undefined ? 'not-found' : { state: found.state }
 }

@@ -84,6 +84,27 @@ export function changedRowsOf(kind: OperationKind): RawBuilder<number[]> {
     order by 1)`
 }
 
+/** The Clerk ids, as an array, of those whose money an operation `o` moves. */
+export const expertsOf = sql<string[]>`array(select distinct t.expert_clerk_user_id
+    from jobs.money_operation_items i join payment_transfers t on t.id = i.payment_transfer_id
+    where i.operation_id = o.id order by 1)`
+
+/**
+ * The items of operations of this kind that an operator declined, as long as nobody has resolved the finding of that: it
+ * keeps their rows, and other rows of their payments, from being planned again.
+ */
+export function declinedItems(kind: OperationKind): RawBuilder<unknown> {
+  return sql`select i.operation_id, i.payment_transfer_id, i.payment_intent_id
+    from jobs.findings f join jobs.money_operation_items i on i.operation_id = ${operationOfFinding}
+    where f.kind = ${declinedKind} and f.state <> 'resolved' and i.kind = ${kind}`
+}
+
+/** The kind of the finding about an operation that was declined; its subject is the operation. */
+export const declinedKind = 'operation-declined'
+
+/** The operation that a finding `f` is about, as its id, so that the index of the items is used; null for another subject. */
+export const operationOfFinding = sql`case when f.subject ~ '^[0-9a-f-]{36}$' then f.subject::uuid end`
+
 export interface Paid {
   readonly kind: OperationKind
   /** Knows the payment of each row, as it was decided. */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import { changedRowsOf } from './money-rows.ts'
+import { changedRowsOf, expertsOf } from './money-rows.ts'
 import { type CandidateOperation, maxCandidates } from './payment-transfers.ts'
 
 /** A row that failed for good, which no job looks at again. */
@@ -43,6 +43,11 @@ export interface OpenTransfer extends CandidateOperation {
   readonly currency: string
   readonly account: string
   readonly paymentTransferIds: readonly number[]
+  readonly firstSentAt: Date | null
+  /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
+  readonly changedRows: readonly number[]
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
 }
 
 /**
@@ -51,8 +56,10 @@ export interface OpenTransfer extends CandidateOperation {
  */
 export async function listOpenTransfers(db: Db, limit: number = maxCandidates): Promise<readonly OpenTransfer[]> {
   const { rows } = await sql<OpenTransferRow>`
-    select o.id, o.state, o.reason, o.wake_at, o.created_at, o.amount::float8 as amount, o.currency, o.account,
-      array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows
+    select o.id, o.state, o.reason, o.wake_at, o.created_at, o.first_sent_at, o.amount::float8 as amount, o.currency, o.account,
+      array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows,
+      case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('transfer')} else '{}' end as changed,
+      ${expertsOf} as experts
     from jobs.money_operations o
     where o.kind = 'transfer' and (o.state in ('planned', 'sending', 'unknown', 'blocked')
       or (o.state = 'held' and ${changedRowsOf('transfer')} <> '{}'))
@@ -67,6 +74,9 @@ export async function listOpenTransfers(db: Db, limit: number = maxCandidates): 
     currency: row.currency,
     account: row.account,
     paymentTransferIds: row.rows,
+    firstSentAt: row.first_sent_at,
+    changedRows: row.changed,
+    experts: row.experts,
   }))
 }
 
@@ -94,4 +104,7 @@ interface OpenTransferRow {
   readonly currency: string
   readonly account: string
   readonly rows: number[]
+  readonly first_sent_at: Date | null
+  readonly changed: number[]
+  readonly experts: string[]
 }

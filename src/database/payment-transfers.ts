@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
 import type { Db } from './connection.ts'
-import { itemOfRow, sharedPayments } from './money-rows.ts'
+import { declinedItems, itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 
 /** Most rows that one run takes on, so that its memory does not grow with the table. */
@@ -39,6 +39,10 @@ export interface TransferCandidate {
   readonly hasPayout: boolean
   /** The latest transfer of this row's payment; undefined when there never was one. */
   readonly operation: CandidateOperation | undefined
+  /** The operation by which an operator declined to send it, until somebody resolves the finding of that. */
+  readonly declined: string | undefined
+  /** The expert's Clerk id. */
+  readonly expert: string
 }
 
 export interface CandidateOperation {
@@ -78,16 +82,18 @@ export async function listTransferCandidates(
     ), shared as (
       select stripe_connect_account_id as account from users
       where stripe_connect_account_id is not null group by 1 having count(*) > 1
-    )
+    ), declined as materialized (${declinedItems('transfer')})
     select c.id, c.status::text as status, c.payment_intent_id, c.expert_connect_account_id, c.amount, c.currency,
-      c.requires_approval, c.admin_user_id, c.created, c.transfer_id, c.payout_id, c.due, c.total, c.waits,
+      c.requires_approval, c.admin_user_id, c.created, c.expert_clerk_user_id, c.transfer_id, c.payout_id, c.due, c.total, c.waits,
       u.country, u.stripe_connect_account_id as current_account, s.account is not null as account_shared,
       t.payment_intent_id is not null as has_twin,
       ${appointmentEndsAt} as appointment_ends_at,
       exists (select from jobs.money_operation_items i
         where ${itemOfRow} and i.kind = 'payout' and i.live) as has_payout,
       o.id as operation_id, o.state as operation_state, o.reason as operation_reason, o.wake_at as operation_wake_at,
-      o.created_at as operation_created_at
+      o.created_at as operation_created_at,
+      (select d.operation_id from declined d where d.payment_transfer_id = c.id or d.payment_intent_id = c.payment_intent_id
+        limit 1) as declined
     from candidates c ${bookingJoins}
     left join shared s on s.account = c.expert_connect_account_id
     left join twins t on t.payment_intent_id = c.payment_intent_id
@@ -122,6 +128,8 @@ interface CandidateRow {
   readonly operation_reason: string | null
   readonly operation_wake_at: Date | null
   readonly operation_created_at: Date
+  readonly declined: string | null
+  readonly expert_clerk_user_id: string
   readonly due: string
   readonly total: string
   readonly waits: boolean
@@ -156,5 +164,7 @@ function toCandidate(row: CandidateRow): TransferCandidate {
             wakeAt: row.operation_wake_at,
             createdAt: row.operation_created_at,
           },
+    declined: row.declined ?? undefined,
+    expert: row.expert_clerk_user_id,
   }
 }

@@ -70,8 +70,10 @@ export interface PayoutOwners {
   readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
   readonly rows: ReadonlyMap<string, readonly NamingRow[]>
-  /** Payouts whose finding `payout-unexplained` a person has resolved. */
+  /** Payouts whose finding `payout-unexplained` a person has resolved; what a job closed is explained by rows, or not. */
   readonly resolved: ReadonlySet<string>
+  /** Payouts whose finding is open. */
+  readonly told: ReadonlySet<string>
 }
 
 /**
@@ -81,6 +83,9 @@ export interface PayoutOwners {
  */
 const mayHaveMadePayout = sql`(o.kind = 'payout' and o.stripe_id is null
   and o.state in ('planned', 'sending', 'unknown', 'blocked') and ${wasSentOnce})`
+
+/** Who closes the finding of a payout that rows explain; no operator can have this name. */
+export const closedByRows = 'eleva-jobs/process-pending-payouts'
 
 /** Whose payouts are, in one query; each with the operation that its metadata name. */
 export async function findPayoutOwners(
@@ -99,8 +104,9 @@ export async function findPayoutOwners(
     select 'row', p.payout_id, p.id, p.expert_connect_account_id, p.status::text, p.amount, lower(p.currency)
     from payment_transfers p where p.payout_id = any(${ids})
     union all
-    select 'resolved', f.subject, 0, '', '', 0, '' from jobs.findings f
-    where f.kind = 'payout-unexplained' and f.state = 'resolved' and f.subject = any(${ids})`.execute(db)
+    select case when f.state = 'resolved' then 'resolved' else 'told' end, f.subject, 0, '', '', 0, '' from jobs.findings f
+    where f.kind = 'payout-unexplained' and f.subject = any(${ids})
+      and (f.state <> 'resolved' or f.closed_by is distinct from ${closedByRows})`.execute(db)
   const idsOf = (kind: string): Set<string> => new Set(rows.filter(row => row.kind === kind).map(({ id }) => id))
   const named = Map.groupBy(
     rows.filter(({ kind }) => kind === 'row'),
@@ -111,11 +117,12 @@ export async function findPayoutOwners(
     unsettled: new Map(rows.filter(({ kind }) => kind === 'unsettled').map(({ account, id }) => [id, account])),
     rows: new Map([...named].map(([id, list]) => [id, list.map(toNaming).toSorted(byId)])),
     resolved: idsOf('resolved'),
+    told: idsOf('told'),
   }
 }
 
 interface OwnerRow {
-  readonly kind: 'recorded' | 'unsettled' | 'row' | 'resolved'
+  readonly kind: 'recorded' | 'unsettled' | 'row' | 'resolved' | 'told'
   readonly id: string
   readonly row: number
   readonly account: string

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
 import type { Db } from './connection.ts'
-import { changedRowsOf, itemOfRow, sharedPayments } from './money-rows.ts'
+import { changedRowsOf, declinedItems, expertsOf, itemOfRow, sharedPayments } from './money-rows.ts'
 import { maxCandidates } from './payment-transfers.ts'
 import type { OperationState } from './tables.ts'
 
@@ -34,6 +34,8 @@ export interface PayoutCandidate {
   readonly operation: CandidatePayout | undefined
   /** The latest payout operation that failed, else the latest that was rejected. */
   readonly earlier: CandidatePayout | undefined
+  /** The operation by which an operator declined to pay it, until somebody resolves the finding of that. */
+  readonly declined: string | undefined
   readonly createdAt: Date
 }
 
@@ -63,12 +65,14 @@ export async function listPayoutCandidates(
   const { rows } = await sql<CandidateRow>`
     with ${candidatesOf('payout', open, { by, limit })}, twins as (
       ${sharedPayments}
-    )
+    ), declined as materialized (${declinedItems('payout')})
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
       c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.due, c.total, c.waits,
       u.country, nullif(u.stripe_connect_account_id, '') as current_account, t.payment_intent_id is not null as has_twin,
       ${appointmentEndsAt} as appointment_ends_at,
-      live.operation, earlier.operation as earlier
+      live.operation, earlier.operation as earlier,
+      (select d.operation_id from declined d where d.payment_transfer_id = c.id or d.payment_intent_id = c.payment_intent_id
+        limit 1) as declined
     from candidates c ${bookingJoins}
     left join twins t on t.payment_intent_id = c.payment_intent_id
     left join lateral (${operationOf(sql`i.live`, sql`o.created_at desc`)}) live on true
@@ -92,6 +96,8 @@ export interface OpenPayoutOperation extends CandidatePayout {
   readonly changedRows: readonly number[]
   /** Of one that is to be finished: all of its rows. */
   readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
 }
 
 export interface OpenPayoutOperations {
@@ -113,6 +119,7 @@ export async function listOpenPayouts(
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
       o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, count(*) over () as total,
+      ${expertsOf} as experts,
       case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('payout')} else '{}' end as changed,
       case when o.state in ('planned', 'sending', 'unknown', 'blocked') then (
         select jsonb_agg(jsonb_build_object('paymentTransferId', i.payment_transfer_id, 'amountCents', i.amount)
@@ -153,6 +160,7 @@ interface CandidateRow {
   readonly appointment_ends_at: Date | null
   readonly operation: OperationJson | null
   readonly earlier: OperationJson | null
+  readonly declined: string | null
 }
 
 interface OperationJson extends Omit<CandidatePayout, 'wakeAt'> {
@@ -175,6 +183,7 @@ interface OperationRow {
   readonly total: string
   readonly changed: number[]
   readonly rows: OpenPayoutOperation['rows'] | null
+  readonly experts: string[]
 }
 
 function toCandidate(row: CandidateRow): PayoutCandidate {
@@ -197,6 +206,7 @@ function toCandidate(row: CandidateRow): PayoutCandidate {
     hasTwin: row.has_twin,
     operation: toCandidatePayout(row.operation),
     earlier: toCandidatePayout(row.earlier),
+    declined: row.declined ?? undefined,
     createdAt: row.created,
   }
 }
@@ -221,5 +231,6 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     updatedAt: row.updated_at,
     changedRows: row.changed,
     rows: row.rows ?? [],
+    experts: row.experts,
   }
 }

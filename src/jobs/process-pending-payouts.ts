@@ -1,4 +1,5 @@
 import { findCutOver } from '../database/open-transfers.ts'
+import { closeExplained } from '../database/explained-payouts.ts'
 import { findPayoutOwners, type KnownAccount, listPayoutAccounts, listSentCents } from '../database/payout-accounts.ts'
 import {
   listOpenPayouts,
@@ -145,6 +146,8 @@ function toRowPayment(asked: Asked<RowPayment> | undefined): Asked<RowPayment> {
 async function applyPayout(effect: PayoutEffect, context: JobContext): Promise<Applied> {
   const { ledger } = context
   switch (effect.kind) {
+    case 'close-finding':
+      return { counts: { findings_closed: await closeExplained(context.db, effect.subject, context.clock()) } }
     case 'settle-payout':
       return await ledger.settlePayout(effect.subject, context)
     case 'resume-operation':

@@ -42,7 +42,8 @@ export async function reopenOperation(
     const sent = { ...fresh, ...sentOnceMore({ ...operation, ...fresh }, now) }
     const sending = await move(trx, operation, 'sending', sent, now)
     if (sending === undefined) return { kind: 'none', reason: 'taken_by_another' }
-    if (key === 'renewed') await auditOperation(trx, 'renewed', sending, run, now, { after: operation.reason })
+    // So that this run is found by what it sent, also when no answer comes.
+    await auditOperation(trx, key === 'renewed' ? 'renewed' : 'resumed', sending, run, now, { after: operation.reason })
     return { kind: 'sending', operation: sending, items, rows }
   })
 }

@@ -64,8 +64,8 @@ function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly Pay
   }
 }
 
-/** A payout that nobody can explain; it freezes its account. */
-export function findingOfPayout({ account, payout, rows }: UnexplainedPayout): PayoutFinding {
+/** A payout that nobody can explain; it freezes its account. Where there are several, the cut-over is in doubt too. */
+export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, isOneOfSeveral: boolean): PayoutFinding {
   const { amountCents, automatic, createdAt, currency, id, paymentTransferId, status } = payout
   const cause = automatic
     ? "Stripe made it by the account's own schedule: set the schedule to manual"
@@ -80,7 +80,10 @@ export function findingOfPayout({ account, payout, rows }: UnexplainedPayout): P
     message:
       `a payout was made since the cut-over that is none of ours. ${cause}. Its account is frozen: write its id as ` +
       'payout_id into the rows that it paid and set them to PAID_OUT, then resolve this finding. Unless their amounts are ' +
-      'the payout, each booking of the account that was paid before it is held until somebody approves it',
+      'the payout, each booking of the account that was paid before it is held until somebody approves it' +
+      (isOneOfSeveral
+        ? '. There are several such payouts: or MONEY_SINCE is earlier than the moment the old jobs stopped; then set it to that'
+        : ''),
     details: {
       account,
       amountCents,

@@ -16,7 +16,7 @@ export interface PayoutRow {
   readonly account: string
   /** The account that the expert has today, if any. */
   readonly currentAccount: string | null
-  /** Whose it is; told apart and never shown. */
+  /** Whose it is: a Clerk id. */
   readonly expert: string
   readonly transferId: string | null
   readonly booking: Booking
@@ -28,6 +28,8 @@ export interface PayoutRow {
   readonly operation: RowOperation | undefined
   /** The latest payout operation of the row that came to nothing. */
   readonly earlier: RowOperation | undefined
+  /** The operation by which an operator declined to pay it, until somebody lets it be planned again. */
+  readonly declined?: string | undefined
 }
 
 export interface RowOperation {
@@ -64,6 +66,8 @@ export interface OpenPayout {
   readonly changedRows: readonly number[]
   /** Of one that is to be finished: all of its rows. */
   readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
 }
 
 /** A payout as Stripe lists it. */
@@ -129,6 +133,8 @@ export interface PayoutOwners {
   readonly rows: ReadonlyMap<string, readonly NamingRow[]>
   /** Payouts that a person has explained, by resolving their finding. */
   readonly resolved: ReadonlySet<string>
+  /** Payouts whose finding is open. */
+  readonly told: ReadonlySet<string>
 }
 
 export interface PayoutFacts {

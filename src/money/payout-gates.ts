@@ -92,6 +92,17 @@ function isWrittenDown({ amountCents, currency, id }: ListedPayout, account: str
   return paid.length > 0 && paid.reduce((sum, row) => sum + row.amountCents, 0) === amountCents
 }
 
+/** Payouts whose finding is open although rows say by now what all of their money was for. */
+export function listNowExplained({ accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>) {
+  return [...accounts.values()].flatMap(({ atStripe, id: account }) => {
+    if (atStripe.kind !== 'known') return []
+    return atStripe.value.payouts
+      .filter(payout => owners.told.has(payout.id) && payout.paymentTransferId === null && !isReturned(payout))
+      .filter(payout => isWrittenDown(payout, account, owners))
+      .map(payout => ({ account, payout }))
+  })
+}
+
 /**
  * Payouts out of an account since `from` that may have paid any row of it: they are not ours, their money is gone, and no
  * rows say what it was for.

@@ -8,6 +8,7 @@ export interface SettlePayout {
   readonly subject: string
   readonly currency: string
   readonly destination: string
+  readonly experts: OpenPayout['experts']
   readonly why: string
 }
 
@@ -23,6 +24,7 @@ interface FinishOperation {
   readonly currency: string
   readonly destination: string
   readonly rows: OpenPayout['rows']
+  readonly experts: OpenPayout['experts']
   readonly why: string
 }
 
@@ -33,6 +35,7 @@ interface ReleaseOperation {
   readonly subject: string
   readonly currency: string
   readonly destination: string
+  readonly experts: OpenPayout['experts']
   readonly why: string
 }
 
@@ -97,17 +100,18 @@ function isPointless(operation: OpenPayout, now: Date): boolean {
   return isDue(operation, now) && (state === 'blocked' || (state === 'planned' && firstSentAt === null))
 }
 
-function toSettle({ account, currency, id }: OpenPayout, why: string): SettlePayout {
-  return { kind: 'settle-payout', subject: id, currency, destination: account, why }
+function toSettle({ account, currency, experts, id }: OpenPayout, why: string): SettlePayout {
+  return { kind: 'settle-payout', subject: id, currency, destination: account, experts, why }
 }
 
-function toResume({ account, amountCents, currency, id, reason, rows, state }: OpenPayout): FinishOperation {
+function toResume(operation: OpenPayout): FinishOperation {
+  const { account, amountCents, currency, experts, id, reason, rows, state } = operation
   const why = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
-  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, rows, why }
+  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, rows, experts, why }
 }
 
-function toRelease({ account, changedRows, currency, id, state }: OpenPayout): ReleaseOperation {
+function toRelease({ account, changedRows, currency, experts, id, state }: OpenPayout): ReleaseOperation {
   const stands = state === 'planned' ? 'approved, and not sent yet' : state
   const why = `${stands}, and payment_transfers ${changedRows.join(', ')} changed since: it will be given up`
-  return { kind: 'release-operation', subject: id, currency, destination: account, why }
+  return { kind: 'release-operation', subject: id, currency, destination: account, experts, why }
 }

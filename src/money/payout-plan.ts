@@ -2,16 +2,16 @@ import { planDisputes } from './disputes.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
-import { type PayoutFacts, type PayoutFinding, type PayoutRow, subjectOf } from './payout-facts.ts'
-import { listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
+import { type PayoutFacts, type PayoutFinding } from './payout-facts.ts'
+import { listNowExplained, listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
-import { type Lane, type LaneHold, type LanePayout, type LaneRow, type LaneWait, planLane } from './payout-lanes.ts'
+import { type Lane, type LaneHold, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
 import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
-import { judgePayoutRow, listPaidBy, type RowVerdict } from './payout-rows.ts'
-import { waitSentences } from './payout-waits.ts'
+import { judgePayoutRow, listPaidBy } from './payout-rows.ts'
+import { type JudgedRow, type PayoutWait, toLaneWait, toRowWait } from './payout-waiting.ts'
 
 interface Paying {
   readonly amountCents: number
@@ -25,6 +25,8 @@ interface Paying {
   }[]
   /** The operation that paid one of these rows before, and came back. */
   readonly replaces?: string
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
   /** What the account holds, and what of it other operations may still take. */
   readonly availableCents: number
   readonly reservedCents: number
@@ -43,22 +45,16 @@ export interface HoldPayout extends Paying {
   readonly hold: LaneHold | 'above_single_limit' | 'above_daily_limit'
 }
 
-export type PayoutEffect = SettlePayout | ResumeOperation | CreatePayout | HoldPayout
-
-/** A row that is not paid yet, and why. */
-export interface PayoutWait {
+/** Closes the finding of a payout that rows explain by now. Moves nothing. */
+export interface CloseFinding {
+  readonly kind: 'close-finding'
+  /** The payout. */
   readonly subject: string
-  readonly reason: string
-  readonly until?: Date
-  readonly why: string
-  readonly amountCents: number
-  readonly currency: string
-  /** The Connect account. */
   readonly destination: string
-  readonly operationId?: string
-  readonly availableCents?: number
-  readonly reservedCents?: number
+  readonly why: string
 }
+
+export type PayoutEffect = CloseFinding | SettlePayout | ResumeOperation | CreatePayout | HoldPayout
 
 export interface PayoutPlan {
   readonly effects: readonly PayoutEffect[]
@@ -88,10 +84,10 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const rowsByAccount = Map.groupBy(facts.rows, ({ account }) => account)
   const left = judged.filter(({ verdict }) => verdict.kind === 'left' || verdict.kind === 'ask').length
   return {
-    effects: [...open.effects, ...toEffects(payouts, facts, open.sendsCents)],
+    effects: [...listNowExplained(facts).map(toClose), ...open.effects, ...toEffects(payouts, facts, open.sendsCents)],
     waits: [...judged.flatMap(each => toRowWait(each, now)), ...laneWaits.map(wait => toLaneWait(wait, now))],
     findings: [
-      ...unexplained.map(findingOfPayout),
+      ...unexplained.map(each => findingOfPayout(each, unexplained.length > 1)),
       ...judged.flatMap(each => toRowFindings(each, facts)),
       ...listOperationFindings(facts, now),
       ...disputes.findings,
@@ -106,11 +102,6 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     ...(facts.unread === undefined ? {} : { unread: facts.unread }),
     counts: countFacts(facts),
   }
-}
-
-interface JudgedRow {
-  readonly row: PayoutRow
-  readonly verdict: RowVerdict
 }
 
 function listLanes(
@@ -169,6 +160,11 @@ function toEffects(
   return [...created, ...held]
 }
 
+function toClose({ account, payout }: ReturnType<typeof listNowExplained>[number]): CloseFinding {
+  const why = 'its rows name it by now, and add up to it'
+  return { kind: 'close-finding', subject: payout.id, destination: account, why }
+}
+
 function toHold(payout: LanePayout, hold: HoldPayout['hold']): HoldPayout {
   const ids = payout.rows.map(({ paymentTransferId }) => paymentTransferId).join(',')
   return { kind: 'hold-payout', subject: `payment_transfers ${ids}`, ...toPaying(payout), hold }
@@ -187,35 +183,10 @@ function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
       eligibleSince: row.eligibleSince,
     })),
     ...(replaces === undefined ? {} : { replaces }),
+    experts: [...new Set(rows.map(({ row }) => row.expert))].toSorted(),
     availableCents: funds.availableCents,
     reservedCents: funds.reservedCents,
     why: `${rows.length === 1 ? '1 booking is' : `${rows.length} bookings are`} due, and the account has the money for it`,
-  }
-}
-
-function toRowWait({ row, verdict }: JudgedRow, now: Date): PayoutWait[] {
-  if (verdict.kind !== 'waits') return []
-  const { operation, reason, until } = verdict
-  return [
-    {
-      subject: subjectOf(row),
-      reason,
-      ...(until !== undefined && until > now ? { until } : {}),
-      why: waitSentences[reason],
-      ...moneyOf(row),
-      ...(operation === undefined ? {} : { operationId: operation.id }),
-    },
-  ]
-}
-
-function toLaneWait({ funds, reason, row: { row }, until }: LaneWait, now: Date): PayoutWait {
-  return {
-    subject: subjectOf(row),
-    reason,
-    ...(until !== undefined && until > now ? { until } : {}),
-    why: waitSentences[reason],
-    ...moneyOf(row),
-    ...(funds === undefined ? {} : { availableCents: funds.availableCents, reservedCents: funds.reservedCents }),
   }
 }
 
@@ -240,8 +211,4 @@ function countFacts({ accounts, accountsLeft, operations, rows }: PayoutFacts): 
 
 function laneOf(rows: readonly LaneRow[]): string {
   return `${rows[0]?.account ?? ''} ${rows[0]?.currency ?? ''}`
-}
-
-function moneyOf({ account, booking }: PayoutRow) {
-  return { amountCents: booking.amountCents, currency: booking.currency, destination: account }
 }

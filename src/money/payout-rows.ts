@@ -23,6 +23,7 @@ export type RowHold =
 export type RowWait =
   | WaitReason
   | 'held'
+  | 'declined'
   | 'operation_open'
   | 'account_unread'
   | 'account_unreachable'
@@ -52,7 +53,12 @@ export interface PaidBy {
 
 export type RowVerdict =
   | { readonly kind: 'payable'; readonly since: Date; readonly paidAt: Date; readonly hold: RowHold | undefined }
-  | { readonly kind: 'waits'; readonly reason: RowWait; readonly until?: Date; readonly operation?: RowOperation }
+  | {
+      readonly kind: 'waits'
+      readonly reason: RowWait
+      readonly until?: Date
+      readonly operation?: Pick<RowOperation, 'id'> & { readonly reason?: string | null }
+    }
   | { readonly kind: 'stopped'; readonly problem: RowProblem }
   /** The run had no time left to ask about it. */
   | { readonly kind: 'left' }
@@ -77,20 +83,27 @@ export function listPaidBy(accounts: Iterable<PayoutAccount>): ReadonlyMap<numbe
 }
 
 /**
- * Whether a row may be paid out at `now`: (1) by the operation it is in, (2) by what our own rows say, (3) by the payouts
- * of its accounts, (4) by its payment, (5) by its transfer. Without the payment's answer, `ask` when all depends on it.
+ * Whether a row may be paid out at `now`: (1) by the operation it is in, (2) by what our own rows say, (3) by what an
+ * operator declined, (4) by the payouts of its accounts, (5) by its payment, (6) by its transfer. Without the payment's answer, `ask` when all depends on it.
  */
 export function judgePayoutRow(row: PayoutRow, facts: RowFacts, now: Date): RowVerdict {
   return (
     judgeOperations(row, facts) ??
     judgeOwn(row, now) ??
+    judgeDeclined(row, facts) ??
     judgeAccounts(row, facts) ??
     judgePayment(row, facts.payments.get(row.paymentTransferId), facts, now)
   )
 }
 
 /** Whose payouts are makes no difference to what has to be asked. */
-const noOwners: PayoutOwners = { recorded: new Set(), unsettled: new Map(), rows: new Map(), resolved: new Set() }
+const noOwners: PayoutOwners = {
+  recorded: new Set(),
+  unsettled: new Map(),
+  rows: new Map(),
+  resolved: new Set(),
+  told: new Set(),
+}
 
 /** Rows that nothing decides but what Stripe says about their payment. */
 export function listUndecided<Row extends PayoutRow>(
@@ -121,6 +134,13 @@ function judgeOwn({ account, booking, hasTwin }: PayoutRow, now: Date): RowVerdi
   if (verdict.kind === 'waits') return verdict
   if (verdict.kind !== 'stopped') return undefined
   return stopped({ kind: 'booking_stopped', reason: verdict.reason, refundedCents: undefined })
+}
+
+/** A person said no, and a person has to take that back; who does has to know what the old jobs paid. */
+function judgeDeclined(row: PayoutRow, { paidBy }: RowFacts): RowVerdict | undefined {
+  const { declined } = row
+  if (declined === undefined) return undefined
+  return judgePayers(row, paidBy) ?? { kind: 'waits', reason: 'declined', operation: { id: declined } }
 }
 
 /** The old jobs paid out of the expert's account of that day, which need not be the row's (hazard H-18): both are looked at. */

@@ -2,6 +2,9 @@ import { waitSentences as bookingSentences } from './eligibility.ts'
 import type { LaneWait } from './payout-lanes.ts'
 import type { RowWait } from './payout-rows.ts'
 
+/** What ends the waiting of rows whose operation an operator has declined. */
+export const untilResolved = 'it is planned again once somebody resolves the finding operation-declined'
+
 /** One sentence for people: what a row waits for before its money goes to the bank. */
 export const waitSentences: Readonly<Record<RowWait | LaneWait['reason'], string>> = {
   ...bookingSentences,
@@ -9,6 +12,7 @@ export const waitSentences: Readonly<Record<RowWait | LaneWait['reason'], string
     'an administrator of the marketplace has to approve it, and admin_user_id is empty: a row that was APPROVED says so ' +
     'no more once its transfer is recorded; set it to the administrator who approved',
   held: 'its payout is held until an operator approves it',
+  declined: `an operator has declined its payout: ${untilResolved}`,
   operation_open: 'a payout of this account was begun and is being finished; the next one follows it',
   account_unread: 'Stripe did not tell about the account this time; the run comes back',
   account_unreachable: 'Stripe does not show us the account any more',

@@ -23,6 +23,10 @@ export interface TransferRow extends Omit<Booking, 'status'>, OwedTransfer {
   readonly hasPayout: boolean
   /** The latest transfer operation of this row. */
   readonly operation: RowOperation | undefined
+  /** The operation by which an operator declined to send it, until somebody lets it be planned again. */
+  readonly declined?: string | undefined
+  /** Whose it is: a Clerk id. */
+  readonly expert: string
 }
 
 export interface RowOperation {
@@ -96,12 +100,14 @@ export function decideTransfer(
 
 /** A row that somebody is at work on already, or that contradicts itself, needs no question to the vendor. */
 function decideByRecords(row: TransferRow, now: Date): TransferDecision | undefined {
-  const { hasPayout, hasTwin, operation, payoutId, status, transferId } = row
+  const { declined, hasPayout, hasTwin, operation, payoutId, status, transferId } = row
   // Where two rows share a payment, the operation may be the other one's.
   if (payoutId !== null || (hasPayout && !hasTwin)) return odd('names_payout', { status, payoutId, transferId })
   if (transferId !== null) return odd('names_transfer', { status, transferId })
   if (hasTwin) return odd('two_rows', { status })
-  if (operation === undefined) return undefined
+  // A person has said no, and knows: it is not overdue.
+  const early: TransferDecision | undefined = declined === undefined ? undefined : { kind: 'wait', reason: 'declined' }
+  if (operation === undefined) return early
   const { createdAt, id, state, wakeAt } = operation
   switch (state) {
     case 'created':
@@ -118,7 +124,7 @@ function decideByRecords(row: TransferRow, now: Date): TransferDecision | undefi
     case 'failed':
     case 'canceled':
     case 'rejected':
-      return undefined
+      return early
   }
 }
 

@@ -17,7 +17,7 @@ export type TransferAnswer =
   /** The run had no time left to ask. */
   | { readonly kind: 'left' }
 
-/** A transfer that was begun and is not through; `held` when its row has changed since, so that it is held for nothing. */
+/** A transfer that was begun and is not through; `held` only where its row has changed since, so that it is held for nothing. */
 export interface BegunTransfer {
   readonly id: string
   readonly state: 'planned' | 'held' | 'sending' | 'unknown' | 'blocked'
@@ -28,6 +28,11 @@ export interface BegunTransfer {
   readonly currency: string
   readonly account: string
   readonly paymentTransferIds: readonly number[]
+  readonly firstSentAt: Date | null
+  /** Those of them that are not what it was made from any more. */
+  readonly changedRows: readonly number[]
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
 }
 
 /** A row that an old job has given up. */
@@ -70,6 +75,8 @@ export interface Releasing {
   readonly currency: string
   /** The Connect account. */
   readonly destination: string
+  /** Clerk ids of those whose money it is. */
+  readonly experts: readonly string[]
   readonly why: string
   readonly paidAt: Date
   readonly appointmentEndedAt: Date | null
@@ -103,16 +110,19 @@ export interface ResumeTransfer {
   readonly amountCents: number
   readonly currency: string
   readonly destination: string
+  readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
+  readonly experts: readonly string[]
   readonly why: string
 }
 
-/** Gives up a held operation whose row has changed, and moves nothing. */
+/** Gives up an operation that was not sent and whose row has changed, and moves nothing. */
 export interface ReleaseTransfer {
   readonly kind: 'release-operation'
   /** The operation. */
   readonly subject: string
   readonly currency: string
   readonly destination: string
+  readonly experts: readonly string[]
   readonly why: string
 }
 

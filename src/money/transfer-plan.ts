@@ -2,6 +2,7 @@
 
 import { planDisputes } from './disputes.ts'
 import { planFailedRows } from './failed-rows.ts'
+import { explainHold } from './hold-reasons.ts'
 import { findRefunded } from './refunded-rows.ts'
 import {
   decideTransfer,
@@ -21,7 +22,7 @@ import type {
 } from './transfer-facts.ts'
 import { passGate } from './transfer-gates.ts'
 import { findGivenUp, findMissing, findOdd, findOverdue, subjectOf, type TransferFinding } from './transfer-findings.ts'
-import { holdSentences, transferWaitSentences } from './transfer-reasons.ts'
+import { transferWaitSentences } from './transfer-reasons.ts'
 
 interface TransferPlan {
   readonly effects: TransferEffect[]
@@ -134,7 +135,8 @@ function decideRow(row: TransferRow, { answers, cutOver, limits }: DecidingFacts
 function addWait(plan: TransferPlan, row: TransferRow, decision: TransferDecision & { kind: 'wait' }): void {
   const { overdueSince, reason, until } = decision
   const { account: destination, amountCents, currency, operation } = row
-  const why = transferWaitSentences[reason]
+  const heldFor = reason === 'held' ? operation?.reason : undefined
+  const why = [transferWaitSentences[reason], ...(heldFor == null ? [] : [explainHold(heldFor)])].join(': ')
   count(plan, `waits_${reason}`)
   plan.waits.push({
     subject: subjectOf(row),
@@ -158,7 +160,7 @@ function toEffect(row: TransferRow, decision: TransferDecision & { kind: 'record
   if (decision.hold === undefined) {
     return { kind: 'create-transfer', ...releasing, why: 'it is due, and its charge has no transfer' }
   }
-  const why = `it is due and needs an approval: ${holdSentences[decision.hold]}`
+  const why = 'it is due, its charge has no transfer, and somebody has to approve it'
   return { kind: 'hold-transfer', ...releasing, why, hold: decision.hold }
 }
 
@@ -168,6 +170,7 @@ function describeRelease(row: TransferRow, { chargeId, paidAt, since }: Release)
     amountCents: row.amountCents,
     currency: row.currency.toLowerCase(),
     destination: row.account,
+    experts: [row.expert],
     paidAt,
     appointmentEndedAt: row.appointmentEndsAt,
     eligibleSince: since,
@@ -181,14 +184,26 @@ function isAwake({ state, wakeAt }: BegunTransfer, now: Date): boolean {
   return state !== 'blocked' || wakeAt === null || wakeAt <= now
 }
 
+/** It would be given up when it is taken up: nothing of it can have been sent, and its row has changed. */
+function isPointless({ changedRows, firstSentAt, state }: BegunTransfer): boolean {
+  if (changedRows.length === 0) return false
+  return state === 'held' || state === 'blocked' || (state === 'planned' && firstSentAt === null)
+}
+
 function toResume(begun: BegunTransfer): ResumeTransfer | ReleaseTransfer {
-  const { account, amountCents, currency, id, paymentTransferIds, state } = begun
-  if (state === 'held') {
-    const why = `held, and payment_transfers ${paymentTransferIds.join(', ')} changed since`
-    return { kind: 'release-operation', subject: id, currency, destination: account, why }
+  const { account, amountCents, changedRows, currency, experts, id, paymentTransferIds, state } = begun
+  if (isPointless(begun)) {
+    const stands = state === 'planned' ? 'approved, and not sent yet' : state
+    const why = `${stands}, and payment_transfers ${changedRows.join(', ')} changed since: it will be given up`
+    return { kind: 'release-operation', subject: id, currency, destination: account, experts, why }
   }
-  const why = `it was begun and is ${state}: it is taken as far as it can go now`
-  return { kind: 'resume-transfer', subject: id, amountCents, currency, destination: account, why }
+  const why =
+    state === 'planned'
+      ? 'approved, and not sent yet'
+      : `it was begun and is ${state}: it is taken as far as it can go now`
+  // A transfer is of one row.
+  const rows = paymentTransferIds.map(paymentTransferId => ({ paymentTransferId, amountCents }))
+  return { kind: 'resume-transfer', subject: id, amountCents, currency, destination: account, rows, experts, why }
 }
 
 function count(plan: TransferPlan, name: string): void {

@@ -1,19 +1,16 @@
 /** Why a row's money is not released now, in a word for programs and a sentence for people. */
 
+import type { Hold } from './hold-reasons.ts'
+import { untilResolved } from './payout-waits.ts'
 import { type StopReason, stopSentences, type WaitReason, waitSentences } from './eligibility.ts'
 import { mismatchSentences, type TransferMismatch } from './transfer-checks.ts'
 
-export type TransferHold =
-  | 'before_cut_over'
-  | 'account_shared'
-  | 'account_changed'
-  | 'rejected_before'
-  | 'above_single_limit'
-  | 'above_daily_limit'
+export type TransferHold = Exclude<Hold, 'may_be_paid_already' | 'failed_repeatedly'>
 
 export type TransferWait =
   | WaitReason
   | 'held'
+  | 'declined'
   | 'blocked'
   | 'operation_open'
   | 'transfers_inactive'
@@ -33,6 +30,7 @@ export type Oddity =
 export const transferWaitSentences: Readonly<Record<TransferWait, string>> = {
   ...waitSentences,
   held: 'its transfer is held until an operator approves it',
+  declined: `an operator has declined its transfer: ${untilResolved}`,
   blocked: 'its transfer was refused for now and will be tried again',
   operation_open: 'its transfer was begun and is being finished',
   transfers_inactive: 'the account may not take transfers until the expert has given Stripe what is missing',
@@ -61,16 +59,6 @@ export const oddSentences: Readonly<Record<Oddity, string>> = {
   two_rows: sharedPaymentSentence,
   settlement_currency:
     'the charge was settled in another currency than the row is in, so it cannot be transferred as it is',
-}
-
-/** One sentence for people: why a transfer needs an operator's approval. */
-export const holdSentences: Readonly<Record<TransferHold, string>> = {
-  before_cut_over: 'it was paid before we took over, and may have been transferred without a record',
-  account_shared: 'more than one expert has this account',
-  account_changed: "the expert's account is another one today",
-  rejected_before: 'an earlier transfer for it was rejected',
-  above_single_limit: 'it is above the limit for one operation',
-  above_daily_limit: 'it is above the limit for a day',
 }
 
 const findingKinds: Readonly<Partial<Record<Oddity, string>>> = {

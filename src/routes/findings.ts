@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
-import { type ChangedFinding, listFindings, type ListedFinding } from '../database/finding-queries.ts'
+import { type ChangedFinding, findUnknownKind, listFindings, type ListedFinding } from '../database/finding-queries.ts'
 import { type FindingChoice, findingChoices } from '../database/tables.ts'
-import { PermanentError } from '../errors.ts'
 import operatorRoutes from '../plugins/operator-routes.ts'
 import { describeUnchanged, type OperatorActions } from '../runner/operator-actions.ts'
 import { redactDetails } from '../runner/redact-details.ts'
-import { limit, name, remark, toLimit, toPage } from './operator-schemas.ts'
+import { limit, name, refuseAs, remark, toLimit, toPage } from './operator-schemas.ts'
 
 export interface FindingRoutesOptions {
   readonly actions: OperatorActions
@@ -31,6 +30,10 @@ const listQuery = Type.Object(
 )
 const params = Type.Object({ id: findingId })
 const body = Type.Object({ note: remark }, { additionalProperties: false })
+const resolveBody = Type.Object(
+  { note: remark, letMoneyGo: Type.Optional(Type.Boolean({ description: 'true or false' })) },
+  { additionalProperties: false },
+)
 
 /** What a person must look at, and what they say of it. */
 const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (app, { actions, db, isBooted }) => {
@@ -42,6 +45,10 @@ const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (ap
     const wanted = toLimit(given)
     const choice = state as FindingChoice | undefined
     const { next, page } = toPage(await listFindings(db, { ...filter, state: choice, limit: wanted + 1 }), wanted)
+    if (page.length === 0 && filter.kind !== undefined) {
+      const problem = await findUnknownKind(db, filter.kind)
+      if (problem !== undefined) throw app.httpErrors.badRequest(problem)
+    }
     return { findings: page.map(redactDetails), next }
   })
 
@@ -50,20 +57,12 @@ const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (ap
     return conclude(id, await actions.acknowledgeFinding(id, request.operator ?? '', request.body.note))
   })
 
-  app.post('/findings/:id/resolve', { config, schema: { params, body } }, async request => {
+  app.post('/findings/:id/resolve', { config, schema: { params, body: resolveBody } }, async request => {
     const { id } = request.params
-    return conclude(id, await resolve(id, request.operator ?? '', request.body.note))
+    const { letMoneyGo = false, note } = request.body
+    const change = actions.resolveFinding(id, request.operator ?? '', note, letMoneyGo)
+    return conclude(id, await refuseAs(app.httpErrors.conflict, change))
   })
-
-  /** What must stay open for now is a conflict, and nothing to read a stack of. */
-  async function resolve(id: string, operator: string, note: string): Promise<ChangedFinding | undefined> {
-    try {
-      return await actions.resolveFinding(id, operator, note)
-    } catch (thrown) {
-      if (thrown instanceof PermanentError) throw app.httpErrors.conflict(thrown.message)
-      throw thrown
-    }
-  }
 
   function conclude(id: string, change: ChangedFinding | undefined): ListedFinding {
     if (change === undefined)

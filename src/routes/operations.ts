@@ -1,13 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
+import { readHoldEvidence } from '../database/hold-evidence.ts'
 import { findOperation, listOperations } from '../database/operation-queries.ts'
 import { type OperationKind, operationStates, type OperationState } from '../database/tables.ts'
-import { PermanentError } from '../errors.ts'
+import { describeHold } from '../money/hold-reasons.ts'
 import operatorRoutes from '../plugins/operator-routes.ts'
 import type { OperatorActions } from '../runner/operator-actions.ts'
 import { redactDetails } from '../runner/redact-details.ts'
-import { limit, remark, toLimit, toPage, uuid } from './operator-schemas.ts'
+import { limit, refuseAs, remark, toLimit, toPage, uuid } from './operator-schemas.ts'
 
 export interface OperationRoutesOptions {
   readonly actions: OperatorActions
@@ -32,25 +34,13 @@ const listQuery = Type.Object(
 )
 const params = Type.Object({ id: uuid })
 const approveBody = Type.Object({ note: Type.Optional(remark) }, { additionalProperties: false })
+const declineBody = Type.Object({ note: remark }, { additionalProperties: false })
+const config = { limited: true }
 
-/** Movements of money: what became of each, and the approval of those that are held. */
-const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async (app, { actions, db, isBooted }) => {
+/** Movements of money: what became of each, and what people decide about those that are held. */
+const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async (app, options) => {
+  const { db, isBooted } = options
   await app.register(operatorRoutes, { isBooted })
-  const config = { limited: true }
-  const getOperation = async (id: string) => {
-    const operation = await findOperation(db, id)
-    if (operation === undefined)
-      throw app.httpErrors.notFound(`there is no operation ${id}: GET /operations lists them`)
-    return { ...operation, audit: operation.audit.map(redactDetails) }
-  }
-  const approve: OperatorActions['approveOperation'] = async (id, operator, note) => {
-    try {
-      return await actions.approveOperation(id, operator, note)
-    } catch (thrown) {
-      if (thrown instanceof PermanentError) throw app.httpErrors.conflict(thrown.message)
-      throw thrown
-    }
-  }
 
   app.get('/operations', { config, schema: { querystring: listQuery } }, async request => {
     const { kind, limit: given, state, ...filter } = request.query
@@ -60,27 +50,53 @@ const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async
     return { operations: page, next }
   })
 
-  app.get('/operations/:id', { config, schema: { params } }, async request => await getOperation(request.params.id))
+  app.get('/operations/:id', { config, schema: { params } }, async request => {
+    return await showOperation(app, db, request.params.id)
+  })
 
-  app.post(
-    '/operations/:id/approve',
-    {
-      config,
-      schema: { params, body: approveBody },
-      // There need not be a body: the note is optional.
-      preValidation: async request => {
-        request.body ??= {}
-      },
+  addDecisions(app, options)
+}
+
+type Typed = Parameters<FastifyPluginAsyncTypebox>[0]
+
+function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void {
+  const approving = {
+    config,
+    schema: { params, body: approveBody },
+    // There need not be a body: the note is optional.
+    preValidation: async (request: FastifyRequest) => {
+      request.body ??= {}
     },
-    async request => {
-      const { id } = request.params
-      const verdict = await approve(id, request.operator ?? '', request.body.note)
-      if (typeof verdict === 'object') {
-        throw app.httpErrors.conflict(`operation ${id} is ${verdict.state}: only a held one can be approved`)
-      }
-      return await getOperation(id)
-    },
-  )
+  }
+  app.post('/operations/:id/approve', approving, async request => {
+    const { id } = request.params
+    const { conflict } = app.httpErrors
+    const verdict = await refuseAs(conflict, actions.approveOperation(id, request.operator ?? '', request.body.note))
+    if (typeof verdict === 'object')
+      throw conflict(`operation ${id} is ${verdict.state}: only a held one can be approved`)
+    return await showOperation(app, db, id)
+  })
+
+  app.post('/operations/:id/decline', { config, schema: { params, body: declineBody } }, async request => {
+    const { id } = request.params
+    const verdict = await actions.declineOperation(id, request.operator ?? '', request.body.note)
+    if (typeof verdict === 'object') {
+      throw app.httpErrors.conflict(`operation ${id} is ${verdict.state}: only a held one can be declined`)
+    }
+    return await showOperation(app, db, id)
+  })
+}
+
+/** One operation, and of a held one what is left of its reason today. */
+async function showOperation(app: Typed, db: Db, id: string) {
+  const operation = await findOperation(db, id)
+  if (operation === undefined) throw app.httpErrors.notFound(`there is no operation ${id}: GET /operations lists them`)
+  const { kind, reason, state, updated_at: decidedAt } = operation
+  const hold =
+    state === 'held' && reason !== null
+      ? describeHold({ kind, reason, decidedAt }, await readHoldEvidence(db, operation))
+      : null
+  return { ...operation, audit: operation.audit.map(redactDetails), hold }
 }
 
 export default operationRoutes

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { PermanentError } from '../errors.ts'
 
 const usualLimit = 50
 
@@ -24,6 +25,15 @@ export const remark = Type.String({
   pattern: '^(?=[\\s\\S]*\\S)[^\\x00-\\x08\\x0b-\\x1f\\x7f]*$',
   description: 'text of 1 to 500 characters for the audit',
 })
+
+/** What an action comes to; what it refuses for good is an answer of this kind, and nothing to read a stack of. */
+export async function refuseAs<T>(answer: (message: string) => Error, action: Promise<T>): Promise<T> {
+  try {
+    return await action
+  } catch (thrown) {
+    throw thrown instanceof PermanentError ? answer(thrown.message) : thrown
+  }
+}
 
 /** How many rows to ask the database for: one more than wanted tells whether there is a next page. */
 export function toLimit(given: string | undefined): number {

@@ -1,4 +1,10 @@
-import { recordFinding, resolveCaughtUp, resolveRecovered, resolveUnseen } from '../database/findings.ts'
+import {
+  recordFinding,
+  resolveCaughtUp,
+  resolveDeclined,
+  resolveRecovered,
+  resolveUnseen,
+} from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -58,12 +64,15 @@ export async function raiseAbandoned(
 }
 
 /**
- * Ends the streaks of jobs that have succeeded since, and of those that have left nothing since, and tells operators
- * once. For every minute, so that a run that went well costs no statement more.
+ * Ends the streaks of jobs that have succeeded since, and of those that have left nothing since, and what is told of
+ * declined operations whose rows were settled; tells operators once. For every minute, so that a run that went well costs
+ * no statement more.
  */
 export async function announceRecoveries({ clock, db, log }: StreakParts): Promise<void> {
   for (const job of await resolveCaughtUp(db, fallsBehind, clock())) log.info({ job }, 'job has caught up')
   for (const job of await resolveRecovered(db, clock())) log.info({ job }, 'job recovered')
+  for (const operationId of await resolveDeclined(db, clock()))
+    log.info({ operationId }, 'what was declined is settled')
 }
 
 async function raiseStreak(job: Job, runId: string, { clock, db, log }: StreakParts): Promise<void> {

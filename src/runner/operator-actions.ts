@@ -1,7 +1,7 @@
 import type { Db } from '../database/connection.ts'
 import { recordAudit } from '../database/audit.ts'
 import { acknowledgeFinding, type ChangedFinding, closeFinding } from '../database/finding-queries.ts'
-import { approveOperation } from '../database/money-approvals.ts'
+import { approveOperation, declineOperation } from '../database/money-approvals.ts'
 import { pauseJob, resumeJob } from '../database/job-settings.ts'
 import type { Job } from './define-job.ts'
 import { redact } from './redact.ts'
@@ -30,10 +30,15 @@ export interface OperatorActions {
   resume(job: Job, operator: string, reason: string): Promise<boolean>
   /** Says that somebody is looking after it. Undefined when there is no such finding. */
   acknowledgeFinding(id: string, operator: string, note: string): Promise<ChangedFinding | undefined>
-  /** Closes it; what a job did not do because of it, it will do. Undefined when there is no such finding. */
-  resolveFinding(id: string, operator: string, note: string): Promise<ChangedFinding | undefined>
+  /**
+   * Closes it; what a job did not do because of it, it will do. Undefined when there is no such finding. Throws
+   * PermanentError where money would go and `letMoneyGo` does not say that it may, or where it must stay open.
+   */
+  resolveFinding(id: string, operator: string, note: string, letMoneyGo: boolean): Promise<ChangedFinding | undefined>
   /** Lets a held operation go; any other state is given back. Throws PermanentError while another one is in its way. */
   approveOperation(id: string, operator: string, note: string | undefined): ReturnType<typeof approveOperation>
+  /** Gives a held operation up, and its rows wait until a person resolves the finding of that; any other state is given back. */
+  declineOperation(id: string, operator: string, note: string): ReturnType<typeof declineOperation>
 }
 
 export interface OperatorActionsParts {
@@ -72,8 +77,10 @@ export function createOperatorActions({ clock, db, newId, runner }: OperatorActi
     resume: async (job, operator, reason) => await resumeJob(db, { job: job.name, operator, reason, now: clock() }),
     acknowledgeFinding: async (id, operator, note) =>
       await acknowledgeFinding(db, { id, operator, note, now: clock() }),
-    resolveFinding: async (id, operator, note) => await closeFinding(db, { id, operator, note, now: clock() }),
+    resolveFinding: async (id, operator, note, letMoneyGo) =>
+      await closeFinding(db, { id, operator, note, letMoneyGo, now: clock() }),
     approveOperation: async (id, operator, note) => await approveOperation(db, { id, operator, note, now: clock() }),
+    declineOperation: async (id, operator, note) => await declineOperation(db, { id, operator, note, now: clock() }),
   }
 }
 

@@ -126,7 +126,7 @@ t.test('the finding of an operation that is held cannot be resolved', async t =>
   const id = await addFinding(db, { kind: 'operation-held', subject: await addOperation(db) })
   t.match(await cli(t, ['findings', 'resolve', id, '--note', 'x'], { DATABASE_URL: url }), {
     code: 1,
-    stderr: /is still held: approve it, or correct its rows/,
+    stderr: /is still held: approve it, decline it, or correct its rows/,
   })
   t.match(await readAll(db, 'jobs.findings'), [{ state: 'open' }])
 })

@@ -97,6 +97,7 @@ t.test('a candidate carries what decides about it', async t => {
     payoutId: 'po_1',
     createdAt: '2026-02-20T10:00:00Z',
     paymentIntentId: 'pi_x',
+    expert: 'user_ana',
   })
   t.strictSame(await listTransferCandidates(db, { by }), {
     left: 0,
@@ -121,6 +122,8 @@ t.test('a candidate carries what decides about it', async t => {
         hasTwin: false,
         hasPayout: false,
         operation: undefined,
+        declined: undefined,
+        expert: 'user_ana',
       },
     ],
   })

@@ -338,7 +338,10 @@ t.test('a payout of nobody freezes its account alone, until somebody resolves th
   t.same(world.outflow(), { [frozen]: 8_500, [well]: 8_500 })
   const [finding] = await readAll(world.db, 'jobs.findings')
   t.match(finding, { kind: 'payout-unexplained', subject: stray, details: { account: frozen, amountCents: 8_500 } })
-  const resolved = await world.operate('POST', `/findings/${finding?.id}/resolve`, { note: 'row 1 was paid by it' })
+  const resolved = await world.operate('POST', `/findings/${finding?.id}/resolve`, {
+    note: 'row 1 was paid by it',
+    letMoneyGo: true,
+  })
   t.equal(resolved.statusCode, 200)
   await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${stray} where id = 1`.execute(world.db)
   await world.pay()
@@ -357,7 +360,7 @@ t.test(
     const stray = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, at })
     await world.pay()
     const [finding] = await readAll(world.db, 'jobs.findings')
-    await world.operate('POST', `/findings/${finding?.id}/resolve`, { note: 'looks fine' })
+    await world.operate('POST', `/findings/${finding?.id}/resolve`, { note: 'looks fine', letMoneyGo: true })
     await world.pay()
     t.same(world.outflow(), { [account]: 8_500 }, 'what was paid before')
     const held = await readAll(world.db, 'jobs.money_operations')

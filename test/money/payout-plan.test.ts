@@ -45,6 +45,7 @@ t.test('a booking that is due is paid to the account that has its money, and say
       amountCents: 8_500,
       currency: 'eur',
       destination: 'acct_1',
+      experts: ['expert of acct_1'],
       rows: [{ paymentTransferId: 1, amountCents: 8_500, eligibleSince: new Date('2026-03-11T10:00:00.000Z') }],
       availableCents: 100_000,
       reservedCents: 0,

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { PaymentAnswer, RowOperation, TransferRow } from '../../src/money/transfer-decisions.ts'
 import type { BegunTransfer, TransferAnswer, TransferFacts } from '../../src/money/transfer-facts.ts'
 import { mustAsk, planTransfers } from '../../src/money/transfer-plan.ts'
-import { holdSentences, kindOf, oddSentences, transferWaitSentences } from '../../src/money/transfer-reasons.ts'
+import { kindOf, oddSentences, transferWaitSentences } from '../../src/money/transfer-reasons.ts'
 
 const now = new Date('2026-03-10T12:00:00Z')
 const hours = (count: number): Date => new Date(now.getTime() + count * 3_600_000)
@@ -25,6 +25,7 @@ const row = (overrides: Partial<TransferRow> = {}): TransferRow => ({
   hasTwin: false,
   hasPayout: false,
   operation: undefined,
+  expert: 'user_expert',
   ...overrides,
 })
 
@@ -89,6 +90,9 @@ const begun = (overrides: Partial<BegunTransfer> = {}): BegunTransfer => ({
   currency: 'eur',
   account: 'acct_1',
   paymentTransferIds: [7],
+  firstSentAt: null,
+  changedRows: [],
+  experts: ['user_expert'],
   ...overrides,
 })
 
@@ -142,6 +146,7 @@ t.test('a due row with the transfer that Stripe made is recorded, and reads like
         amountCents: 8_500,
         currency: 'eur',
         destination: 'acct_1',
+        experts: ['user_expert'],
         paidAt: new Date('2026-03-01T10:00:00Z'),
         appointmentEndedAt: new Date('2026-03-02T10:00:00Z'),
         eligibleSince: new Date('2026-03-08T10:00:00Z'),
@@ -311,7 +316,7 @@ t.test('a transfer that a person must approve first is held, with the reason', a
   ]
   for (const [given, hold] of cases) {
     check(t, { ...given, answer: paid(withoutTransfer) }, ['hold-transfer'], {
-      effects: [{ hold, why: new RegExp(holdSentences[hold as 'account_shared']) }],
+      effects: [{ hold, why: /its charge has no transfer, and somebody has to approve it/, experts: ['user_expert'] }],
     })
     check(t, { ...given, answer: paid() }, ['record-transfer'], {}, 'recording moves nothing')
   }
@@ -373,7 +378,8 @@ t.test('a blocked transfer sleeps until its moment, and a held one until it is a
   const later = new Date(now.getTime() + 1)
   check(t, wakingAt(later), ['waits: blocked'], { waits: [{ until: later, operationId: 'op_1' }] })
   check(t, { row: { operation: operation({ state: 'held' }) }, answer: paid(withoutTransfer) }, ['waits: held'])
-  const givenUp = { row: { operation: operation({ state: 'held' }) }, begun: [begun({ state: 'held' })] }
+  const changed = begun({ state: 'held', changedRows: [7] })
+  const givenUp = { row: { operation: operation({ state: 'held' }) }, begun: [changed] }
   check(t, givenUp, ['release-operation'], {
     effects: [{ subject: 'op_1', destination: 'acct_1', amountCents: undefined, why: /payment_transfers 7 changed/ }],
   })
@@ -422,7 +428,7 @@ t.test('rows keep their order, and each is counted once', async t => {
 })
 
 t.test('each reason has a sentence, and each oddity a kind of finding', async t => {
-  for (const sentences of [transferWaitSentences, oddSentences, holdSentences]) {
+  for (const sentences of [transferWaitSentences, oddSentences]) {
     for (const text of Object.values(sentences)) t.match(text, /^[a-z].{15,}[^.]$/s)
   }
   for (const oddity of Object.keys(oddSentences))
@@ -463,4 +469,33 @@ t.test('a transfer that is given up again and again is a finding once it is over
   check(t, due(49), ['create-transfer', 'finding: transfer-overdue'], {
     findings: [{ message: /given up.*facts_unread/ }],
   })
+})
+
+t.test('a transfer that is taken up names its row, and one whose row changed is planned as given up', async t => {
+  for (const state of ['planned', 'sending', 'unknown', 'blocked'] as const) {
+    check(t, { row: { operation: operation({ state }) }, begun: [begun({ state })] }, ['resume-transfer'], {
+      effects: [{ rows: [{ paymentTransferId: 7, amountCents: 8_500 }], experts: ['user_expert'] }],
+    })
+    const isSent = state === 'sending' || state === 'unknown'
+    const changed = begun({ state, changedRows: [7], firstSentAt: isSent ? hours(-1) : null })
+    check(t, { row: { operation: operation({ state }) }, begun: [changed] }, [
+      isSent ? 'resume-transfer' : 'release-operation',
+    ])
+  }
+  const sentOnce = begun({ state: 'planned', changedRows: [7], firstSentAt: hours(-1) })
+  check(t, { row: { operation: operation({ state: 'planned' }) }, begun: [sentOnce] }, ['resume-transfer'])
+})
+
+t.test('a held transfer says why, and one that was declined waits for a person without being overdue', async t => {
+  const held = operation({ state: 'held', reason: 'account_shared' })
+  check(t, { row: { operation: held } }, ['waits: held'], { waits: [{ why: /: two experts share this account/ }] })
+  const canceled = operation({ state: 'canceled', reason: 'declined', createdAt: hours(-100) })
+  const row = { operation: canceled, declined: 'op_1' }
+  for (const answer of [undefined, paid(), paid(withoutTransfer)]) {
+    check(t, { row, answer }, ['waits: declined'], { waits: [{ operationId: 'op_1', why: /operation-declined/ }] })
+  }
+  check(t, { row: { operation: canceled }, answer: paid(withoutTransfer) }, [
+    'create-transfer',
+    'finding: transfer-overdue',
+  ])
 })

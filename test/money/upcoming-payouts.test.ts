@@ -27,6 +27,7 @@ const row = (overrides: Partial<UpcomingRow> = {}): UpcomingRow => ({
   hasTwin: false,
   hasPayout: false,
   operation: undefined,
+  expert: 'user_expert',
   ...overrides,
 })
 

@@ -102,7 +102,10 @@ t.test('the finding of a held operation stays open as long as that is held', asy
     await addFinding(db, { kind: 'operation-held', subject: gone }),
   ]
   const resolve = async (id: string) => await operate('POST', `/findings/${id}/resolve`, { note: 'seen' })
-  t.match(await resolve(open), { statusCode: 409, json: { message: /is still held: approve it, or correct its rows/ } })
+  t.match(await resolve(open), {
+    statusCode: 409,
+    json: { message: /is still held: approve it, decline it, or correct its rows/ },
+  })
   t.match(await readAll(db, 'jobs.findings'), [{ id: open, state: 'open' }, {}])
   t.same(await readAll(db, 'jobs.audit_entries'), [])
   t.match(await operate('POST', `/findings/${open}/acknowledge`, { note: 'asking' }), { statusCode: 200 })

@@ -135,6 +135,7 @@ export function openPayout(id = 'op-1', overrides: Partial<OpenPayout> = {}): Op
     updatedAt: payoutDay,
     changedRows: [],
     rows: [],
+    experts: [],
     ...overrides,
   }
 }
@@ -160,7 +161,14 @@ export function payoutFacts(given: Given = {}): PayoutFacts {
     ...given,
     rows,
     accounts: new Map(accounts.map(account => [account.id, account])),
-    owners: { recorded: new Set(), unsettled: new Map(), rows: new Map(), resolved: new Set(), ...given.owners },
+    owners: {
+      recorded: new Set(),
+      unsettled: new Map(),
+      rows: new Map(),
+      resolved: new Set(),
+      told: new Set(),
+      ...given.owners,
+    },
   }
 }
 
