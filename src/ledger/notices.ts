@@ -43,6 +43,7 @@ async function recordNotices(trx: Trx, kind: NoticeKind, { object, operation, ro
         startsAt: startsAt.toISOString(),
       })),
       arrivesAt: object.arrivesAt?.toISOString() ?? null,
+      ...(kind === 'expert-payout-notification' ? { payoutId: object.id } : {}),
       ...(kind === 'payout-failed' ? { failureCode: object.failureCode ?? null } : {}),
     }
     const notice = {

@@ -54,8 +54,10 @@ export async function recordUpcomingPayout(
       facts: {
         amountCents,
         currency,
-        eligibleFrom,
-        rows: [{ paymentTransferId, amountCents, serviceName: service_name, startsAt: session_start_time }],
+        eligibleFrom: eligibleFrom.toISOString(),
+        rows: [
+          { paymentTransferId, amountCents, serviceName: service_name, startsAt: session_start_time.toISOString() },
+        ],
       },
       runId,
       at: now,
