@@ -1,0 +1,36 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** Closes what was wrong at the vendor and is well now: our key, and these workflows. */
+export async function resolveVendorFindings(db: Db, workflows: readonly string[], now: Date): Promise<void> {
+  await sql`
+    update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', note, 'Novu took a message')
+    where state <> 'resolved' and (kind = 'novu-key-refused'
+      or (kind = 'novu-workflow-unready' and subject = any(${[...workflows]}::text[])))`.execute(db)
+}
+
+export interface OverdueKind {
+  readonly kind: string
+  readonly count: number
+  readonly oldest: Date
+}
+
+/** Notices that were written before this moment, stay useful or may have been sent, and are still on their way; by kind. */
+export async function listOverdueKinds(db: Db, before: Date): Promise<OverdueKind[]> {
+  const { rows } = await sql<OverdueKind>`
+    select kind, count(*)::int as count, min(created_at) as oldest from jobs.outbox
+    where state in ('pending', 'sending', 'unknown') and created_at < ${before}
+      and (useful_until is null or state = 'unknown')
+    group by kind order by kind`.execute(db)
+  return rows
+}
+
+/** Closes the findings about kinds of which nothing is overdue any more. */
+export async function resolveDelivered(db: Db, overdueKinds: readonly string[], now: Date): Promise<void> {
+  await sql`
+    update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', note, 'none of them waits any more')
+    where kind = 'notice-undelivered' and state <> 'resolved'
+      and not subject = any(${[...overdueKinds]}::text[])`.execute(db)
+}

@@ -1,0 +1,63 @@
+import type { Db } from '../database/connection.ts'
+import { recordFinding } from '../database/findings.ts'
+import { endClaims, type NoticeEnd } from '../database/outbox-claims.ts'
+import { resolveVendorFindings } from '../database/outbox-findings.ts'
+import type { SendAnswer } from '../providers/notifications.ts'
+import type { Batch, NoticeTally } from './sender-parts.ts'
+import { keyFinding, poisonFinding, workflowFinding } from './vendor-findings.ts'
+
+/** What became of notices, and what that says about the vendor. */
+export interface Ended {
+  readonly ends: readonly NoticeEnd[]
+  readonly news?: readonly News[]
+  /** The vendor's code, when it refused our key. */
+  readonly keyRefused?: string
+  readonly keyWorks?: boolean
+}
+
+/** What the vendor said about a message of a workflow. */
+export interface News {
+  readonly workflow: string
+  readonly answer: SendAnswer
+}
+
+/** Writes down what became of claimed notices, together with the findings that follow from it. */
+export async function recordEnds({ hold, parts, tally }: Batch, ended: Ended): Promise<void> {
+  const { clock, db, log } = parts
+  const now = clock()
+  const { ends } = ended
+  const recorded = await db.transaction().execute(async trx => {
+    const ours = await endClaims(trx, hold.claim, ends, now)
+    for (const { id, note, state } of ends) {
+      if (state === 'poison' && ours.has(id)) await recordFinding(trx, poisonFinding(id, note ?? ''), now)
+    }
+    await noteVendor(trx, ended, now)
+    return ours
+  })
+  for (const { id, note, state } of ends) {
+    if (recorded.has(id)) tally[columns[state]] += 1
+    else log.warn({ notice: id, state }, 'notice was taken over before this could be recorded')
+    if (recorded.has(id) && state === 'poison') log.error({ notice: id, note }, 'notice set aside')
+  }
+}
+
+const columns = {
+  sent: 'sent',
+  dropped: 'dropped',
+  poison: 'poison',
+  unknown: 'unknown',
+  pending: 'later',
+} as const satisfies Record<NoticeEnd['state'], keyof NoticeTally>
+
+/** What is wrong at the vendor is a finding for as long as it is so. */
+async function noteVendor(trx: Db, { keyRefused, keyWorks = false, news = [] }: Ended, now: Date): Promise<void> {
+  const unready = new Map(
+    news.flatMap(({ answer, workflow }) => (answer.kind === 'unready' ? [[workflow, answer.code]] : [])),
+  )
+  const refusal = news.find(({ answer }) => answer.kind === 'keyRefused')?.answer
+  const code = keyRefused ?? (refusal !== undefined && 'code' in refusal ? refusal.code : undefined)
+  for (const [workflow, why] of unready) await recordFinding(trx, workflowFinding(workflow, why), now)
+  if (code !== undefined) await recordFinding(trx, keyFinding(code), now)
+  const accepted = news.filter(({ answer }) => answer.kind === 'accepted').map(({ workflow }) => workflow)
+  if (accepted.length > 0 || keyWorks) await resolveVendorFindings(trx, accepted, now)
+}

@@ -1,0 +1,140 @@
+import { beginTries, type ClaimedNotice, type NoticeEnd } from '../database/outbox-claims.ts'
+import { toError } from '../errors.ts'
+import type { SendAnswer } from '../providers/notifications.ts'
+import { nextTry, waitAfter, waitForKey } from './backoff.ts'
+import { type CheckedNotice, checkNotices, drop } from './check-notices.ts'
+import { absent } from './look-up-notices.ts'
+import { recordEnds } from './record-ends.ts'
+import { type Batch, isTooLate, type SenderParts, type Visit } from './sender-parts.ts'
+
+const releaseMs = 30_000
+
+/**
+ * Sends claimed notices: (1) check each against the database and word it, (2) send those together that go out for the first
+ * time, (3) one by one those that were refused together, and those that were sent before and never arrived, so that one
+ * message that the vendor chokes on holds up nobody else, (4) give back what was not sent because the vendor is in trouble.
+ */
+export async function sendNotices(notices: readonly ClaimedNotice[], batch: Batch): Promise<Visit> {
+  if (notices.length === 0) return 'not asked'
+  const { ends, ready } = await checkNotices(notices, batch)
+  if (ends.length > 0) await recordEnds(batch, { ends })
+  await batch.parts.onStep('checked')
+  const calls = planCalls(ready)
+  let visit: Visit = 'not asked'
+  for (let call = calls.shift(); call !== undefined; call = calls.shift()) {
+    const { refused, visit: latest } = await sendTogether(call, batch)
+    calls.unshift(...refused.map(checked => [checked]))
+    if (latest === 'trouble') {
+      await release(calls.flat(), batch)
+      return latest
+    }
+    if (latest === 'fine') visit = latest
+  }
+  return visit
+}
+
+function planCalls(ready: readonly CheckedNotice[]): CheckedNotice[][] {
+  const alone = ready.filter(({ notice }) => notice.note === absent)
+  const together = ready.filter(({ notice }) => notice.note !== absent)
+  return [...(together.length === 0 ? [] : [together]), ...alone.map(checked => [checked])]
+}
+
+interface Sent {
+  readonly visit: Visit
+  /** Refused together with others, and not recorded: each may be fine alone. */
+  readonly refused: readonly CheckedNotice[]
+}
+
+/** One call of the vendor, from the statement that says so to the statement that says what came of it. */
+async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Promise<Sent> {
+  const { hold, parts } = batch
+  const { clock, onStep, times } = parts
+  const startedAt = clock()
+  const late = checked.filter(({ notice }) => isTooLate(notice, startedAt))
+  if (late.length > 0) await recordEnds(batch, { ends: late.map(({ notice }) => drop(notice, 'too_late')) })
+  const timely = checked.filter(each => !late.includes(each))
+  if (timely.length === 0) return { visit: 'not asked', refused: [] }
+  const askedAtMs = performance.now()
+  const ids = timely.map(({ notice }) => notice.id)
+  const claiming = { claim: hold.claim, claimMs: times.claimMs, now: startedAt }
+  const ours = await beginTries(parts.db, ids, claiming)
+  hold.extend(askedAtMs)
+  await onStep('sending')
+  const going = timely.filter(({ notice }) => ours.has(notice.id))
+  if (going.length === 0) return { visit: 'not asked', refused: [] }
+  if (!hold.lasts(times.sendMs) || parts.stop.aborted) {
+    // Nothing went out: whoever has them now may send them, and so may we.
+    await release(going, batch)
+    return { visit: 'not asked', refused: [] }
+  }
+  const answers = await callVendor(going, parts)
+  await onStep('answered')
+  if (going.length > 1 && answers.every(({ kind }) => kind === 'refused')) return { visit: 'fine', refused: going }
+  await recordAnswers(going, answers, batch)
+  await onStep('recorded')
+  return { visit: answers.every(isTrouble) ? 'trouble' : 'fine', refused: [] }
+}
+
+async function callVendor(going: readonly CheckedNotice[], { log, notifications, stop, times }: SenderParts) {
+  let answers: readonly SendAnswer[] = []
+  try {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(times.sendMs)])
+    answers = await notifications.send(
+      going.map(({ message }) => message),
+      signal,
+    )
+  } catch (thrown) {
+    log.error({ err: toError(thrown) }, 'sending notices broke')
+  }
+  return going.map((_, index): SendAnswer => answers[index] ?? { kind: 'unknown', code: 'no_answer' })
+}
+
+function isTrouble({ kind }: SendAnswer): boolean {
+  return kind === 'unknown' || kind === 'later' || kind === 'keyRefused'
+}
+
+async function recordAnswers(going: readonly CheckedNotice[], answers: readonly SendAnswer[], batch: Batch) {
+  const { log } = batch.parts
+  const news = going.map(({ message, notice }, index) => {
+    const answer = answers[index] ?? { kind: 'unknown', code: 'no_answer' }
+    const code = 'code' in answer ? answer.code : undefined
+    const fields = { notice: notice.id, kind: notice.kind, attempt: notice.attempts + 1, answer: answer.kind, code }
+    log[answer.kind === 'accepted' ? 'debug' : 'warn'](fields, 'notice answered')
+    return { answer, workflow: message.workflow, end: endOf(notice, answer, batch.parts) }
+  })
+  await recordEnds(batch, { ends: news.map(({ end }) => end), news })
+}
+
+/** What an answer means for the notice. */
+function endOf({ attempts, id, usefulUntil }: ClaimedNotice, answer: SendAnswer, parts: SenderParts): NoticeEnd {
+  const { clock, random, times } = parts
+  const now = clock()
+  const wait = (waitMs: number, note: string): NoticeEnd => {
+    return { id, state: 'pending', note, nextAttemptAt: nextTry(now, waitMs, usefulUntil) }
+  }
+  const tried = attempts + 1
+  switch (answer.kind) {
+    case 'accepted':
+      return { id, state: 'sent', note: null }
+    case 'refused':
+      return { id, state: 'poison', note: answer.code }
+    case 'unknown':
+      return { id, state: 'unknown', note: answer.code, nextAttemptAt: new Date(now.getTime() + times.lookUpAfterMs) }
+    case 'later':
+      return wait(waitAfter(tried, random, answer.retryAfterMs), answer.code)
+    case 'unready':
+      return wait(waitAfter(tried, random), answer.code)
+    case 'keyRefused':
+      return wait(waitForKey(tried, random), answer.code)
+  }
+}
+
+/** Gives notices back that were not sent. */
+async function release(unsent: readonly CheckedNotice[], batch: Batch): Promise<void> {
+  if (unsent.length === 0) return
+  const now = batch.parts.clock()
+  const ends = unsent.map(({ notice: { id, note, usefulUntil } }): NoticeEnd => {
+    return { id, state: 'pending', note, nextAttemptAt: nextTry(now, releaseMs, usefulUntil) }
+  })
+  await recordEnds(batch, { ends })
+}
