@@ -1,6 +1,6 @@
+import { answerControl, controlPath } from './control-door.ts'
 import { listen, type Reaction, type Request } from './stand-in.ts'
 import { createControl, type StripeControl } from './stripe/control.ts'
-import { answerControl, controlPath } from './stripe/control-door.ts'
 import { answerCall } from './stripe/door/answer.ts'
 import { loadSpec } from './stripe/door/spec.ts'
 import { createState, type State, type StripeOptions } from './stripe/state.ts'
@@ -10,7 +10,7 @@ import { addAccount } from './stripe/world/accounts.ts'
 export type { FaultOrder, StripeFault } from './stripe/door/faults.ts'
 export type { Asked, StripeOptions } from './stripe/state.ts'
 
-/** Controls and views can be called over HTTP too: `POST {url}/_control/{name}`, see stripe/control-door.ts. */
+/** Controls and views can be called over HTTP too: `POST {url}/_control/{name}`, see control-door.ts. */
 export interface StripeStandIn extends StripeControl, StripeViews {
   readonly url: string
   readonly secretKey: string
@@ -33,7 +33,9 @@ export async function startStripe(options: StripeOptions = {}): Promise<StripeSt
   state.platform = addAccount(state, { id, country }, true)
   const controls = { ...createControl(state), ...createViews(state) }
   const answer = async (request: Request, closed: AbortSignal): Promise<Reaction> =>
-    request.path.startsWith(controlPath) ? answerControl(controls, request) : await answerCall(state, request, closed)
+    request.path.startsWith(controlPath)
+      ? answerControl('Stripe', controls, request)
+      : await answerCall(state, request, closed)
   const { close, url } = await listen({ port: options.port ?? 0, maxBodyBytes, answer })
   return {
     ...controls,

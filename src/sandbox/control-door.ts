@@ -1,19 +1,17 @@
-import { toError } from '../../errors.ts'
-import { type Answer, notModelled, type Request } from '../stand-in.ts'
-import type { StripeControl } from './control.ts'
-import type { StripeViews } from './views.ts'
+import { toError } from '../errors.ts'
+import { type Answer, notModelled, type Request } from './stand-in.ts'
 
-/** What every control and view hangs under for another process. */
+/** What every control and view of a stand-in hangs under for another process. */
 export const controlPath = '/_control/'
 
 /**
  * Calls the control or view that the path names, with the body's JSON: a list of arguments, or the only one. Texts that
  * are times in ISO form become dates. A mistake of the caller is 400 with what was wrong.
  */
-export function answerControl(controls: StripeControl & StripeViews, request: Request): Answer {
+export function answerControl(vendor: string, controls: object, request: Request): Answer {
   const name = request.path.slice(controlPath.length)
-  const control: unknown = Object.hasOwn(controls, name) ? controls[name as keyof typeof controls] : undefined
-  if (typeof control !== 'function') return notModelled('Stripe', `${request.method} ${request.path}`)
+  const control: unknown = Object.hasOwn(controls, name) ? Reflect.get(controls, name) : undefined
+  if (typeof control !== 'function') return notModelled(vendor, `${request.method} ${request.path}`)
   try {
     const text = request.body.toString()
     const given: unknown = text === '' ? [] : JSON.parse(text, reviveTime)
