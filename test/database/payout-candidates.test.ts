@@ -6,11 +6,12 @@ import type { Db } from '../../src/database/connection.ts'
 import { wasSent, wasSentOnce } from '../../src/database/money-operations.ts'
 import type { OperationState } from '../../src/database/tables.ts'
 import { listUnexplained } from '../../src/ledger/old-payouts.ts'
+import { addUser } from '../support/bookings.ts'
 import { addFinding } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { addOperation, addSettledRow } from '../support/operations.ts'
 import { listedPayout } from '../support/payout-facts.ts'
-import { addRow, addUser } from '../support/payout-world.ts'
+import { addRow } from '../support/payout-world.ts'
 
 const createdAt = new Date('2026-03-01T10:00:00Z')
 const by = new Date('2026-03-10T12:00:00Z')

@@ -4,6 +4,7 @@ import { listPayoutCandidates } from '../../src/database/payout-candidates.ts'
 import { processPendingPayouts, timeoutMs } from '../../src/jobs/process-pending-payouts.ts'
 import type { PayoutPlan } from '../../src/money/payout-plan.ts'
 import type { PaymentReads } from '../../src/providers/payments.ts'
+import { addUser } from '../support/bookings.ts'
 import { readAll } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { planOf, testContext } from '../support/job-context.ts'
@@ -11,7 +12,7 @@ import { neverAsked, noLedger, noPayments } from '../support/no-money.ts'
 import { tell } from '../support/payout-facts.ts'
 import { addOperation } from '../support/operations.ts'
 import { until } from '../support/pings.ts'
-import { addRow, addUser, path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
+import { addRow, path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
 
 interface Report {
   readonly applied: number

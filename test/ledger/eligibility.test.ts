@@ -121,7 +121,7 @@ t.test('whatever else has changed since the approval counts, too', async t => {
     ],
     [
       'no appointment any more',
-      async ({ db }) => await sql`delete from meetings`.execute(db),
+      async ({ db }) => await sql`with gone as (delete from meetings) delete from events`.execute(db),
       { counts: { canceled: 1 }, reason: 'appointment_unknown' },
     ],
     [

@@ -8,6 +8,7 @@ import type { PaymentTransferStatus } from '../../src/database/tables.ts'
 import { createLedger } from '../../src/ledger/create-ledger.ts'
 import type { Ledger, LedgerRun, MoneyLimits, PayoutOrder, TransferOrder } from '../../src/ledger/ledger.ts'
 import type { LedgerParts, LedgerStep } from '../../src/ledger/parts.ts'
+import { addBooking } from '../support/bookings.ts'
 import { testDatabase } from '../support/database.ts'
 import { stoppedClock, type StoppedClock } from '../support/runner.ts'
 import { scripted, type Booked, type Vendor } from './vendors.ts'
@@ -90,33 +91,26 @@ async function takeLease(db: Db, job: string): Promise<HeldLease> {
   return { job, owner, term: rows[0]?.term ?? '', isHeld: () => true }
 }
 
-let last = 0
-
 async function addRow(
   db: Db,
   account: string,
   status: PaymentTransferStatus,
   { paymentIntentId, transferId }: Booked,
-  overrides: RowOverrides = {},
+  { amountCents = netCents, expert = 'user_expert', transferId: given }: RowOverrides = {},
 ): Promise<number> {
-  const number = (last += 1)
-  const { amountCents = netCents, expert = 'user_expert' } = overrides
-  const recorded = overrides.transferId === undefined && status === 'COMPLETED' ? transferId : overrides.transferId
-  await sql`
-    with event as (insert into events (name, slug, "durationInMinutes", "clerkUserId") values ('c', 'c', 60, 'u')
-      returning id)
-    insert into meetings ("eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
-      "stripePaymentIntentId")
-    select id, 'u', 'guest@example.com', 'Guest', '2026-03-01 10:00', '2026-03-01 11:00', 'UTC', ${paymentIntentId}
-    from event`.execute(db)
-  const { rows } = await sql<{ id: number }>`
-    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
-      expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
-      transfer_id, service_name)
-    values (${paymentIntentId}, ${`cs_${number}`}, 'event_1', ${account}, ${expert}, ${amountCents}, 'EUR', 1000,
-      '2026-03-01 10:00', '2026-03-08 04:00', ${status}, ${recorded ?? null}, 'Consultation')
-    returning id`.execute(db)
-  return rows[0]?.id ?? 0
+  return await addBooking(db, {
+    hasUser: false,
+    expert,
+    account,
+    paymentIntentId,
+    status,
+    amountCents,
+    currency: 'EUR',
+    transferId: given === undefined && status === 'COMPLETED' ? transferId : (given ?? null),
+    startsAt: '2026-03-01T10:00:00Z',
+    meetingEndsAt: '2026-03-01T11:00:00Z',
+    serviceName: 'Consultation',
+  })
 }
 
 async function readOperations(db: Db) {

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
 import type { MoneyOperationsTable, OperationState } from '../../src/database/tables.ts'
+import { addBooking } from './bookings.ts'
 
 const at = new Date('2026-03-10T06:00:00Z')
 
@@ -63,18 +64,16 @@ export async function addOperation(db: Db, wanted: WantedOperation = {}): Promis
   return id
 }
 
-let last = 0
-
-/** A booking whose money waits for its payout, with a guest whose data must never be shown; returns its id. */
+/** A booking of 60.00 without a meeting whose money waits for its payout; returns its id. */
 export async function addSettledRow(db: Db, expert = 'user_expert_1'): Promise<number> {
-  last += 1
-  const { rows } = await sql<{ id: number }>`
-    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
-      expert_clerk_user_id, amount, platform_fee, session_start_time, scheduled_transfer_time, status, guest_name,
-      guest_email, guest_phone, service_name, admin_notes)
-    values (${`pi_${last}`}, ${`cs_${last}`}, 'event_1', 'acct_1', ${expert}, 6000, 900, '2026-03-01 10:00',
-      '2026-03-08 04:00', 'COMPLETED', 'Planted Guest', 'planted@guest.example', '+351 912 345 678', 'planted advice',
-      'planted note')
-    returning id`.execute(db)
-  return rows[0]?.id ?? 0
+  return await addBooking(db, {
+    hasUser: false,
+    expert,
+    status: 'COMPLETED',
+    amountCents: 6_000,
+    startsAt: '2026-03-01T10:00:00Z',
+    meetingEndsAt: null,
+    durationMinutes: null,
+    serviceName: 'planted advice',
+  })
 }

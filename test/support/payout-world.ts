@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Test } from 'tap'
 import type { Outside } from '../../src/app.ts'
 import type { Db } from '../../src/database/connection.ts'
@@ -6,6 +5,7 @@ import type { PaymentTransferStatus } from '../../src/database/tables.ts'
 import { processPendingPayouts } from '../../src/jobs/process-pending-payouts.ts'
 import { startStripe, type StripeStandIn } from '../../src/sandbox/stripe.ts'
 import { type Reply, type TestApp, testApp } from './app.ts'
+import { addBooking, addUser } from './bookings.ts'
 import { requireDescribed, specPath } from './stripe.ts'
 
 export const path = '/jobs/process-pending-payouts'
@@ -109,41 +109,29 @@ export async function payoutWorld(
   }
 }
 
-export async function addUser(db: Db, expert: string, account: string | null, country = 'PT'): Promise<void> {
-  await sql`insert into users ("clerkUserId", email, country, stripe_connect_account_id)
-    values (${expert}, ${`${expert}@expert.example`}, ${country}, ${account})`.execute(db)
-}
-
+/** The row of a booking of an hour that ended on 5 March 2026 unless told otherwise; it adds no user. */
 export async function addRow(
   db: Db,
   account: string,
   { paymentIntentId, transferId }: { readonly paymentIntentId: string; readonly transferId: string | null },
-  {
-    createdAt,
-    endsAt,
-    expert,
-    isUnpaid,
-    payoutId,
-    rowCents,
-    rowCurrency,
-    status,
-  }: BookingRow & { readonly createdAt: Date },
+  booking: BookingRow & { readonly createdAt: Date },
 ): Promise<number> {
-  const end = endsAt ?? new Date('2026-03-05T11:00:00Z')
-  const start = new Date(end.getTime() - 3_600_000)
-  const { rows } = await sql<{ id: number }>`
-    with event as (insert into events (name, slug, "durationInMinutes", "clerkUserId") values ('Consultation', 'c', 60, 'u')
-      returning id),
-    meeting as (insert into meetings ("eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
-        "stripePaymentIntentId", "stripePaymentStatus")
-      select id, 'u', 'planted@guest.example', 'Planted Guest', ${start}, ${end}, 'UTC', ${paymentIntentId},
-        ${isUnpaid === true ? 'pending' : 'succeeded'} from event)
-    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
-      expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
-      transfer_id, payout_id, guest_name, created)
-    select ${paymentIntentId}, ${`cs_${paymentIntentId}`}, id, ${account}, ${expert ?? `expert of ${account}`},
-      ${rowCents ?? 8_500}, ${rowCurrency ?? 'eur'}, 1500, ${start}, ${end}, ${status ?? 'COMPLETED'},
-      ${status === 'READY' ? null : transferId}, ${payoutId ?? null}, 'Planted Guest', ${createdAt} from event
-    returning id`.execute(db)
-  return rows[0]?.id ?? 0
+  const { createdAt, endsAt = new Date('2026-03-05T11:00:00Z'), expert = `expert of ${account}`, rowCents } = booking
+  const { isUnpaid = false, payoutId = null, rowCurrency = 'eur', status = 'COMPLETED' } = booking
+  return await addBooking(db, {
+    hasUser: false,
+    expert,
+    account,
+    paymentIntentId,
+    transferId: status === 'READY' ? null : transferId,
+    payoutId,
+    amountCents: rowCents ?? 8_500,
+    currency: rowCurrency,
+    status,
+    requiresApproval: false,
+    isUnpaid,
+    startsAt: new Date(endsAt.getTime() - 3_600_000).toISOString(),
+    meetingEndsAt: endsAt.toISOString(),
+    createdAt: createdAt.toISOString(),
+  })
 }
