@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from 'pg'
 import { createDatabase } from '../../src/database/connection.ts'
+import { buildIndexes } from '../../src/database/marketplace-indexes.ts'
 import { migrateToLatest } from '../../src/database/migrator.ts'
 import { applyMarketplace } from '../../src/sandbox/marketplace.ts'
 import { startPostgres } from '../../src/sandbox/postgres.ts'
@@ -30,6 +31,7 @@ try {
   try {
     await applyMarketplace(db)
     await migrateToLatest(db)
+    await buildIndexes(db)
   } finally {
     await db.destroy() // a template with open connections cannot be copied
   }
