@@ -17,8 +17,11 @@ import { expectedUrl } from './plugins/expected-url.ts'
 import methodNotAllowed from './plugins/method-not-allowed.ts'
 import operatorAuth from './plugins/operator-auth.ts'
 import rateLimit from './plugins/rate-limit.ts'
+import { createRenderer } from './notices/render.ts'
+import { createNoticeSender, type NoticeSenderOptions } from './notices/sender.ts'
 import { createHeartbeatSender } from './providers/heartbeat.ts'
 import { createHttp } from './providers/http.ts'
+import { createNovu } from './providers/novu.ts'
 import findingRoutes from './routes/findings.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
@@ -34,7 +37,14 @@ import type { RunnerParts } from './runner/parts.ts'
 import { createPings } from './runner/pings.ts'
 import { createRunner, type Runner } from './runner/run-job.ts'
 import { type MoneyOptions, wireMoney } from './wire-money.ts'
-import { createProbes, createProviders, listHeartbeats, noteFutureMoney, noteMissingHeartbeats } from './wiring.ts'
+import {
+  createProbes,
+  createProviders,
+  listHeartbeats,
+  noteFutureMoney,
+  noteMissingHeartbeats,
+  noteSilentNotices,
+} from './wiring.ts'
 
 /** What a test or the sandbox may put in place of the real thing. */
 export interface Outside {
@@ -42,6 +52,8 @@ export interface Outside {
   readonly jobs?: readonly Job[]
   readonly onStep?: RunnerParts['onStep']
   readonly onLedgerStep?: MoneyOptions['onStep']
+  readonly onNoticeStep?: NoticeSenderOptions['onStep']
+  readonly noticeTimes?: NoticeSenderOptions['times']
   readonly requestsPerMinute?: number
 }
 
@@ -62,6 +74,7 @@ export interface App {
 }
 
 const pingBudgetMs = 3_000
+const noticeBudgetMs = 4_000
 // Callers whose connection is already on its way would otherwise be reset when the socket closes.
 const lingerMs = 500
 
@@ -95,6 +108,19 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const heartbeats = listHeartbeats(config, jobs)
   const sender = createHeartbeatSender({ fetch: http.fetch })
   const pings = createPings({ db, sender, heartbeats, clock, owner, log })
+  const notices = createNoticeSender({
+    db,
+    notifications: createNovu({ ...config.novu, fetch: http.fetch }),
+    payments,
+    render: createRenderer({ appUrl: config.appUrl, environment: config.mode }),
+    clock,
+    owner,
+    log,
+    // A preview shares the database of a place where people are told.
+    isSilent: config.preview,
+    ...(outside.onNoticeStep === undefined ? {} : { onStep: outside.onNoticeStep }),
+    ...(outside.noticeTimes === undefined ? {} : { times: outside.noticeTimes }),
+  })
   const parts: RunnerParts = {
     db,
     runBatches: createRunBatches(db),
@@ -107,12 +133,13 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
     leaseMs: config.leaseMs,
     jobsWithHeartbeat: new Set(heartbeats.keys()),
     sendOwedPings: async () => await pings.sendOwed(),
+    sendDueNotices: async () => await notices.sendDue(),
     ...(outside.onStep === undefined ? {} : { onStep: outside.onStep }),
   }
   const runner = createRunner(parts)
   const actions = createOperatorActions({ db, runner, clock, newId })
   const state = { booted: false, fatal: undefined as string | undefined }
-  return { ...parts, jobs, http, heartbeats, pings, runner, actions, state }
+  return { ...parts, jobs, http, heartbeats, pings, notices, runner, actions, state }
 }
 
 /** What HTTP offers; the order of plugins is the order in which they judge a request. */
@@ -154,9 +181,9 @@ function createLife(
   core: Core,
   server: FastifyInstance,
 ): Pick<App, 'boot' | 'close' | 'end' | 'misplaced'> {
-  const { clock, db, heartbeats, http, jobs, log, pings, providers, runner, state } = core
+  const { clock, db, heartbeats, http, jobs, log, notices, pings, providers, runner, state } = core
   const ending = new AbortController()
-  let everyMinute: ReturnType<typeof startEveryMinute> | undefined
+  const everyMinute: ReturnType<typeof startEveryMinute>[] = []
   const misplaced = Promise.withResolvers<AccountError>()
   let comparing: Promise<void> | undefined
   let closing: Promise<void> | undefined
@@ -164,6 +191,7 @@ function createLife(
   const boot = async (): Promise<void> => {
     noteMissingHeartbeats(config, jobs, heartbeats, log)
     noteFutureMoney(config, clock(), log)
+    noteSilentNotices(config, log)
     try {
       const names = [...jobs.keys()]
       await waitForDatabase({ db, jobs: names, live: config.stripe.live, clock, log, signal: ending.signal })
@@ -178,7 +206,12 @@ function createLife(
     }
     const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
     const recoveries = async (): Promise<void> => await announceRecoveries(core)
-    everyMinute = startEveryMinute({ log, steps: [closeAbandoned, recoveries, sendOwedPings] })
+    const sendDueNotices = async (): Promise<unknown> => await notices.sendDue()
+    const raiseUndelivered = async (): Promise<void> => await notices.raiseUndelivered()
+    everyMinute.push(
+      startEveryMinute({ log, steps: [closeAbandoned, recoveries, sendOwedPings] }),
+      startEveryMinute({ log, steps: [sendDueNotices, raiseUndelivered] }),
+    )
   }
   const compareKey = async (): Promise<void> => {
     const err = await compareAccount({ db, payments: providers.payments, log, signal: ending.signal })
@@ -191,8 +224,9 @@ function createLife(
     await comparing
     await runner.drain(config.drainMs)
     await server.close()
-    // Together: the minute's pass may be waiting for a ping that only the closing of pings cuts off.
-    await Promise.all([everyMinute?.stop(), pings.close(pingBudgetMs)])
+    // Together: a minute's pass may be waiting for a ping or a notice that only their closing cuts off.
+    const beats = everyMinute.map(async each => await each.stop())
+    await Promise.all([...beats, pings.close(pingBudgetMs), notices.close(noticeBudgetMs)])
     await http.close()
     await db.destroy()
   }

@@ -54,6 +54,13 @@ export function noteFutureMoney({ money: { since } }: Config, now: Date, log: Fa
   log.warn({ since }, 'MONEY_SINCE is in the future: each payout waits for an approval')
 }
 
+/** One line at boot about who will not be told. */
+export function noteSilentNotices({ novu, preview }: Config, log: FastifyBaseLogger): void {
+  if (preview) log.info('notices are not sent in a preview')
+  else if (novu.adminSubscriberId === undefined)
+    log.warn('NOVU_ADMIN_SUBSCRIBER_ID is not set: nobody is told of jobs that keep failing')
+}
+
 /** The probes behind the health routes. */
 export function createProbes(
   db: Db,

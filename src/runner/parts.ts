@@ -22,6 +22,8 @@ export interface RunnerParts {
   /** Jobs whose heartbeat is configured: only they get ping rows. */
   readonly jobsWithHeartbeat: ReadonlySet<string>
   readonly sendOwedPings: () => Promise<OwedPings>
+  /** Sends the notices that are due, after a run of a job that tells people. */
+  readonly sendDueNotices: () => Promise<unknown>
   /** Stops or kills a run at a named moment, in tests. */
   readonly onStep?: (step: Step, runId: string) => Promise<void> | void
 }

@@ -119,6 +119,8 @@ async function runJob(
       await raiseAlerts(delivery, claim.runId, result, closed, parts)
       if (closed.pingOwed) await parts.sendOwedPings()
     })
+    // Apart from the above: a vendor of messages that hangs must not hold up the ping.
+    if (delivery.job.tellsPeople === true && !delivery.dryRun) follow(async () => void (await parts.sendDueNotices()))
     return { kind: 'answered', answer: await answerEnding(delivery, claim, result, closed, parts.db) }
   } finally {
     attempt.end()

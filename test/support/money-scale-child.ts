@@ -56,6 +56,7 @@ const runner = createRunner({
   leaseMs: 30_000,
   jobsWithHeartbeat: new Set(),
   sendOwedPings: async () => ({ delivered: 0, dropped: 0, owed: 0 }),
+  sendDueNotices: async () => {},
 })
 const sampling = setInterval(noteMemory, 50)
 const startedAt = performance.now()

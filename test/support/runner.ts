@@ -115,6 +115,7 @@ export async function testRunner(t: Test, overrides: Partial<RunnerParts> = {}):
       leaseMs: 10_000,
       jobsWithHeartbeat: new Set(['test-job']),
       sendOwedPings: async () => ({ delivered: 0, dropped: 0, owed: 0 }),
+      sendDueNotices: async () => {},
       ...overrides,
       ...more,
     })
