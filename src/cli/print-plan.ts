@@ -29,10 +29,12 @@ export function printPlan(plan: Json | null | undefined): void {
   printLine({ text: `plan: ${effects.length} effect${effects.length === 1 ? '' : 's'}`, style: 'bold' })
   if (effects.length > 0) printEffects(effects)
   printTotals(effects.filter(hasMoney))
-  printWaits(list(plan['waits']))
+  printWaits(list(plan['waits']), list(plan['cutWaits']))
   printItems('findings', ['kind', 'subject', 'message'], plan['findings'])
   printItems('failures', ['subject', 'code', 'message'], plan['failures'])
   if (typeof plan['left'] === 'number' && plan['left'] > 0) printLine(`left for the next run: ${plan['left']}`)
+  if (typeof plan['unread'] === 'number' && plan['unread'] > 0)
+    printLine(`not read, because they wait: ${plan['unread']}`)
 }
 
 /** Shows what has changed between an approved plan and the plan of now. */

@@ -2,26 +2,44 @@ import { alignRight, hasMoney, sumByCurrency, toAmount } from './print-money.ts'
 import { printLine, printTable, toUtc } from './print.ts'
 import { type Json, printSome, toCell, toDetails } from './print-values.ts'
 
-/** Shows what a plan leaves, by reason: how many, how much, until when at the earliest and why; then the first of them. */
-export function printWaits(waits: readonly Json[]): void {
+/**
+ * Shows what a plan leaves, by reason: how many, how much, until when at the earliest and why; then the first of them. Of
+ * a plan that was stored many may have been cut: they are counted with the others, and it says so.
+ */
+export function printWaits(waits: readonly Json[], cut: readonly Json[] = []): void {
   if (waits.length === 0) return
-  printLine({ text: `waits: ${waits.length}`, style: 'bold' })
-  const groups = [...Map.groupBy(waits, wait => String(wait['reason']))]
-  for (const [reason, group] of groups.toSorted(([, a], [, b]) => b.length - a.length)) {
-    const sorted = group.toSorted((a, b) => (untilOf(a) < untilOf(b) ? -1 : 1))
-    const why = findSharedWhy(group)
-    printLine(describeGroup(reason, sorted, why))
+  printLine({ text: `waits: ${waits.length + countCut(cut)}`, style: 'bold' })
+  const groups = [...Map.groupBy(waits, wait => String(wait['reason']))].map(([reason, kept]) => {
+    const others = cut.filter(each => each['reason'] === reason)
+    return { reason, kept, others, count: kept.length + countCut(others) }
+  })
+  for (const { count, kept, others, reason } of groups.toSorted((a, b) => b.count - a.count)) {
+    const sorted = kept.toSorted((a, b) => (untilOf(a) < untilOf(b) ? -1 : 1))
+    const why = findSharedWhy(kept)
+    printLine(describeGroup(reason, count, sorted, [...kept, ...others], why))
     printSome(sorted, waitsShown, shown => printGroup(shown, why))
+    if (others.length > 0)
+      printLine(`… and ${countCut(others)} that were not kept with the run: a dry run tells of all`)
   }
+}
+
+function countCut(cut: readonly Json[]): number {
+  return cut.reduce((sum, { cut: count }) => sum + Number(count), 0)
 }
 
 const waitsShown = 10
 const shownElsewhere = ['subject', 'until', 'reason', 'amountCents', 'currency', 'destination']
 
-function describeGroup(reason: string, sorted: readonly Json[], why: string | undefined): string {
+function describeGroup(
+  reason: string,
+  count: number,
+  sorted: readonly Json[],
+  all: readonly Json[],
+  why: string | undefined,
+): string {
   const earliest = sorted[0]?.['until'] as string | undefined
   const until = earliest === undefined || earliest === null ? [] : [`the earliest until ${toUtc(earliest)} UTC`]
-  const facts = [String(sorted.length), ...sumByCurrency(sorted.filter(hasMoney)), ...until].join(', ')
+  const facts = [String(count), ...sumByCurrency(all.filter(hasMoney)), ...until].join(', ')
   return `${reason}: ${facts}${why === undefined ? '' : `; ${why}`}`
 }
 

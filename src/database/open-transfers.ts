@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 import { changedRowsOf, expertsOf } from './money-rows.ts'
-import { type CandidateOperation, maxCandidates } from './payment-transfers.ts'
+import { maxOperations } from './candidate-order.ts'
+import type { CandidateOperation } from './payment-transfers.ts'
 
 /** A row that failed for good, which no job looks at again. */
 export interface GivenUpRow {
@@ -54,7 +55,7 @@ export interface OpenTransfer extends CandidateOperation {
  * Transfers that were begun and are not through, whatever has become of their rows, and held ones whose row has changed;
  * oldest first, at most `limit`.
  */
-export async function listOpenTransfers(db: Db, limit: number = maxCandidates): Promise<readonly OpenTransfer[]> {
+export async function listOpenTransfers(db: Db, limit: number = maxOperations): Promise<readonly OpenTransfer[]> {
   const { rows } = await sql<OpenTransferRow>`
     select o.id, o.state, o.reason, o.wake_at, o.created_at, o.first_sent_at, o.amount::float8 as amount, o.currency, o.account,
       array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows,

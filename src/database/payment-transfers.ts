@@ -1,12 +1,9 @@
 import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
-import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
+import { candidatesOf, type CandidateQuery, countUnread, maxCandidates } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { declinedItems, itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
-
-/** Most rows that one run takes on, so that its memory does not grow with the table. */
-export const maxCandidates = 10_000
 
 export type CandidateStatus = 'PENDING' | 'READY' | 'APPROVED'
 

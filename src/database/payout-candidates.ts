@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
-import { candidatesOf, type CandidateQuery, countUnread } from './candidate-order.ts'
+import { candidatesOf, type CandidateQuery, countUnread, maxCandidates, maxOperations } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, declinedItems, expertsOf, itemOfRow, sharedPayments } from './money-rows.ts'
-import { maxCandidates } from './payment-transfers.ts'
 import type { OperationState } from './tables.ts'
 
 /** A row that is COMPLETED and names no payout, and what our database knows about its booking. */
@@ -114,7 +113,7 @@ export interface OpenPayoutOperations {
 export async function listOpenPayouts(
   db: Db,
   paidSince: Date,
-  limit: number = maxCandidates,
+  limit: number = maxOperations,
 ): Promise<OpenPayoutOperations> {
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,

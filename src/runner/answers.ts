@@ -81,6 +81,7 @@ export function describePlan(plan: Plan): Record<string, unknown> {
     findings: plan.findings ?? [],
     failures: plan.failures ?? [],
     left: plan.left ?? 0,
+    unread: plan.unread ?? 0,
   }
 }
 

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findRun } from '../database/run-history.ts'
 import type { Claimed, PingRecord, RunClosing } from '../database/runs.ts'
 import { toError } from '../errors.ts'
-import { describePlan } from './answers.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { Plan } from './define-job.ts'
 import type { Delivery } from './delivery.ts'
@@ -13,6 +12,7 @@ import { failBody } from './ping-body.ts'
 import { pingFor } from './ping-policy.ts'
 import { graceSeconds, periodSeconds } from './slots.ts'
 import { stopReasonOf } from './stop-signal.ts'
+import { describeStored } from './stored-plan.ts'
 
 export interface ClosedAttempt {
   /** What the ledger says now; not what the job came to when somebody else had taken the run over. */
@@ -108,7 +108,7 @@ function toClosing(
     final: ending.final,
     now: clock(),
     report: report === null ? null : { ...report },
-    plan: plan === undefined || (!dryRun && isEmpty(plan)) ? null : describePlan(plan),
+    plan: plan === undefined || (!dryRun && isEmpty(plan)) ? null : describeStored(plan),
     planHash: planHash ?? null,
     errorCode: ending.errorCode,
     message: ending.message,

@@ -20,6 +20,9 @@ export interface Wait {
   readonly reason: string
   /** The moment it stops waiting, where that is known. */
   readonly until?: Date
+  /** What it is about, where that is money. */
+  readonly amountCents?: number
+  readonly currency?: string
 }
 
 /** A difference that a person must look at. One (kind, subject) is one finding, however many runs see it. */

@@ -380,6 +380,26 @@ t.test('a plan of thousands of effects stays readable', async t => {
   t.equal((whole.document['plan'] as unknown as { effects: unknown[] }).effects.length, 3000)
 })
 
+t.test('waits that were not kept with a run are counted with the others, and it says so', async t => {
+  const { db, url } = await testDatabase(t)
+  const money = { amountCents: 100, currency: 'eur', destination: 'acct_1' }
+  const waits = Array.from({ length: 12 }, (_, n) => ({ subject: `payment_transfers ${n}`, reason: 'young', ...money }))
+  const cutWaits = [
+    { reason: 'young', cut: 30, amountCents: 3000, currency: 'eur' },
+    { reason: 'young', cut: 2, amountCents: 50, currency: 'usd' },
+  ]
+  const other = { subject: 'payment_transfers 99', reason: 'old', ...money }
+  const plan = { effects: [], waits: [other, ...waits], cutWaits, left: 3, unread: 7 }
+  const runId = await addRun(db, { plan: JSON.stringify(plan) })
+  const { stdout } = await cli(t, ['runs', runId], { DATABASE_URL: url })
+  t.match(stdout, /waits: 45\nyoung: 44, EUR 42\.00, USD 0\.50\n/)
+  t.match(
+    stdout,
+    /… and 2 more: --json has all\n… and 32 that were not kept with the run: a dry run tells of all\nold: 1, /,
+  )
+  t.match(stdout, /left for the next run: 3\nnot read, because they wait: 7\n/)
+})
+
 t.test('a wrong command line about money says what to type', async t => {
   const cases = [
     [['findings', '--state', 'closed'], /Allowed choices are open, acknowledged, resolved, all/],

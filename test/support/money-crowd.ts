@@ -59,6 +59,24 @@ export async function gatherCrowd(t: Test, flow: Flow, count: number): Promise<C
   return { ...database, stripe, now }
 }
 
+/** One expert, and so many rows whose appointments are still to come: nobody has to ask Stripe about their payments. */
+export async function gatherWaiting(t: Test, count: number): Promise<Crowd> {
+  const crowd = await gatherCrowd(t, 'payout', 1)
+  await sql`
+    insert into payment_transfers (payment_intent_id, checkout_session_id, event_id, expert_connect_account_id,
+      expert_clerk_user_id, amount, currency, platform_fee, session_start_time, scheduled_transfer_time, status,
+      transfer_id, service_name, created, updated)
+    select 'pi_later_' || n, 'cs_later_' || n, event_id, expert_connect_account_id, expert_clerk_user_id, amount, currency,
+      platform_fee, now_at, now_at, status, 'tr_later_' || n, service_name, created, updated
+    from payment_transfers, generate_series(1, ${count - 1}::integer) n,
+      (select ${crowd.now}::timestamp + interval '1 day' as now_at) later`.execute(crowd.db)
+  await sql`update payment_transfers set session_start_time = ${crowd.now}::timestamp + interval '1 day'`.execute(
+    crowd.db,
+  )
+  await sql`analyze`.execute(crowd.db)
+  return crowd
+}
+
 /** Lets a process of its own do one run of the job for all of them. */
 export async function serveCrowd(
   t: Test,
@@ -67,7 +85,7 @@ export async function serveCrowd(
   requestsPerSecond: number,
 ): Promise<ScaleFigures> {
   const child = fork(path.join(import.meta.dirname, 'money-scale-child.ts'), {
-    execArgv: [],
+    execArgv: ['--expose-gc'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: {
       PATH: process.env['PATH'],

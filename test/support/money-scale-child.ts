@@ -20,12 +20,15 @@ export interface ScaleFigures {
   readonly wallMs: number
   readonly peakRssMb: number
   readonly peakHeapMb: number
+  /** The most that was held, garbage not counted, at the named moments of the run. */
+  readonly heldHeapMb: number
   readonly outcome: string
   readonly report: Readonly<Record<string, unknown>> | null
 }
 
 const env = process.env
-const figures = { inTransactions: 0, outside: 0, transactions: 0, peakRssMb: 0, peakHeapMb: 0 }
+const figures = { inTransactions: 0, outside: 0, transactions: 0, peakRssMb: 0, peakHeapMb: 0, heldHeapMb: 0 }
+let applied = 0
 const open = new WeakSet<object>()
 
 countStatements()
@@ -57,6 +60,10 @@ const runner = createRunner({
   jobsWithHeartbeat: new Set(),
   sendOwedPings: async () => ({ delivered: 0, dropped: 0, owed: 0 }),
   sendDueNotices: async () => {},
+  onStep: step => {
+    if (step === 'applied') applied += 1
+    if (['gathered', 'planned', 'closing'].includes(step) || (step === 'applied' && applied % 500 === 0)) noteHeld()
+  },
 })
 const sampling = setInterval(noteMemory, 50)
 const startedAt = performance.now()
@@ -94,4 +101,9 @@ function noteMemory(): void {
   const { heapUsed, rss } = process.memoryUsage()
   figures.peakRssMb = Math.max(figures.peakRssMb, Math.round(rss / 2 ** 20))
   figures.peakHeapMb = Math.max(figures.peakHeapMb, Math.round(heapUsed / 2 ** 20))
+}
+
+function noteHeld(): void {
+  globalThis.gc?.()
+  figures.heldHeapMb = Math.max(figures.heldHeapMb, process.memoryUsage().heapUsed / 2 ** 20)
 }
