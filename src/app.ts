@@ -41,8 +41,8 @@ import {
   createProbes,
   createProviders,
   listHeartbeats,
-  noteFutureMoney,
   noteMissingHeartbeats,
+  noteMoneySince,
   noteSilentNotices,
 } from './wiring.ts'
 
@@ -190,7 +190,7 @@ function createLife(
 
   const boot = async (): Promise<void> => {
     noteMissingHeartbeats(config, jobs, heartbeats, log)
-    noteFutureMoney(config, clock(), log)
+    noteMoneySince(config, jobs, clock(), log)
     noteSilentNotices(config, log)
     try {
       const names = [...jobs.keys()]

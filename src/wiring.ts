@@ -11,6 +11,7 @@ import { createQstash } from './providers/qstash.ts'
 import { createSite } from './providers/site.ts'
 import type { Providers } from './runner/context.ts'
 import type { Job } from './runner/define-job.ts'
+import { doubtMoneySince, moneySinceAdvice } from './runner/money-since.ts'
 import { graceSeconds, lastDueAt, listDueBetween } from './runner/slots.ts'
 
 /** The vendors, as the configuration points at them. */
@@ -48,10 +49,15 @@ export function noteMissingHeartbeats(
   else if (missing.length > 0) log.warn({ missing }, 'heartbeats are not configured: these jobs can die unseen')
 }
 
-/** One line at boot where MONEY_SINCE is more than a day ahead, as a slip of the year is: nothing would be paid out. */
-export function noteFutureMoney({ money: { since } }: Config, now: Date, log: FastifyBaseLogger): void {
-  if (since === undefined || since.getTime() <= now.getTime() + 24 * 60 * 60 * 1000) return
-  log.warn({ since }, 'MONEY_SINCE is in the future: each payout waits for an approval')
+/** One line at boot where it is doubtful since when this service pays. `check` knows more. */
+export function noteMoneySince(
+  { money: { since } }: Config,
+  jobs: ReadonlyMap<string, Job>,
+  now: Date,
+  log: FastifyBaseLogger,
+): void {
+  const doubt = jobs.has('process-pending-payouts') ? doubtMoneySince({ since }, now) : undefined
+  if (doubt !== undefined) log.warn({ since, doubt, advice: moneySinceAdvice }, 'the cut-over is in doubt')
 }
 
 /** One line at boot about who will not be told. */

@@ -3,11 +3,13 @@ import type { Db } from '../database/connection.ts'
 import { checkMarketplace } from '../database/marketplace-check.ts'
 import { marketplaceNeeds } from '../database/marketplace-needs.ts'
 import { readMigrationState } from '../database/migrator.ts'
+import { findCutOver } from '../database/open-transfers.ts'
 import { toError } from '../errors.ts'
 import { jobs } from '../jobs/index.ts'
+import { doubtMoneySince, moneySinceAdvice } from '../runner/money-since.ts'
 import { redact } from '../runner/redact.ts'
 import { withDatabase } from './connect.ts'
-import { printJson, printTable, type Style } from './print.ts'
+import { printJson, printTable, type Style, toUtc } from './print.ts'
 
 interface Checked {
   readonly check: string
@@ -19,7 +21,7 @@ interface Checked {
 /** Checks everything that a start needs, without changing anything. Gives 1 when the service could not work. */
 export async function check({ json = false }: { readonly json?: boolean }): Promise<number> {
   const config = checkConfig()
-  const checks = [...config.checks, ...(await checkDatabase()), ...checkHeartbeats(config.config)]
+  const checks = [...config.checks, ...(await checkDatabase(config.config)), ...checkHeartbeats(config.config)]
   const failed = checks.some(({ status }) => status === 'fail')
   if (json) printJson({ ok: !failed, checks })
   else {
@@ -51,13 +53,14 @@ function checkConfig(): { readonly config: Config | undefined; readonly checks: 
   }
 }
 
-async function checkDatabase(): Promise<Checked[]> {
+async function checkDatabase(config: Config | undefined): Promise<Checked[]> {
   const askedAt = performance.now()
   try {
     return await withDatabase(async db => [
       { check: 'database', status: 'ok', message: `answered after ${Math.round(performance.now() - askedAt)} ms` },
       ...(await checkMigrations(db)),
       ...(await checkSchema(db)),
+      ...(await checkMoneySince(db, config)),
     ])
   } catch (thrown) {
     const message = thrown instanceof ConfigError ? 'not asked: DATABASE_URL is not usable' : toError(thrown).message
@@ -86,6 +89,17 @@ async function checkSchema(db: Db): Promise<Checked[]> {
   ]
   if (problems.length > 0) return problems
   return [{ check: 'marketplace', status: 'ok', message: 'has everything that the jobs need' }]
+}
+
+/** From when on payments are known to be ours to pay. Our own tables know when nobody has said so. */
+async function checkMoneySince(db: Db, config: Config | undefined): Promise<Checked[]> {
+  if (config === undefined) return []
+  const { since } = config.money
+  const isMigrated = (await readMigrationState(db)).pending.length === 0
+  const firstBootAt = isMigrated ? ((await findCutOver(db, undefined)) ?? null) : undefined
+  const doubt = doubtMoneySince({ since, firstBootAt }, new Date())
+  if (doubt !== undefined) return [{ check: 'money', status: 'warn', message: doubt, advice: moneySinceAdvice }]
+  return [{ check: 'money', status: 'ok', message: `payments since ${toUtc(since)} UTC are ours to pay out` }]
 }
 
 function checkHeartbeats(config: Config | undefined): Checked[] {

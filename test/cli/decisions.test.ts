@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { addAccountHolder } from '../support/account-holders.ts'
 import { addFinding, addRun, readAll } from '../support/builders.ts'
-import { cli, json } from '../support/cli.ts'
+import { cli, json, serviceEnv } from '../support/cli.ts'
 import { testDatabase } from '../support/database.ts'
 import { addOperation, addSettledRow } from '../support/operations.ts'
 
@@ -106,4 +106,23 @@ t.test('a plan names the experts by their Clerk ids, and says of what is held wh
   t.match(stdout, /^resume-transfer +EUR 85\.00 +acct_1 +user_2abc +1 row: 7 EUR 85\.00 /m)
   t.match(stdout, /^create-payout +EUR 1\.00 +acct_2 +user_a, user_b +0 rows/m)
   t.match(stdout, /payment_transfers 8 .*it is held: it is too large\n.*payment_transfers 9 .*it is held: it is old\n/)
+})
+
+t.test('check says which moment counts, and doubts one that cannot be meant', async t => {
+  const { db, url } = await testDatabase(t)
+  const money = async (env: Record<string, string> = {}) => {
+    const { document } = await json(t, ['check'], serviceEnv(url, env))
+    return (document['checks'] as unknown as { check: string }[]).filter(({ check }) => check === 'money')
+  }
+  t.match(await money(), [
+    { status: 'warn', message: /the first boot, which has not been yet$/, advice: /set MONEY_SINCE/ },
+  ])
+  await db
+    .insertInto('jobs.job_settings')
+    .values({ job: 'process-pending-payouts', first_boot_at: new Date('2026-03-01T09:00:00Z') })
+    .execute()
+  t.match(await money(), [{ status: 'warn', message: /the first boot, 2026-03-01 09:00:00 UTC$/ }])
+  t.match(await money({ MONEY_SINCE: '2099-01-01' }), [{ status: 'warn', message: /in the future/ }])
+  t.match(await money({ MONEY_SINCE: '2019-01-01' }), [{ status: 'warn', message: /before 2024/ }])
+  t.match(await money({ MONEY_SINCE: '2026-01-01' }), [{ status: 'ok', message: /since 2026-01-01 00:00:00 UTC/ }])
 })
