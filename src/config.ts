@@ -103,11 +103,7 @@ export function loadConfig(env: Environment = process.env): Config {
       maxTotalCents: read.integer('MONEY_MAX_TOTAL', 2_000_000, 0, maxCents),
       since: read.instant('MONEY_SINCE'),
     },
-    novu: {
-      url: read.vendorUrl('NOVU_BASE_URL', 'https://api.novu.co'),
-      secretKey: read.required('NOVU_SECRET_KEY', "Novu's dashboard shows it under API keys, one for each environment"),
-      adminSubscriberId: read.optional('NOVU_ADMIN_SUBSCRIBER_ID'),
-    },
+    novu: { ...readNovu(read), adminSubscriberId: read.optional('NOVU_ADMIN_SUBSCRIBER_ID') },
     clerk: readClerk(read),
     heartbeats: readHeartbeats(read),
   }
@@ -121,6 +117,21 @@ export function loadDatabaseUrl(env: Environment = process.env): string {
   const url = createReader(env, problems).databaseUrl('DATABASE_URL')
   if (problems.length > 0) throw new ConfigError(problems)
   return url
+}
+
+/** Reads and checks how Novu is reached, for the command that needs nothing else. Throws ConfigError. */
+export function loadNovu(env: Environment = process.env): Pick<Config['novu'], 'secretKey' | 'url'> {
+  const problems: string[] = []
+  const novu = readNovu(createReader(env, problems))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return novu
+}
+
+function readNovu(read: ReturnType<typeof createReader>): Pick<Config['novu'], 'secretKey' | 'url'> {
+  return {
+    url: read.vendorUrl('NOVU_BASE_URL', 'https://api.novu.co'),
+    secretKey: read.required('NOVU_SECRET_KEY', "Novu's dashboard shows it under API keys, one for each environment"),
+  }
 }
 
 function parseMode(value: string | undefined): Config['mode'] {

@@ -114,6 +114,14 @@ function addUpkeep(program: Command): void {
   addCommand(program, 'check', 'check configuration, database, migrations, marketplace and heartbeats').action(
     async (options: { json?: boolean }) => await finish((await import('./check.ts')).check(options)),
   )
+  const novu = program.command('novu').description('look at what Novu has of ours')
+  addCommand(
+    novu,
+    'diagnose',
+    'compare the workflows that notices use with those that Novu has; needs its key alone',
+  ).action(
+    async (options: { json?: boolean }) => await finish((await import('./novu-diagnostics.ts')).diagnoseNovu(options)),
+  )
 }
 
 /** One clear message and no stack. Redacted, because a driver may put anything into its errors. */
@@ -136,13 +144,14 @@ command line itself is said on stderr. Times are UTC.
 
 Environment:
   DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline and migrate need
+  NOVU_SECRET_KEY, NOVU_BASE_URL  all that novu diagnose needs
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
 Exit codes:
   0  fine
-  1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, something that
-     could not be changed, or was not approved or declined, a wrong command
+  1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, a workflow that
+     differs, something that could not be changed, or was not approved or declined, a wrong command
   2  changes pending (migrate --dry-run)
 
 Examples:

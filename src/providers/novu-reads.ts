@@ -59,8 +59,13 @@ async function getWorkflow(parts: ReadParts, id: string, signal: AbortSignal): P
   if (asked.status === 404) return undefined
   const { body } = asked
   if (asked.status !== 200 || !isRecord(body)) throw toReadError(asked, `workflow ${id}`)
-  const schema = body['payloadSchema']
-  return { id, active: body['active'] === true, payloadSchema: isRecord(schema) ? schema : undefined }
+  const { payloadSchema: schema, steps } = body
+  return {
+    id,
+    active: body['active'] === true,
+    payloadSchema: isRecord(schema) ? schema : undefined,
+    ...(Array.isArray(steps) ? { steps: steps.length } : {}),
+  }
 }
 
 async function read(parts: ReadParts, request: NovuRequest, what: string, signal: AbortSignal): Promise<Asked> {
