@@ -11,8 +11,8 @@ const releaseMs = 30_000
 
 /**
  * Sends claimed notices: (1) check each against the database and word it, (2) send those together that go out for the first
- * time, (3) one by one those that were refused together, and those that were sent before and never arrived, so that one
- * message that the vendor chokes on holds up nobody else, (4) give back what was not sent because the vendor is in trouble.
+ * time, (3) one by one those that were sent before and never arrived, so that a message that the vendor chokes on holds up
+ * nobody else, (4) give back what was not sent because the vendor is in trouble.
  */
 export async function sendNotices(notices: readonly ClaimedNotice[], batch: Batch): Promise<Visit> {
   if (notices.length === 0) return 'not asked'
@@ -21,11 +21,10 @@ export async function sendNotices(notices: readonly ClaimedNotice[], batch: Batc
   await batch.parts.onStep('checked')
   const calls = planCalls(ready)
   let visit: Visit = 'not asked'
-  for (let call = calls.shift(); call !== undefined; call = calls.shift()) {
-    const { refused, visit: latest } = await sendTogether(call, batch)
-    calls.unshift(...refused.map(checked => [checked]))
+  for (const [index, call] of calls.entries()) {
+    const latest = await sendTogether(call, batch)
     if (latest === 'trouble') {
-      await release(calls.flat(), batch)
+      await release(calls.slice(index + 1).flat(), batch)
       return latest
     }
     if (latest === 'fine') visit = latest
@@ -39,40 +38,38 @@ function planCalls(ready: readonly CheckedNotice[]): CheckedNotice[][] {
   return [...(together.length === 0 ? [] : [together]), ...alone.map(checked => [checked])]
 }
 
-interface Sent {
-  readonly visit: Visit
-  /** Refused together with others, and not recorded: each may be fine alone. */
-  readonly refused: readonly CheckedNotice[]
-}
-
 /** One call of the vendor, from the statement that says so to the statement that says what came of it. */
-async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Promise<Sent> {
+async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Promise<Visit> {
   const { hold, parts } = batch
-  const { clock, onStep, times } = parts
-  const startedAt = clock()
-  const late = checked.filter(({ notice }) => isTooLate(notice, startedAt))
-  if (late.length > 0) await recordEnds(batch, { ends: late.map(({ notice }) => drop(notice, 'too_late')) })
-  const timely = checked.filter(each => !late.includes(each))
-  if (timely.length === 0) return { visit: 'not asked', refused: [] }
-  const askedAtMs = performance.now()
-  const ids = timely.map(({ notice }) => notice.id)
-  const claiming = { claim: hold.claim, claimMs: times.claimMs, now: startedAt }
-  const ours = await beginTries(parts.db, ids, claiming)
-  hold.extend(askedAtMs)
+  const { onStep, stop, times } = parts
+  const going = await begin(checked, batch)
   await onStep('sending')
-  const going = timely.filter(({ notice }) => ours.has(notice.id))
-  if (going.length === 0) return { visit: 'not asked', refused: [] }
-  if (!hold.lasts(times.sendMs) || parts.stop.aborted) {
+  if (going.length === 0) return 'not asked'
+  if (!hold.lasts(times.sendMs) || stop.aborted) {
     // Nothing went out: whoever has them now may send them, and so may we.
     await release(going, batch)
-    return { visit: 'not asked', refused: [] }
+    return 'not asked'
   }
   const answers = await callVendor(going, parts)
   await onStep('answered')
-  if (going.length > 1 && answers.every(({ kind }) => kind === 'refused')) return { visit: 'fine', refused: going }
   await recordAnswers(going, answers, batch)
   await onStep('recorded')
-  return { visit: answers.every(isTrouble) ? 'trouble' : 'fine', refused: [] }
+  return answers.every(isTrouble) ? 'trouble' : 'fine'
+}
+
+/** Drops what has come too late meanwhile, and notes that the others go out now. Gives those that are still ours. */
+async function begin(checked: readonly CheckedNotice[], batch: Batch): Promise<CheckedNotice[]> {
+  const { hold, parts } = batch
+  const now = parts.clock()
+  const late = checked.filter(({ notice }) => isTooLate(notice, now))
+  if (late.length > 0) await recordEnds(batch, { ends: late.map(({ notice }) => drop(notice, 'too_late')) })
+  const timely = checked.filter(each => !late.includes(each))
+  if (timely.length === 0) return []
+  const askedAtMs = performance.now()
+  const ids = timely.map(({ notice }) => notice.id)
+  const ours = await beginTries(parts.db, ids, { claim: hold.claim, claimMs: parts.times.claimMs, now })
+  hold.extend(askedAtMs)
+  return timely.filter(({ notice }) => ours.has(notice.id))
 }
 
 async function callVendor(going: readonly CheckedNotice[], { log, notifications, stop, times }: SenderParts) {

@@ -144,7 +144,7 @@ export async function testSender(t: Test, options: Partial<NoticeSenderOptions> 
     if (lines.join('').includes('ana@')) throw new Error('a log line names an address')
   })
   const owe = async (name: string, owed: Owed = {}) =>
-    await oweNotice(db, { ...owed, name, facts: { name, reader, ...owed.facts } })
+    await oweNotice(db, { ...owed, name, facts: owed.facts ?? { name, reader } })
   const wait = (ms: number): void => {
     time.now = new Date(time.now.getTime() + ms)
   }
