@@ -1,21 +1,11 @@
 import { sql } from 'kysely'
+import type { BegunTransfer, GivenUp } from '../money/transfer-facts.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, expertsOf } from './money-rows.ts'
 import { maxOperations } from './candidate-order.ts'
-import type { CandidateOperation } from './payment-transfers.ts'
-
-/** A row that failed for good, which no job looks at again. */
-export interface GivenUpRow {
-  readonly paymentTransferId: number
-  readonly retryCount: number
-  readonly errorCode: string | null
-  readonly amountCents: number
-  readonly currency: string
-  readonly account: string
-}
 
 /** FAILED rows that were tried `minRetries` times or more, the longest untouched first, at most `limit` of them. */
-export async function listGivenUpRows(db: Db, minRetries: number, limit: number): Promise<readonly GivenUpRow[]> {
+export async function listGivenUpRows(db: Db, minRetries: number, limit: number): Promise<readonly GivenUp[]> {
   const { rows } = await sql<{
     id: number
     retry_count: number
@@ -37,25 +27,11 @@ export async function listGivenUpRows(db: Db, minRetries: number, limit: number)
   }))
 }
 
-/** A transfer that was begun and is not through, or one that is held for nothing, because its row has changed. */
-export interface OpenTransfer extends CandidateOperation {
-  readonly state: 'planned' | 'held' | 'sending' | 'unknown' | 'blocked'
-  readonly amountCents: number
-  readonly currency: string
-  readonly account: string
-  readonly paymentTransferIds: readonly number[]
-  readonly firstSentAt: Date | null
-  /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
-  readonly changedRows: readonly number[]
-  /** Clerk ids of those whose money it is. */
-  readonly experts: readonly string[]
-}
-
 /**
  * Transfers that were begun and are not through, whatever has become of their rows, and held ones whose row has changed;
  * oldest first, at most `limit`.
  */
-export async function listOpenTransfers(db: Db, limit: number = maxOperations): Promise<readonly OpenTransfer[]> {
+export async function listOpenTransfers(db: Db, limit: number = maxOperations): Promise<readonly BegunTransfer[]> {
   const { rows } = await sql<OpenTransferRow>`
     select o.id, o.state, o.reason, o.wake_at, o.created_at, o.first_sent_at, o.amount::float8 as amount, o.currency, o.account,
       array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows,
@@ -97,7 +73,7 @@ export async function findCutOver(db: Db, since: Date | undefined): Promise<Date
 
 interface OpenTransferRow {
   readonly id: string
-  readonly state: OpenTransfer['state']
+  readonly state: BegunTransfer['state']
   readonly reason: string | null
   readonly wake_at: Date | null
   readonly created_at: Date

@@ -1,52 +1,17 @@
 import { sql } from 'kysely'
+import type { TransferRow } from '../money/transfer-decisions.ts'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread, maxCandidates } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { declinedItems, itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 
-export type CandidateStatus = 'PENDING' | 'READY' | 'APPROVED'
-
-/** A row of payment_transfers whose money has not been released, and what our database knows about its booking. */
-export interface TransferCandidate {
-  readonly paymentTransferId: number
-  readonly status: CandidateStatus
+/**
+ * A row of payment_transfers whose money has not been released, and what our database knows about its booking; currency in
+ * lower case.
+ */
+export interface TransferCandidate extends TransferRow {
   readonly paymentIntentId: string
-  /** The Connect account, as it was at checkout. */
-  readonly account: string
-  /** The expert's Connect account of today. */
-  readonly currentAccount: string | null
-  /** More than one user has the row's account. */
-  readonly accountShared: boolean
-  /** The expert's net, in cents. */
-  readonly amountCents: number
-  readonly currency: string
-  /** The expert's; null also for an expert who is gone. */
-  readonly country: string | null
-  readonly requiresApproval: boolean | null
-  readonly approvedBy: string | null
-  /** The meeting's end, else its start plus the event's duration, else null. */
-  readonly appointmentEndsAt: Date | null
-  readonly createdAt: Date
-  readonly transferId: string | null
-  readonly payoutId: string | null
-  /** Another row that is not closed has the same payment. */
-  readonly hasTwin: boolean
-  /** An operation pays it out, or has; or another row of its payment. */
-  readonly hasPayout: boolean
-  /** The latest transfer of this row's payment; undefined when there never was one. */
-  readonly operation: CandidateOperation | undefined
-  /** The operation by which an operator declined to send it, until somebody resolves the finding of that. */
-  readonly declined: string | undefined
-  /** The expert's Clerk id. */
-  readonly expert: string
-}
-
-export interface CandidateOperation {
-  readonly id: string
-  readonly state: OperationState
-  readonly reason: string | null
-  readonly wakeAt: Date | null
   readonly createdAt: Date
 }
 
@@ -104,7 +69,7 @@ export async function listTransferCandidates(
 
 interface CandidateRow {
   readonly id: number
-  readonly status: CandidateStatus
+  readonly status: TransferRow['status']
   readonly payment_intent_id: string
   readonly expert_connect_account_id: string
   readonly current_account: string | null

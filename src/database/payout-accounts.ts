@@ -1,18 +1,8 @@
 import { sql } from 'kysely'
+import type { KnownAccount, NamingRow, PayoutOwners } from '../money/payout-facts.ts'
 import type { Db } from './connection.ts'
 import { leftSince } from './money-limits.ts'
 import { wasSentOnce } from './money-operations.ts'
-
-/** A Connect account, by our own tables. */
-export interface KnownAccount {
-  readonly id: string
-  /** Users who have it. */
-  readonly users: number
-  /** Cents of its rows that name no payout, by currency and status; UNPAID are those whose client has not paid. */
-  readonly rowSums: readonly { readonly currency: string; readonly status: string; readonly cents: number }[]
-  /** Payouts that failed since the last one that arrived, by currency. */
-  readonly failedPayouts: Readonly<Record<string, number>>
-}
 
 export interface KnownAccounts {
   /** Those that were asked for first. */
@@ -50,30 +40,6 @@ export async function listPayoutAccounts(db: Db, { day, othersLimit, wanted }: A
     })),
     left: Number(owned.rows[0]?.total ?? 0) - owned.rows.length,
   }
-}
-
-/** A row that names a payout. */
-export interface NamingRow {
-  readonly paymentTransferId: number
-  readonly account: string
-  readonly status: string
-  readonly amountCents: number
-  /** In lower case. */
-  readonly currency: string
-}
-
-/** What our tables say about payouts that Stripe lists. */
-export interface PayoutOwners {
-  /** Payouts that an operation has as its receipt. */
-  readonly recorded: ReadonlySet<string>
-  /** Operations that may have come to a payout whose receipt they do not have yet, each with its account. */
-  readonly unsettled: ReadonlyMap<string, string>
-  /** The rows that name a payout, by its id. */
-  readonly rows: ReadonlyMap<string, readonly NamingRow[]>
-  /** Payouts whose finding `payout-unexplained` a person has resolved; what a job closed is explained by rows, or not. */
-  readonly resolved: ReadonlySet<string>
-  /** Payouts whose finding is open. */
-  readonly told: ReadonlySet<string>
 }
 
 /**

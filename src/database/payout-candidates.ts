@@ -1,49 +1,14 @@
 import { sql } from 'kysely'
+import type { OpenPayout, PayoutRow, RowOperation } from '../money/payout-facts.ts'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread, maxCandidates, maxOperations } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, declinedItems, expertsOf, itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 
-/** A row that is COMPLETED and names no payout, and what our database knows about its booking. */
-export interface PayoutCandidate {
-  readonly paymentTransferId: number
+/** A row that is COMPLETED and names no payout, and what our database knows about its booking; currency in lower case. */
+export interface PayoutCandidate extends PayoutRow {
   readonly paymentIntentId: string
-  /** The Connect account, as it was at checkout. */
-  readonly account: string
-  /** The expert's Connect account of today. */
-  readonly currentAccount: string | null
-  readonly expert: string
-  readonly transferId: string | null
-  readonly booking: {
-    readonly status: 'COMPLETED'
-    readonly requiresApproval: boolean | null
-    readonly approvedBy: string | null
-    /** The expert's; null also for an expert who is gone. */
-    readonly country: string | null
-    /** The meeting's end, else its start plus the event's duration, else null. */
-    readonly appointmentEndsAt: Date | null
-    readonly amountCents: number
-    /** In lower case. */
-    readonly currency: string
-  }
-  /** Another row that is not closed has the same payment. */
-  readonly hasTwin: boolean
-  /** The payout operation that its payment is in, unless that came to nothing. */
-  readonly operation: CandidatePayout | undefined
-  /** The latest payout operation that failed, else the latest that was rejected. */
-  readonly earlier: CandidatePayout | undefined
-  /** The operation by which an operator declined to pay it, until somebody resolves the finding of that. */
-  readonly declined: string | undefined
-  readonly createdAt: Date
-}
-
-export interface CandidatePayout {
-  readonly id: string
-  readonly state: OperationState
-  readonly reason: string | null
-  readonly wakeAt: Date | null
-  readonly stripeId: string | null
 }
 
 export interface PayoutCandidates {
@@ -82,21 +47,8 @@ export async function listPayoutCandidates(
 }
 
 /** A payout that was begun and is not through, or may still come back. */
-export interface OpenPayoutOperation extends CandidatePayout {
-  readonly account: string
-  readonly currency: string
-  readonly amountCents: number
-  /** What Stripe last said about it. */
-  readonly vendorStatus: string | null
+export interface OpenPayoutOperation extends OpenPayout {
   readonly createdAt: Date
-  readonly firstSentAt: Date | null
-  readonly updatedAt: Date
-  /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
-  readonly changedRows: readonly number[]
-  /** Of one that is to be finished: all of its rows. */
-  readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
-  /** Clerk ids of those whose money it is. */
-  readonly experts: readonly string[]
 }
 
 export interface OpenPayoutOperations {
@@ -162,7 +114,7 @@ interface CandidateRow {
   readonly declined: string | null
 }
 
-interface OperationJson extends Omit<CandidatePayout, 'wakeAt'> {
+interface OperationJson extends Omit<RowOperation, 'wakeAt'> {
   readonly wakeAt: string | null
 }
 
@@ -203,14 +155,14 @@ function toCandidate(row: CandidateRow): PayoutCandidate {
       currency: row.currency,
     },
     hasTwin: row.has_twin,
-    operation: toCandidatePayout(row.operation),
-    earlier: toCandidatePayout(row.earlier),
+    operation: toOperationOfRow(row.operation),
+    earlier: toOperationOfRow(row.earlier),
     declined: row.declined ?? undefined,
     createdAt: row.created,
   }
 }
 
-function toCandidatePayout(json: OperationJson | null): CandidatePayout | undefined {
+function toOperationOfRow(json: OperationJson | null): RowOperation | undefined {
   return json === null ? undefined : { ...json, wakeAt: json.wakeAt === null ? null : new Date(json.wakeAt) }
 }
 

@@ -1,6 +1,6 @@
 import { findCutOver } from '../database/open-transfers.ts'
 import { closeExplained } from '../database/explained-payouts.ts'
-import { findPayoutOwners, type KnownAccount, listPayoutAccounts, listSentCents } from '../database/payout-accounts.ts'
+import { findPayoutOwners, listPayoutAccounts, listSentCents } from '../database/payout-accounts.ts'
 import {
   listOpenPayouts,
   listPayoutCandidates,
@@ -10,7 +10,8 @@ import {
 import { askDisputes } from '../facts/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../facts/ask-each.ts'
 import { askPayments } from '../facts/ask-payments.ts'
-import type { AccountAtStripe, Asked, PayoutAccount, PayoutFacts, RowPayment } from '../money/payout-facts.ts'
+import type { Asked } from '../money/asked.ts'
+import type { AccountAtStripe, KnownAccount, PayoutAccount, PayoutFacts, RowPayment } from '../money/payout-facts.ts'
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
 import { standingPayoutFindings } from '../money/standing-findings.ts'

@@ -1,18 +1,13 @@
+import type { Asked } from './asked.ts'
 import type { AskedDispute } from './disputes.ts'
 import type { Booking, PaymentFacts } from './eligibility.ts'
+import type { State } from './operation-states.ts'
 import type { ExistingTransfer, TransferredCharge } from './transfer-checks.ts'
-
-/** What asking the vendor came to: an answer, none this time, none ever, or the run had no time left to ask. */
-export type Asked<T> =
-  | { readonly kind: 'known'; readonly value: T }
-  | { readonly kind: 'failed'; readonly code: string }
-  | { readonly kind: 'refused'; readonly code: string }
-  | { readonly kind: 'left' }
 
 /** A row that is COMPLETED and names no payout. */
 export interface PayoutRow {
   readonly paymentTransferId: number
-  /** The account that the booking's money went to. */
+  /** The Connect account that the booking's money went to, as it was at checkout. */
   readonly account: string
   /** The account that the expert has today, if any. */
   readonly currentAccount: string | null
@@ -20,13 +15,13 @@ export interface PayoutRow {
   readonly expert: string
   readonly transferId: string | null
   readonly booking: Booking
-  /** Another row has the same payment. */
+  /** Another row that is not closed has the same payment. */
   readonly hasTwin: boolean
   /** When the client came to the checkout: nothing older has paid it. */
   readonly createdAt: Date
-  /** The payout operation that the row is in, unless it came to nothing. */
+  /** The payout operation that the row's payment is in, unless that came to nothing. */
   readonly operation: RowOperation | undefined
-  /** The latest payout operation of the row that came to nothing. */
+  /** The latest payout operation of the payment that failed, else the latest that was rejected. */
   readonly earlier: RowOperation | undefined
   /** The operation by which an operator declined to pay it, until somebody lets it be planned again. */
   readonly declined?: string | undefined
@@ -34,7 +29,7 @@ export interface PayoutRow {
 
 export interface RowOperation {
   readonly id: string
-  readonly state: string
+  readonly state: State
   readonly reason: string | null
   readonly wakeAt: Date | null
   readonly stripeId: string | null
@@ -51,7 +46,7 @@ export interface RowPayment {
 /** A payout operation that is not through. */
 export interface OpenPayout {
   readonly id: string
-  readonly state: string
+  readonly state: State
   readonly account: string
   readonly currency: string
   readonly amountCents: number
@@ -103,13 +98,17 @@ export interface RowSum {
   readonly cents: number
 }
 
-export interface PayoutAccount {
+/** A Connect account, by our own tables. */
+export interface KnownAccount {
   readonly id: string
   /** Users who say that it is theirs. */
   readonly users: number
   readonly rowSums: readonly RowSum[]
   /** Payouts that failed since the last one that arrived, by currency. */
   readonly failedPayouts: Readonly<Record<string, number>>
+}
+
+export interface PayoutAccount extends KnownAccount {
   readonly atStripe: Asked<AccountAtStripe>
 }
 
@@ -131,7 +130,7 @@ export interface PayoutOwners {
   readonly unsettled: ReadonlyMap<string, string>
   /** The rows that name a payout, by its id. */
   readonly rows: ReadonlyMap<string, readonly NamingRow[]>
-  /** Payouts that a person has explained, by resolving their finding. */
+  /** Payouts whose finding `payout-unexplained` a person has resolved; what a job closed is explained by rows, or not. */
   readonly resolved: ReadonlySet<string>
   /** Payouts whose finding is open. */
   readonly told: ReadonlySet<string>

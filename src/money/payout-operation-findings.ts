@@ -1,4 +1,5 @@
-import type { Asked, AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts, PayoutFinding } from './payout-facts.ts'
+import type { Asked } from './asked.ts'
+import type { AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts, PayoutFinding } from './payout-facts.ts'
 import { hasComeBack, judgePayout } from './payout-results.ts'
 
 /** Stripe gives the money of a payout back with the failure, or soon after (reference/stripe.md section 3.4). */

@@ -1,6 +1,6 @@
+import type { Asked } from './asked.ts'
 import { judgeBooking, type StopReason, type WaitReason } from './eligibility.ts'
 import type {
-  Asked,
   ListedPayout,
   PayoutAccount,
   PayoutFacts,

@@ -16,12 +16,15 @@ export interface TransferRow extends Omit<Booking, 'status'>, OwedTransfer {
   readonly status: 'PENDING' | 'READY' | 'APPROVED'
   /** The expert's Connect account of today. */
   readonly currentAccount: string | null
+  /** More than one user has the row's account. */
   readonly accountShared: boolean
   readonly transferId: string | null
   readonly payoutId: string | null
+  /** Another row that is not closed has the same payment. */
   readonly hasTwin: boolean
+  /** An operation pays it out, or has; or another row of its payment. */
   readonly hasPayout: boolean
-  /** The latest transfer operation of this row. */
+  /** The latest transfer of this row's payment; undefined when there never was one. */
   readonly operation: RowOperation | undefined
   /** The operation by which an operator declined to send it, until somebody lets it be planned again. */
   readonly declined?: string | undefined

@@ -1,5 +1,6 @@
 /** What goes into the plan of transfers, and what comes out of it. */
 
+import type { Asked } from './asked.ts'
 import type { AskedDispute } from './disputes.ts'
 import type { AskedFailedRow } from './failed-rows.ts'
 import type { Limits } from './limits.ts'
@@ -9,13 +10,7 @@ import type { AccountAnswer } from './transfer-gates.ts'
 import type { TransferHold } from './transfer-reasons.ts'
 
 /** What asking about a row's payment came to. */
-export type TransferAnswer =
-  | { readonly kind: 'known'; readonly value: PaymentAnswer }
-  | { readonly kind: 'failed'; readonly code: string }
-  /** Stripe does not know it, and never will. */
-  | { readonly kind: 'refused'; readonly code: string }
-  /** The run had no time left to ask. */
-  | { readonly kind: 'left' }
+export type TransferAnswer = Asked<PaymentAnswer>
 
 /** A transfer that was begun and is not through; `held` only where its row has changed since, so that it is held for nothing. */
 export interface BegunTransfer {
@@ -35,7 +30,7 @@ export interface BegunTransfer {
   readonly experts: readonly string[]
 }
 
-/** A row that an old job has given up. */
+/** A row that an old job has given up: no job looks at it again. */
 export interface GivenUp {
   readonly paymentTransferId: number
   readonly retryCount: number

@@ -1,5 +1,6 @@
 /** Whether an account can take a transfer now. Asked before one is planned: what cannot be sent is not begun. */
 
+import type { Asked } from './asked.ts'
 import { type TransferDecision, type TransferRow, wait } from './transfer-decisions.ts'
 import type { TransferWait } from './transfer-reasons.ts'
 
@@ -11,11 +12,7 @@ export interface ReceivingAccount {
 }
 
 /** What asking about an account came to. */
-export type AccountAnswer =
-  | { readonly kind: 'known'; readonly value: ReceivingAccount }
-  | { readonly kind: 'failed'; readonly code: string }
-  | { readonly kind: 'refused'; readonly code: string }
-  | { readonly kind: 'left' }
+export type AccountAnswer = Asked<ReceivingAccount>
 
 type Creating = Extract<TransferDecision, { readonly kind: 'create' }>
 

@@ -312,11 +312,13 @@ t.test('a payout belongs to the operation that has it, or to one that may have m
   )
   t.match([...owners.rows], [['po_row', [{ paymentTransferId: row, status: 'PAID_OUT', currency: 'eur' }]]])
   t.same([...owners.resolved], ['po_closed'])
+  t.same([...owners.told], ['po_open'])
   t.same(await findPayoutOwners(db, []), {
     recorded: new Set(),
     unsettled: new Map(),
     rows: new Map(),
     resolved: new Set(),
+    told: new Set(),
   })
 })
 

@@ -83,7 +83,7 @@ t.test('a payout names the experts whose money it is, also one that is finished,
     { state: 'planned' },
     { state: 'held', changedRows: [7] },
     { state: 'created', stripeId: 'po_1' },
-  ]) {
+  ] as const) {
     const accounts = [payoutAccount('acct_1', { atStripe: atStripe({ payouts: [listedPayout()] }) })]
     const operations = [openPayout('op-1', { ...overrides, experts })]
     const owners = { recorded: new Set(['po_1']) }

@@ -24,7 +24,7 @@ function facts(operation: Overrides, payout: Parameters<typeof listedPayout>[1])
 
 t.test('a payout whose money is away for three days after it came back is told, to the millisecond', async t => {
   for (const status of ['failed', 'canceled']) {
-    for (const state of ['created', 'paid']) {
+    for (const state of ['created', 'paid'] as const) {
       const since = (ms: number, payout = {}) =>
         told(facts({ state, vendorStatus: status, updatedAt: ago(ms) }, { status, ...payout }))
       t.same(since(3 * dayMs - 1).findings, [])
@@ -65,10 +65,10 @@ t.test(
         payoutDay,
       ).findings.map(({ kind, subject }) => `${kind} ${subject}`)
     const unreachable = 'account-unreachable acct_1'
-    for (const state of ['created', 'sending', 'unknown']) t.same(tell({ state }), [unreachable], state)
+    for (const state of ['created', 'sending', 'unknown'] as const) t.same(tell({ state }), [unreachable], state)
     t.same(tell({ state: 'paid', vendorStatus: 'failed' }), [unreachable], 'its money is not back')
     t.same(tell({ state: 'paid', vendorStatus: 'paid' }), [])
-    const old = { state: 'created', firstSentAt: ago(11 * dayMs) }
+    const old = { state: 'created' as const, firstSentAt: ago(11 * dayMs) }
     t.same(tell(old), ['payout-unsettled op-9', unreachable])
     for (const kind of ['left', 'failed']) t.same(tell(old, { kind, code: 'rate_limit' }), [], `${kind}: it comes back`)
   },

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { State } from '../../src/money/operation-states.ts'
 import type { PayoutRow } from '../../src/money/payout-facts.ts'
 import { planPayouts, type PayoutEffect } from '../../src/money/payout-plan.ts'
 import { stopSentences } from '../../src/money/eligibility.ts'
@@ -27,7 +28,7 @@ const withBooking = (booking: Partial<PayoutRow['booking']>, id = 1) => {
   const row = payoutRow(id)
   return { ...row, booking: { ...row.booking, ...booking } }
 }
-const operation = (state: string, more = {}) => ({
+const operation = (state: State, more = {}) => ({
   id: 'op-1',
   state,
   reason: null,
@@ -144,7 +145,7 @@ t.test('an account that must not be paid out waits, whatever it holds', async t 
 
 t.test('one operation at a time: while one is open in a lane the next one waits, and other lanes do not', async t => {
   const rows = [payoutRow(1), payoutRow(2, { account: 'acct_2' })]
-  for (const state of ['planned', 'sending', 'unknown']) {
+  for (const state of ['planned', 'sending', 'unknown'] as const) {
     t.same(
       told({ rows, operations: [openPayout('op-1', { state })] }),
       {
@@ -195,7 +196,7 @@ t.test('a held operation whose rows have changed is given up first, and keeps no
 })
 
 t.test('a row in an operation waits for it, and one that was paid by it is told', async t => {
-  const told_ = (state: string) => told({ rows: [payoutRow(1, { operation: operation(state, { stripeId: 'po_1' }) })] })
+  const told_ = (state: State) => told({ rows: [payoutRow(1, { operation: operation(state, { stripeId: 'po_1' }) })] })
   t.same(told_('held'), waiting('held'))
   for (const [reason, kind] of Object.entries({
     before_cut_over: 'before-cut-over',
@@ -210,13 +211,13 @@ t.test('a row in an operation waits for it, and one that was paid by it is told'
     )
     t.match(plan.findings[0]?.details, { operationId: 'op-1' })
   }
-  for (const state of ['planned', 'sending', 'unknown', 'blocked'])
+  for (const state of ['planned', 'sending', 'unknown', 'blocked'] as const)
     t.same(told_(state), waiting('operation_open'), state)
-  for (const state of ['created', 'paid']) t.same(told_(state), odd('row-already-paid'), state)
+  for (const state of ['created', 'paid'] as const) t.same(told_(state), odd('row-already-paid'), state)
 })
 
 t.test('what Stripe says anew about payouts is settled first, and nothing else is asked about them', async t => {
-  const settled = (state: string, vendorStatus: string | null, payout = {}) => {
+  const settled = (state: State, vendorStatus: string | null, payout = {}) => {
     const operations = [openPayout('op-9', { state, stripeId: 'po_9', vendorStatus, currency: 'usd' })]
     const payouts = [listedPayout('po_9', { operationId: 'op-9', status: 'pending', ...payout })]
     const owners = { recorded: new Set(['po_9']) }

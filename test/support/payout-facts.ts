@@ -1,6 +1,6 @@
+import type { Asked } from '../../src/money/asked.ts'
 import type {
   AccountAtStripe,
-  Asked,
   ListedPayout,
   OpenPayout,
   PayoutAccount,

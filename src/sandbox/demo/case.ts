@@ -1,4 +1,4 @@
-import type { CandidateStatus } from '../../database/payment-transfers.ts'
+import type { TransferCandidate } from '../../database/payment-transfers.ts'
 import type { PaymentTransferStatus } from '../../database/tables.ts'
 import type { StripeStandIn } from '../stripe.ts'
 import type { AccountName } from './accounts.ts'
@@ -91,7 +91,7 @@ export function feeOf(priceCents: number): number {
 export const paidOut: Ending = { status: 'PAID_OUT', transfer: 'recorded', payout: 'created' }
 
 /** Nothing happens to the row. */
-export function waits(reason: string, status: CandidateStatus = 'PENDING'): Ending {
+export function waits(reason: string, status: TransferCandidate['status'] = 'PENDING'): Ending {
   return { status, waits: reason }
 }
 
