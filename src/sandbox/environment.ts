@@ -5,6 +5,7 @@ import { jobs } from '../jobs/index.ts'
 import type { BetterStackStandIn } from './betterstack.ts'
 import type { ClerkStandIn } from './clerk.ts'
 import { demoLimits } from './demo/money.ts'
+import type { NovuStandIn } from './novu.ts'
 import type { QstashStandIn } from './qstash.ts'
 import type { SiteStandIn } from './site.ts'
 import type { StripeStandIn } from './stripe.ts'
@@ -14,6 +15,7 @@ export interface EnvironmentParts {
   readonly clerk: ClerkStandIn
   readonly databaseUrl: string
   readonly moneySince: Date
+  readonly novu: NovuStandIn
   readonly operatorToken: string
   readonly port: number
   readonly qstash: QstashStandIn
@@ -26,7 +28,7 @@ const drainSeconds = '5'
 
 /** The environment as production reads it, with every vendor's address pointed at its stand-in. */
 export function createEnvironment(parts: EnvironmentParts): Readonly<Record<string, string>> {
-  const { betterStack, clerk, databaseUrl, moneySince, operatorToken, port, qstash, site, stripe } = parts
+  const { betterStack, clerk, databaseUrl, moneySince, novu, operatorToken, port, qstash, site, stripe } = parts
   return {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -44,8 +46,9 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     MONEY_SINCE: moneySince.toISOString(),
     MONEY_MAX_SINGLE: String(demoLimits.maxSingleCents),
     MONEY_MAX_TOTAL: String(demoLimits.maxTotalCents),
-    NOVU_SECRET_KEY: 'novu-key-of-the-sandbox',
-    NOVU_BASE_URL: 'http://127.0.0.1:9',
+    NOVU_SECRET_KEY: novu.secretKey,
+    NOVU_BASE_URL: novu.url,
+    NOVU_ADMIN_SUBSCRIBER_ID: 'admin',
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
     ...Object.fromEntries(jobs.map(job => [job.heartbeat, betterStack.register(job.name)])),

@@ -4,7 +4,9 @@ import { Command, InvalidArgumentError } from 'commander'
 import { sql } from 'kysely'
 import { isFine, type JobResult, playFirstRound } from './first-round.ts'
 import { readMoneyReport } from './money-report.ts'
+import { readPeopleReport, waitForNotices } from './people-report.ts'
 import { printMoney } from './print-money.ts'
+import { printPeople } from './print-people.ts'
 import { startWorld, type World } from './world.ts'
 
 const oldestNode = 24
@@ -66,11 +68,14 @@ async function play({ once, verbose, ...options }: Options): Promise<void> {
   const results = await playFirstRound(world, job => {
     console.error(styleText('dim', `QStash delivers ${job}`, { stream: process.stderr }))
   })
+  await waitForNotices(world.db)
   printRound(results, before, await countRows(world))
   printMoney(await readMoneyReport(world.db, world.money))
+  const people = await readPeopleReport(world.db, world.novu.inbox())
+  printPeople(people)
   console.log(`\nFrom nothing to here in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`)
-  const fine = results.every(isFine)
-  if (!fine) console.log('Something did not go as a healthy demo does: see the table above.')
+  const fine = results.every(isFine) && people.troubles.length === 0
+  if (!fine) console.log('Something did not go as a healthy demo does: see above.')
   if (once) await stop(fine ? 0 : 1)
   if (!fine) process.exitCode = 1
   printWayOn(world)
@@ -111,7 +116,16 @@ function printRound(results: readonly JobResult[], before: RowCounts, after: Row
   console.log(`\n${jobs.toString()}\n${rows.toString()}`)
 }
 
-function printWayOn({ betterStack, databaseUrl, environmentFile, operatorToken, qstash, stripe, url }: World): void {
+function printWayOn({
+  betterStack,
+  databaseUrl,
+  environmentFile,
+  novu,
+  operatorToken,
+  qstash,
+  stripe,
+  url,
+}: World): void {
   const bearer = `-H 'Authorization: Bearer ${operatorToken}'`
   console.log(`
 The service stays up, and the schedules keep firing. Ctrl-C stops all of it.
@@ -119,6 +133,7 @@ The service stays up, and the schedules keep firing. Ctrl-C stops all of it.
   service       ${url}
   QStash        ${qstash.url}
   Stripe        ${stripe.url}
+  Novu          ${novu.url} (open it in a browser: the inbox of everybody)
   Better Stack  ${betterStack.url}
   PostgreSQL    ${databaseUrl}
 

@@ -57,7 +57,7 @@ async function listMoved(db: Db): Promise<MoneyLine[]> {
 async function listTold(db: Db): Promise<Item[]> {
   const { rows } = await sql<Item>`
     select kind, 'payment_transfers ' || (facts -> 'rows' -> 0 ->> 'paymentTransferId') as subject
-    from jobs.outbox order by kind, id`.execute(db)
+    from jobs.outbox where facts ? 'rows' order by kind, id`.execute(db)
   return rows
 }
 
@@ -88,6 +88,11 @@ function group(items: readonly Item[], names: ReadonlyMap<string, string>): Name
   return [...Map.groupBy(items, ({ kind }) => kind)].map(([kind, all]) => ({
     kind,
     count: all.length,
-    names: all.map(({ subject }) => names.get(subject) ?? subject),
+    names: all.map(({ subject }) => names.get(subject) ?? shorten(subject)),
   }))
+}
+
+/** A long id by its beginning, so that the table stays narrower than a terminal. */
+function shorten(subject: string): string {
+  return subject.replace(/\b([0-9a-f]{8})-[0-9a-f-]{27}\b/, '$1')
 }

@@ -9,9 +9,11 @@ import type { Job } from '../runner/define-job.ts'
 import { type BetterStackStandIn, startBetterStack } from './betterstack.ts'
 import { type ClerkStandIn, startClerk } from './clerk.ts'
 import { type DemoMoney, seedMoney } from './demo/money.ts'
+import { seedPeople } from './demo/people.ts'
 import { demoExperts, seedDemo } from './demo.ts'
 import { createEnvironment, writeEnvironment } from './environment.ts'
 import { applyMarketplace } from './marketplace.ts'
+import { type NovuStandIn, startNovu } from './novu.ts'
 import { findFreePort, type PostgresServer, startPostgres } from './postgres.ts'
 import { type QstashStandIn, startQstash } from './qstash.ts'
 import { createSigningKey } from './qstash-token.ts'
@@ -42,6 +44,7 @@ export interface World {
   readonly qstash: QstashStandIn
   readonly betterStack: BetterStackStandIn
   readonly clerk: ClerkStandIn
+  readonly novu: NovuStandIn
   readonly site: SiteStandIn
   readonly stripe: StripeStandIn
   /** The bookings of the demo, by name. */
@@ -69,7 +72,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     onProgress('embedded PostgreSQL')
     const postgres = await startPostgres(options.postgresPort === undefined ? {} : { port: options.postgresPort })
     keep({ close: async () => await postgres.stop() })
-    onProgress('stand-ins of QStash, Stripe, Better Stack, Clerk and the site')
+    onProgress('stand-ins of QStash, Stripe, Novu, Better Stack, Clerk and the site')
     const standIns = await startStandIns({ clock, speed, port: options.qstashPort ?? 0 }, keep)
     onProgress('demo marketplace')
     const { db, money } = await createMarketplace(postgres, standIns.stripe, clock())
@@ -108,13 +111,14 @@ async function startStandIns({ clock, port, speed }: StandInOptions, keep: Keep)
   const keys = { current: createSigningKey(), next: createSigningKey() }
   const qstash = keep(await startQstash({ keys, clock, speed, port }))
   const stripe = keep(await startStripe({ clock }))
+  const novu = keep(await startNovu({ clock }))
   const betterStack = keep(await startBetterStack({ clock }))
   const clerk = keep(await startClerk({ clock }))
   const site = keep(await startSite({ clock }))
   for (const [index, expert] of demoExperts.entries()) {
     clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
   }
-  return { betterStack, clerk, qstash, site, stripe }
+  return { betterStack, clerk, novu, qstash, site, stripe }
 }
 
 async function createMarketplace(
@@ -126,7 +130,9 @@ async function createMarketplace(
   await applyMarketplace(db)
   await migrateToLatest(db)
   await seedDemo(db, now)
-  return { db, money: await seedMoney(db, stripe, now) }
+  const money = await seedMoney(db, stripe, now)
+  await seedPeople(db, stripe, now)
+  return { db, money }
 }
 
 /** Registers each job's schedule through the official client, as production does. */
