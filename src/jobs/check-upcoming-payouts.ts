@@ -43,6 +43,7 @@ export const checkUpcomingPayouts = defineJob({
   timeoutMs,
   retries: 3,
   movesMoney: false,
+  tellsPeople: true,
   heartbeat: 'BETTERSTACK_UPCOMING_PAYOUTS_HEARTBEAT',
   parse: () => undefined,
   gather: gatherFacts,
