@@ -100,6 +100,41 @@ function reminderNeeds(job: string): MarketplaceNeed[] {
   ]
 }
 
+/** The needs of a job that decides about holds of slots. */
+function holdNeeds(job: string, columns: MarketplaceNeed['columns']): MarketplaceNeed[] {
+  return [
+    {
+      job,
+      table: 'slot_reservations',
+      columns: {
+        id: 'uuid',
+        event_id: 'uuid',
+        clerk_user_id: 'text',
+        guest_email: 'text',
+        start_time: 'timestamp',
+        end_time: 'timestamp',
+        expires_at: 'timestamp',
+        stripe_payment_intent_id: 'text',
+        created_at: 'timestamp',
+        ...columns,
+      },
+      uniques: [['id']],
+    },
+    {
+      job,
+      table: 'meetings',
+      columns: { id: 'uuid', guestName: 'text', timezone: 'text', stripePaymentIntentId: 'text' },
+    },
+    { job, table: 'events', columns: { id: 'uuid', name: 'text' }, uniques: [['id']] },
+    {
+      job,
+      table: 'users',
+      columns: { clerkUserId: 'text', first_name: 'text', last_name: 'text' },
+      uniques: [['clerkUserId']],
+    },
+  ]
+}
+
 /** The needs of the jobs that exist: each column here is read or written by a query of this folder. */
 export const marketplaceNeeds: readonly MarketplaceNeed[] = [
   {
@@ -137,4 +172,15 @@ export const marketplaceNeeds: readonly MarketplaceNeed[] = [
   { job: 'check-upcoming-payouts', table: 'events', columns: { name: 'text' } },
   ...reminderNeeds('appointment-reminders'),
   ...reminderNeeds('appointment-reminders-1hr'),
+  ...holdNeeds('send-payment-reminders', {
+    gentle_reminder_sent_at: 'timestamp',
+    urgent_reminder_sent_at: 'timestamp',
+    updated_at: 'timestamp',
+  }),
+  ...holdNeeds('cleanup-expired-reservations', {}),
+  {
+    job: 'cleanup-expired-reservations',
+    table: 'meetings',
+    columns: { eventId: 'uuid', guestEmail: 'text', startTime: 'timestamp', stripePaymentStatus: 'text' },
+  },
 ]

@@ -9,6 +9,7 @@ import { createLedger } from '../../src/ledger/create-ledger.ts'
 import { applyMarketplace, type MarketplaceVariant } from '../../src/sandbox/marketplace.ts'
 import { scripted } from '../ledger/vendors.ts'
 import { emptyDatabase, testDatabase } from '../support/database.ts'
+import { bookingOf } from '../support/holds.ts'
 import { applyAll, planOf, testContext } from '../support/job-context.ts'
 import { takeLease } from '../support/leases.ts'
 
@@ -203,7 +204,12 @@ t.test('each column that a job needs is missed when it is gone, and when it has 
     uuid: 'text',
   }
   // A key that another table refers to cannot change its type.
-  await execute(db, 'alter table events drop constraint events_pkey cascade; alter table events add primary key (id)')
+  for (const table of ['events', 'schedules']) {
+    await execute(
+      db,
+      `alter table ${table} drop constraint ${table}_pkey cascade; alter table ${table} add primary key (id)`,
+    )
+  }
   for (const { columns, job, lost, table } of marketplaceNeeds) {
     const kind = lost === undefined ? 'missing' : 'degraded'
     for (const [column, family] of Object.entries(columns)) {
@@ -259,6 +265,8 @@ t.test('an empty database lacks every table and is no crash', async t => {
     'events: expected a table',
     'meetings: expected a table',
     'payment_transfers: expected a table',
+    'schedules: expected a table',
+    'slot_reservations: expected a table',
     'users: expected a table',
   ])
   t.same(lack(degraded), [
@@ -337,13 +345,30 @@ async function runAll(t: Test, db: Db): Promise<void> {
   const limits = { maxSingleCents: 100_000, maxTotalCents: 100_000, since: new Date('2026-01-01T00:00:00Z') }
   await addNeededBooking(db, vendor.account, vendor.book('destination'), '2026-05-01 10:00')
   await addNeededBooking(db, vendor.account, vendor.book('destination'), '2026-05-09 23:00')
+  await execute(
+    db,
+    `insert into slot_reservations (id, guest_email, start_time, end_time, expires_at, stripe_payment_intent_id, created_at)
+     values (gen_random_uuid(), 'g@example.com', '2026-06-01', '2026-06-01', '2026-05-12', 'pi_voucher', '2026-05-05'),
+       (gen_random_uuid(), '', '2026-06-02', '2026-06-02', '2026-05-09', null, '2026-05-09');
+     insert into events (id, name, price, "durationInMinutes")
+     values ('00000000-0000-4000-8000-000000000001', 'Consultation', 1, 60);
+     insert into meetings (id, "eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
+       "stripePaymentStatus", "createdAt")
+     select gen_random_uuid(), '00000000-0000-4000-8000-000000000001', 'user_1', 'g@example.com', 'G', starts, starts, 'UTC',
+       'succeeded', '2026-05-01' from unnest('{2026-05-10 01:00,2026-05-11}'::timestamp[]) starts`,
+  )
   const ledger = createLedger({ db, payments, writes, limits, newId: () => uuidv7() })
+  const readBooking = async (id: string) =>
+    bookingOf(id, { voucher: { ...bookingOf(id).voucher!, expiresAt: new Date('2026-05-12') } })
   for (const job of jobs) {
     const context = testContext(db, now, {
       job: job.name,
       ledger,
       lease: await takeLease(db, job.name),
-      providers: { payments, calendarTokens: { refresh: async () => 'refreshed', markDisconnected: async () => {} } },
+      providers: {
+        payments: { ...payments, readBooking },
+        calendarTokens: { refresh: async () => 'refreshed', markDisconnected: async () => {} },
+      },
     })
     const plan = await planOf(job, context)
     t.ok(plan.effects.length > 0, job.name)

@@ -1,0 +1,138 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** Most holds that one run takes on, so that its memory does not grow with the table. */
+export const maxVoucherHolds = 5_000
+
+/** A hold for which a voucher was issued and of which a reminder is open; nothing in it is personal. */
+export interface VoucherHoldRow {
+  readonly id: string
+  readonly payment_intent_id: string
+  readonly created_at: Date
+  readonly expires_at: Date
+  readonly starts_at: Date
+  readonly has_address: boolean
+  readonly gentle_open: boolean
+  readonly urgent_open: boolean
+}
+
+export interface VoucherHoldQuery {
+  /** Of the hold's end: from after this moment up to and including the other. */
+  readonly from: Date
+  readonly to: Date
+  /** Of holds that end later than this the urgent reminder is not open yet. */
+  readonly urgentTo: Date
+  readonly limit?: number
+}
+
+export interface VoucherHoldPage {
+  /** Those that end first. */
+  readonly rows: readonly VoucherHoldRow[]
+  /** How many more there are. */
+  readonly left: number
+}
+
+/**
+ * Holds with a payment of which a reminder was neither sent by the old job, which has left its stamp, nor written down by
+ * us for that payment, whatever became of it. One query.
+ */
+export async function listVoucherHolds(
+  db: Db,
+  { from, limit = maxVoucherHolds, to, urgentTo }: VoucherHoldQuery,
+): Promise<VoucherHoldPage> {
+  const { rows } = await sql<VoucherHoldRow & { total: number }>`
+    with open as (
+      select r.*,
+        r.gentle_reminder_sent_at is null and ${isUntold('payment-reminder-gentle')} as gentle_open,
+        r.urgent_reminder_sent_at is null and r.expires_at <= ${urgentTo}::timestamp
+          and ${isUntold('payment-reminder-urgent')} as urgent_open
+      from slot_reservations r
+      where r.expires_at > ${from}::timestamp and r.expires_at <= ${to}::timestamp
+        and r.stripe_payment_intent_id is not null
+    )
+    select id, stripe_payment_intent_id as payment_intent_id, created_at, date_trunc('milliseconds', expires_at) as expires_at,
+      start_time as starts_at, strpos(guest_email, '@') > 0 as has_address, gentle_open, urgent_open,
+      count(*) over ()::integer as total
+    from open where gentle_open or urgent_open
+    order by open.expires_at, id limit ${limit}`.execute(db)
+  return { rows, left: (rows[0]?.total ?? 0) - rows.length }
+}
+
+/** What notices about a voucher are about: the payment, because a hold may be deleted and written anew for it. */
+export function subjectOfPayment(paymentIntentId: string): string {
+  return `payment_intents ${paymentIntentId}`
+}
+
+function isUntold(kind: string) {
+  return sql`not exists (select from jobs.outbox o
+    where o.kind = ${kind} and o.subject = 'payment_intents ' || r.stripe_payment_intent_id)`
+}
+
+/** A hold with the names and the address that a notice about it needs. */
+export interface HoldDetails {
+  readonly id: string
+  readonly starts_at: Date
+  readonly ends_at: Date
+  readonly guest_email: string
+  /** As the meeting has it; null where there is none. */
+  readonly guest_name: string | null
+  readonly meeting_zone: string | null
+  readonly service_name: string | null
+  readonly first_name: string | null
+  readonly last_name: string | null
+}
+
+/** Which hold is meant, as it was when that was decided. */
+export interface ExpectedHold {
+  readonly reservationId: string
+  readonly paymentIntentId: string
+  readonly expiresAt: Date
+}
+
+/**
+ * Marks a reminder of a hold as sent, as the old job did; undefined when the hold is gone, has the mark already, or is
+ * another one by now: its payment or its end has changed.
+ */
+export async function stampReminder(
+  db: Db,
+  { expiresAt, paymentIntentId, reservationId }: ExpectedHold,
+  stage: 'gentle' | 'urgent',
+  now: Date,
+): Promise<HoldDetails | undefined> {
+  const stamp = sql.ref(`${stage}_reminder_sent_at`)
+  const { rows } = await sql<HoldDetails>`
+    update slot_reservations r set ${stamp} = ${now}, updated_at = ${now}
+    where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId} and r.${stamp} is null
+      and date_trunc('milliseconds', r.expires_at) = ${expiresAt}::timestamp
+    returning ${details}`.execute(db)
+  return rows[0]
+}
+
+/** Locks a hold that still is as it was decided about, and gives its details; undefined when it is not. */
+export async function lockHold(
+  db: Db,
+  { expiresAt, paymentIntentId, reservationId }: ExpectedHold,
+): Promise<HoldDetails | undefined> {
+  const { rows } = await sql<HoldDetails>`
+    select ${details} from slot_reservations r
+    where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId}
+      and date_trunc('milliseconds', r.expires_at) = ${expiresAt}::timestamp
+    for no key update of r`.execute(db)
+  return rows[0]
+}
+
+/** The end of the hold of a payment; undefined when there is none any more. */
+export async function findHoldEnd(db: Db, paymentIntentId: string): Promise<Date | undefined> {
+  const { rows } = await sql<{ expires_at: Date }>`
+    select expires_at from slot_reservations where stripe_payment_intent_id = ${paymentIntentId}`.execute(db)
+  return rows[0]?.expires_at
+}
+
+const meetingOf = sql`from meetings m where m."stripePaymentIntentId" = r.stripe_payment_intent_id limit 1`
+
+/** Of a hold `r`; without joins, so that a hold whose event or expert is gone has details too. */
+export const details = sql`r.id, r.start_time as starts_at, r.end_time as ends_at, r.guest_email,
+  (select m."guestName" ${meetingOf}) as guest_name, (select m.timezone ${meetingOf}) as meeting_zone,
+  (select e.name from events e where e.id = r.event_id) as service_name,
+  (select u.first_name from users u where u."clerkUserId" = r.clerk_user_id) as first_name,
+  (select u.last_name from users u where u."clerkUserId" = r.clerk_user_id) as last_name`

@@ -1,0 +1,62 @@
+import type { Db } from '../database/connection.ts'
+import { deleteExpiredVoucher } from '../database/expired-reservations.ts'
+import { recordFinding } from '../database/findings.ts'
+import { type ExpectedHold, subjectOfPayment } from '../database/reservations.ts'
+import type { Booking } from '../providers/payments.ts'
+import { toBlockedSlot } from './hold-findings.ts'
+import { describeHold, requireLease, type TellingGuest } from './payment-reminders.ts'
+import { guestRecipient } from './recipients.ts'
+import { recordNotice } from './record.ts'
+
+/** A hold whose voucher nobody paid, as it was decided; nothing in it is personal. */
+export interface LapsedHold extends Pick<ExpectedHold, 'paymentIntentId' | 'reservationId'> {
+  readonly tells: boolean
+  /** The meeting that keeps the slot taken. */
+  readonly blockedBy: string | undefined
+}
+
+export interface EndingHold extends TellingGuest {
+  readonly job: string
+}
+
+export interface EndedHold {
+  /** `changed`: it was extended, replaced or deleted meanwhile, and nothing was done. */
+  readonly result: 'told' | 'untold' | 'changed'
+  readonly invalidZone: boolean
+  readonly finding: ReturnType<typeof toBlockedSlot> | undefined
+}
+
+/**
+ * Deletes a hold and writes what follows, in one transaction that requires the run's lease: the notice to the guest, where
+ * one is due, and the finding about a meeting that keeps the slot taken. Throws StopRunError.
+ */
+export async function endLapsedHold(
+  db: Db,
+  hold: LapsedHold,
+  booking: Booking,
+  { job, ...telling }: EndingHold,
+): Promise<EndedHold> {
+  const { now, runId } = telling
+  return await db.transaction().execute(async trx => {
+    await requireLease(trx, telling.lease)
+    const deleted = await deleteExpiredVoucher(trx, hold, now)
+    if (deleted === undefined) return { result: 'changed', invalidZone: false, finding: undefined }
+    const finding = hold.blockedBy === undefined ? undefined : toBlockedSlot(hold.blockedBy)
+    if (finding !== undefined) await recordFinding(trx, { ...finding, job, runId }, now)
+    const recipient = guestRecipient(deleted.guest_email)
+    if (!hold.tells || recipient === undefined) return { result: 'untold', invalidZone: false, finding }
+    const { common: facts, invalidZone } = describeHold(deleted, booking)
+    const isNew = await recordNotice(trx, {
+      kind: 'reservation-expired',
+      subject: subjectOfPayment(hold.paymentIntentId),
+      recipient,
+      occurrence: hold.paymentIntentId,
+      facts,
+      runId,
+      at: now,
+      // Of an appointment that is over nobody needs to hear.
+      usefulUntil: deleted.starts_at,
+    })
+    return { result: isNew ? 'told' : 'untold', invalidZone, finding }
+  })
+}
