@@ -26,7 +26,7 @@ t.test('from the terminal: a dry run, a payout that is held, its approval, and o
   const dry = await cli(t, [...pay, '--dry-run'], env)
   t.match(dry, { code: 0, stdout: /\(dry run: nothing was done\)/ })
   const why = '1 booking is due, and the account has the money for it; available EUR [\\d.,]+, reserved EUR 0\\.00'
-  const due = `EUR 85\\.00 +${account} +1 row: ${id} EUR 85\\.00 +2026-03-08 10:00:00`
+  const due = `EUR 85\\.00 +${account} +ana +1 row: ${id} EUR 85\\.00 +2026-03-08 10:00:00`
   t.match(dry.stdout, new RegExp(`^hold-payout +${due} +held because it is larger than MONEY_MAX_SINGLE; ${why}$`, 'm'))
   t.match(dry.stdout, /^EUR +hold-payout +1 +EUR 85\.00$/m)
   const waits = 'complaint_window: 1, EUR 85\\.00, the earliest until 2099-01-02 10:00:00 UTC; the client may complain'
