@@ -127,7 +127,10 @@ export function checkFacts(kind: NoticeKind, facts: unknown): string | undefined
 export function findProblem(validator: Validator, value: unknown): string | undefined {
   if (validator.Check(value)) return undefined
   const first = validator.Errors(value)[0]
-  return first === undefined ? 'does not fit' : `${placeOf(first.schemaPath, first.instancePath)} ${first.message}`
+  if (first === undefined) return 'it does not fit'
+  // The name of a surplus property may be anything, so only that there is one is told.
+  if (first.schemaPath.endsWith('additionalProperties')) return 'it has a property that nobody knows'
+  return `${first.instancePath.slice(1) || 'it'} ${first.message}`
 }
 
 export type Validator = Pick<ReturnType<typeof Compile>, 'Check' | 'Errors'>
@@ -143,14 +146,11 @@ function validatorOf(kind: NoticeKind): Validator {
   return made
 }
 
-/** The name of a surplus property may be anything, so only that there is one is told. */
-function placeOf(schemaPath: string, instancePath: string): string {
-  if (schemaPath.endsWith('additionalProperties')) return 'a property that nobody knows'
-  return instancePath === '' ? 'it' : instancePath.slice(1)
-}
-
+/** Days that no month has are none, though Date takes them. */
 function isInstant(value: string): boolean {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/.test(value) && !Number.isNaN(Date.parse(value))
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/.test(value)) return false
+  const at = new Date(value)
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(value.slice(0, 19))
 }
 
 /** Whether Intl knows the zone; what it does not know would throw where the notice is worded. */

@@ -45,7 +45,7 @@ export function guestRecipient(email: string | null | undefined): string | undef
 
 /** How an expert reads: the language of their country, the clock of their schedule, else of the meeting, else UTC. */
 export function expertReader(profile: ExpertProfile): FoundReader {
-  const locale = localesOfCountries[profile.country?.trim().toUpperCase() ?? ''] ?? 'en-GB'
+  const locale = localesOfCountries.get(profile.country?.trim().toUpperCase() ?? '') ?? 'en-GB'
   return readerOf(locale, profile.scheduleZone ?? profile.meetingZone, profile)
 }
 
@@ -98,20 +98,25 @@ function isForOperators(kind: NoticeKind): boolean {
   return kind === 'job-failing' || kind === 'job-recovered'
 }
 
-const localesOfCountries: Readonly<Record<string, string>> = { PT: 'pt-PT', BR: 'pt-BR', ES: 'es-ES', US: 'en-US' }
-const localesOfSite: Readonly<Record<string, string>> = {
-  br: 'pt-BR',
-  'pt-br': 'pt-BR',
-  pt: 'pt-PT',
-  es: 'es-ES',
-  'en-us': 'en-US',
-  en: 'en-GB',
-}
+const localesOfCountries: ReadonlyMap<string, string> = new Map([
+  ['PT', 'pt-PT'],
+  ['BR', 'pt-BR'],
+  ['ES', 'es-ES'],
+  ['US', 'en-US'],
+])
+const localesOfSite: ReadonlyMap<string, string> = new Map([
+  ['br', 'pt-BR'],
+  ['pt-br', 'pt-BR'],
+  ['pt', 'pt-PT'],
+  ['es', 'es-ES'],
+  ['en-us', 'en-US'],
+  ['en', 'en-GB'],
+])
 
 /** The site's `br` is Brazil's Portuguese; of a longer tag that is not known, the language counts. */
 function toLocale(stored: string | null | undefined): string | undefined {
   const tag = stored?.trim().toLowerCase().replace('_', '-') ?? ''
-  return localesOfSite[tag] ?? localesOfSite[tag.split('-')[0] ?? '']
+  return localesOfSite.get(tag) ?? localesOfSite.get(tag.split('-')[0] ?? '')
 }
 
 function localeOfZone(zone: string | null): string {

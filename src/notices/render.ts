@@ -36,7 +36,7 @@ export interface Wanted<K extends NoticeKind> extends RenderOptions {
 export function createRenderer(options: RenderOptions): Render {
   return (kind, facts, reader, now) => {
     const problem = checkFacts(kind, facts)
-    if (problem !== undefined) throw new PermanentError(`the facts of a ${kind} notice do not fit: ${problem}`)
+    if (problem !== undefined) throw new PermanentError(`the facts of ${kind} do not fit: ${problem}`)
     const workflow = workflowOf[kind]
     const payload = renderers[kind]({ ...options, facts: facts as never, reader, now })
     const misfit = checkPayload(workflow, payload)

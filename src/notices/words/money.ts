@@ -40,7 +40,7 @@ export function renderPayoutUpcoming(wanted: Wanted<'payout-upcoming'>): Payload
 export function renderPayoutFailed(wanted: Wanted<'payout-failed'>): PayloadOf<'expert-management'> {
   const { appUrl, facts, reader } = wanted
   const words = wordingFor(reader)
-  const reason = failureReasons[facts.failureCode ?? ''] ?? 'other'
+  const reason = failureReasons.get(facts.failureCode ?? '') ?? 'other'
   const money = toMoney(facts.amountCents, facts.currency, reader)
   return {
     ...toUpdate(facts, reader),
@@ -105,15 +105,15 @@ function nameOf({ firstName, lastName }: Reader): string | undefined {
   return [firstName, lastName].filter(part => part !== undefined).join(' ') || undefined
 }
 
-const failureReasons: Readonly<Record<string, FailureReason>> = {
-  account_closed: 'closed',
-  no_account: 'closed',
-  bank_ownership_changed: 'details',
-  incorrect_account_holder_name: 'details',
-  invalid_account_number: 'details',
-  account_frozen: 'refused',
-  bank_account_restricted: 'refused',
-  debit_not_authorized: 'refused',
-  declined: 'refused',
-  invalid_currency: 'currency',
-}
+const failureReasons: ReadonlyMap<string, FailureReason> = new Map([
+  ['account_closed', 'closed'],
+  ['no_account', 'closed'],
+  ['bank_ownership_changed', 'details'],
+  ['incorrect_account_holder_name', 'details'],
+  ['invalid_account_number', 'details'],
+  ['account_frozen', 'refused'],
+  ['bank_account_restricted', 'refused'],
+  ['debit_not_authorized', 'refused'],
+  ['declined', 'refused'],
+  ['invalid_currency', 'currency'],
+])
