@@ -22,7 +22,8 @@ export async function readHoldEvidence(db: Db, { account, currency, id, kind }: 
         where i.operation_id = o.id and u.stripe_connect_account_id is distinct from o.account
         order by 1) as strangers,
       array(select distinct i.payment_transfer_id from jobs.money_operation_items i
-        join jobs.money_operation_items other on other.payment_transfer_id = i.payment_transfer_id and other.kind = i.kind
+        join jobs.money_operation_items other on other.kind = i.kind and
+          (other.payment_transfer_id = i.payment_transfer_id or other.payment_intent_id = i.payment_intent_id)
         join jobs.money_operations r on r.id = other.operation_id and r.state = 'rejected'
         where i.operation_id = o.id order by 1) as "rejectedRows",
       ${changedRowsOf(kind)} as "changedRows"

@@ -1,7 +1,8 @@
 import type { OperationItem } from '../database/money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
+import type { Hold } from '../money/hold-reasons.ts'
 import { freezeRequest } from './frozen-request.ts'
-import type { HoldReason, PayoutOrder, RecordOrder, TransferOrder } from './ledger.ts'
+import type { PayoutOrder, RecordOrder, TransferOrder } from './ledger.ts'
 
 /** An operation that is not written yet. */
 export interface Draft {
@@ -15,7 +16,7 @@ export interface Draft {
   /** The rows must be in one of these, or nothing is written. */
   readonly statuses: readonly PaymentTransferStatus[]
   readonly replaces: string | null
-  readonly hold: HoldReason | undefined
+  readonly hold: Hold | undefined
   readonly frozen: { readonly request: string; readonly request_hash: string }
 }
 

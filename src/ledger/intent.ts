@@ -12,10 +12,11 @@ import { lockMoneyRows, type MoneyRow } from '../database/money-rows.ts'
 import type { OperationKind } from '../database/tables.ts'
 import { StopRunError } from '../errors.ts'
 import { areAsDecided, type Decision } from '../money/as-decided.ts'
+import type { Hold } from '../money/hold-reasons.ts'
 import { findHold } from '../money/limits.ts'
 import type { Draft } from './drafts.ts'
 import { recordHeld } from './findings.ts'
-import type { HoldReason, MoneyLimits, Posting } from './ledger.ts'
+import type { MoneyLimits, Posting } from './ledger.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
 
 const dayMs = 24 * 60 * 60_000
@@ -27,7 +28,7 @@ export type Intent =
   | {
       readonly kind: 'held'
       readonly operation: Operation
-      readonly reason: HoldReason
+      readonly reason: Hold
       readonly finding: Posting['findings'][number]
     }
   /** Nothing was written: a row has changed, or somebody else was first. */
@@ -94,14 +95,14 @@ export async function readBrakesFor(
 }
 
 /** Why an operator must approve it first; undefined when it may go. What Stripe refused for good is not simply repeated. */
-export function decideHold(amountCents: number, brakes: Brakes, limits: MoneyLimits): HoldReason | undefined {
+export function decideHold(amountCents: number, brakes: Brakes, limits: MoneyLimits): Hold | undefined {
   return (
     findHold({ amountCents, sentCents: brakes.sentCents }, limits) ??
     (brakes.rejectedBefore ? 'rejected_before' : undefined)
   )
 }
 
-function toRow(draft: Draft, held: HoldReason | undefined, runId: string, now: Date) {
+function toRow(draft: Draft, held: Hold | undefined, runId: string, now: Date) {
   const { account, amountCents, currency, frozen, id, kind, replaces, subject } = draft
   const sent = held === undefined ? { first_sent_at: now, last_sent_at: now, sends: 1 } : {}
   return {

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { HeldLease } from '../database/leases.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
+import type { Hold } from '../money/hold-reasons.ts'
 
 /** The run that moves money: a job's context has all of it. */
 export interface LedgerRun {
@@ -23,19 +24,6 @@ export interface MoneyLimits {
   /** Payments before it may have been paid out by the old jobs. Undefined: the first boot of the payouts job. */
   readonly since: Date | undefined
 }
-
-/** Why an operation waits for an operator although everything else is in order. */
-export type HoldReason =
-  | 'above_single_limit'
-  | 'above_daily_limit'
-  | 'before_cut_over'
-  /** A payout that somebody else made may have been for it, and no row says whom that paid. */
-  | 'may_be_paid_already'
-  | 'account_shared'
-  | 'account_changed'
-  | 'failed_repeatedly'
-  /** Stripe refused one of its rows for good before. */
-  | 'rejected_before'
 
 /** A transfer that exists at Stripe already, to be written down for a row. Moves nothing. */
 export interface RecordOrder {
@@ -60,7 +48,7 @@ export interface TransferOrder {
   readonly account: string
   readonly chargeId: string
   /** A person has to approve it first. */
-  readonly hold?: HoldReason
+  readonly hold?: Hold
 }
 
 /** A payout of rows of one account and currency; `amountCents` is the sum of its rows. */
@@ -71,7 +59,7 @@ export interface PayoutOrder {
   readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
   /** The operation that paid these rows before, and failed. */
   readonly replaces?: string
-  readonly hold?: HoldReason
+  readonly hold?: Hold
 }
 
 /** What became of one order; fits into what a job's `apply` returns. */

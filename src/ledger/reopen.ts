@@ -1,8 +1,9 @@
 import { lockCurrency, lockOperation, type Operation, type Trx } from '../database/money-operations.ts'
 import { payableStatuses } from '../database/money-rows.ts'
+import type { Hold } from '../money/hold-reasons.ts'
 import { recordHeld } from './findings.ts'
 import { decideHold, keyOf, lockRowsAsDecided, readBrakesFor, requireRun } from './intent.ts'
-import type { HoldReason, MoneyLimits, Posting } from './ledger.ts'
+import type { MoneyLimits, Posting } from './ledger.ts'
 import { auditOperation, move } from './move.ts'
 import type { LeasedRun, LedgerParts, Undertaking } from './parts.ts'
 
@@ -55,7 +56,7 @@ async function findHoldOfResend(
   key: 'same' | 'renewed',
   limits: MoneyLimits,
   now: Date,
-): Promise<HoldReason | undefined> {
+): Promise<Hold | undefined> {
   if (operation.approved_at !== null || (key === 'same' && operation.first_sent_at !== null)) return undefined
   await lockCurrency(trx, operation.currency)
   const brakes = await readBrakesFor(trx, { ...operation, items }, now, operation.id)

@@ -1,14 +1,16 @@
+import type { LimitHold } from './limits.ts'
 import { failuresBeforeHold } from './payout-lanes.ts'
 
 /** Why an operation waits for an operator although everything else is in order. */
 export type Hold =
-  | 'above_single_limit'
-  | 'above_daily_limit'
+  | LimitHold
   | 'before_cut_over'
+  /** A payout that somebody else made may have been for it, and no row says whom that paid. */
   | 'may_be_paid_already'
   | 'account_shared'
   | 'account_changed'
   | 'failed_repeatedly'
+  /** Stripe refused its payment for good before. */
   | 'rejected_before'
 
 /** One sentence for people: why it is held, and what to make sure of before it is approved. */
@@ -40,7 +42,7 @@ export interface HoldEvidence {
   readonly users: number
   /** Its rows whose expert has another account today, or none. */
   readonly strangers: readonly number[]
-  /** Its rows that Stripe has refused for good in another operation. */
+  /** Its rows that Stripe has refused for good in another operation, under whatever row id their payment had there. */
   readonly rejectedRows: readonly number[]
   /** Payouts of its account and currency that failed since the last one that arrived. */
   readonly failedPayouts: number

@@ -1,3 +1,6 @@
+/** Which limit an operation would exceed. */
+export type LimitHold = 'above_single_limit' | 'above_daily_limit'
+
 /** What an operator allows to leave without being asked, in minor units of one currency. */
 export interface Limits {
   readonly maxSingleCents: number
@@ -17,7 +20,7 @@ export interface Sending {
 export function findHold(
   { amountCents, sentCents }: Sending,
   { maxSingleCents, maxTotalCents }: Limits,
-): 'above_single_limit' | 'above_daily_limit' | undefined {
+): LimitHold | undefined {
   // Only a comparison that holds lets money go: NaN compares as false, and must not pass.
   if (!(amountCents <= maxSingleCents)) return 'above_single_limit'
   if (!(sentCents + amountCents <= maxTotalCents)) return 'above_daily_limit'

@@ -1,3 +1,5 @@
+import type { Hold } from './hold-reasons.ts'
+import type { LimitHold } from './limits.ts'
 import { type Batch, type Funds, minimumPayoutCents, planBatch } from './payout-batches.ts'
 import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutRow } from './payout-facts.ts'
 import { findGate, type Gate } from './payout-gates.ts'
@@ -26,7 +28,7 @@ export interface Lane {
   readonly operations: readonly OpenPayout[]
 }
 
-export type LaneHold = RowHold | 'failed_repeatedly'
+export type LaneHold = Exclude<Hold, LimitHold>
 
 /** One payout to be made, or to be held for a person. */
 export interface LanePayout {
@@ -53,7 +55,7 @@ export const failuresBeforeHold = 3
 
 const unfinished: readonly string[] = ['planned', 'sending', 'unknown', 'blocked']
 const perRow: readonly RowHold[] = ['before_cut_over', 'may_be_paid_already']
-const heldByLimit: readonly string[] = ['above_single_limit', 'above_daily_limit']
+const heldByLimit: readonly string[] = ['above_single_limit', 'above_daily_limit'] satisfies LimitHold[]
 
 /**
  * What is paid from one lane: nothing while an operation is open there or something forbids it; else one payout of the

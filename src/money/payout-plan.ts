@@ -1,11 +1,12 @@
 import { planDisputes } from './disputes.ts'
+import type { Hold } from './hold-reasons.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
 import { type PayoutFacts, type PayoutFinding } from './payout-facts.ts'
 import { listNowExplained, listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
-import { type Lane, type LaneHold, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
+import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
 import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
@@ -42,7 +43,7 @@ export interface CreatePayout extends Paying {
 export interface HoldPayout extends Paying {
   readonly kind: 'hold-payout'
   readonly subject: string
-  readonly hold: LaneHold | 'above_single_limit' | 'above_daily_limit'
+  readonly hold: Hold
 }
 
 /** Closes the finding of a payout that rows explain by now. Moves nothing. */

@@ -1,5 +1,7 @@
 import type { Asked } from './asked.ts'
 import { judgeBooking, type StopReason, type WaitReason } from './eligibility.ts'
+import type { Hold } from './hold-reasons.ts'
+import type { LimitHold } from './limits.ts'
 import type {
   ListedPayout,
   PayoutAccount,
@@ -13,12 +15,7 @@ import { isReturned, listPossiblePayers } from './payout-gates.ts'
 import { findTransfer, type TransferMismatch } from './transfer-checks.ts'
 
 /** Why a person has to approve the payout of a row although everything else is in order. */
-export type RowHold =
-  | 'before_cut_over'
-  | 'may_be_paid_already'
-  | 'account_shared'
-  | 'account_changed'
-  | 'rejected_before'
+export type RowHold = Exclude<Hold, LimitHold | 'failed_repeatedly'>
 
 export type RowWait =
   | WaitReason

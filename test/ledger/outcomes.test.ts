@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
+import { readHoldEvidence } from '../../src/database/hold-evidence.ts'
 import { approveOperation } from '../../src/database/money-approvals.ts'
 import type { PaymentReads, Payout, PayoutRequest, WriteAnswer } from '../../src/providers/payments.ts'
 import { moneyWorld, netCents, payoutOrder, transferOrder, type World } from './world.ts'
@@ -111,6 +112,8 @@ t.test('what was refused for good is held under another row id too: its payment 
   const posting = await world.ledger.createPayout(again, await world.run(payouts))
   t.match(posting, { counts: { held: 1 }, reason: 'rejected_before' })
   t.equal(keys.length, 1, 'nothing was sent')
+  const held = { id: posting.operationId ?? '', kind: 'payout', account: order.account, currency: 'eur' } as const
+  t.match(await readHoldEvidence(db, held), { rejectedRows: [rewritten] }, 'and whoever approves it is told')
 })
 
 t.test('a busy vendor and a refused key leave the operation as it was', async t => {
