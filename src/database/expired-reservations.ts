@@ -60,9 +60,10 @@ export async function deleteDuplicateHolds(db: Db, ids: readonly string[], now: 
   return Number(numAffectedRows ?? 0n)
 }
 
-/** Without an address nobody knows whether two guests are one. */
+/** Without an address nobody knows whether two guests are one. No checkout lasts a day, so that the index of ends helps. */
 function isDuplicate(now: Date) {
-  return sql`r.stripe_payment_intent_id is null and r.expires_at >= ${now}::timestamp and btrim(r.guest_email) <> ''
+  return sql`r.stripe_payment_intent_id is null and btrim(r.guest_email) <> ''
+    and r.expires_at >= ${now}::timestamp and r.expires_at < ${now}::timestamp + interval '1 day'
     and exists (select from slot_reservations k
       where k.event_id = r.event_id and k.start_time = r.start_time and k.id <> r.id
         and lower(btrim(k.guest_email)) = lower(btrim(r.guest_email)) and k.expires_at >= ${now}::timestamp
