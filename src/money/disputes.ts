@@ -1,5 +1,6 @@
 /** What became of the disputes of rows that the site has set to DISPUTED: a person takes the row back, never a job. */
 
+import { type MoneyFailure, type MoneyFinding, subjectOf } from './findings.ts'
 import type { Asked } from './asked.ts'
 import type { PaymentFacts } from './eligibility.ts'
 
@@ -24,13 +25,8 @@ export interface AskedDispute {
 }
 
 export interface DisputePlan {
-  readonly findings: readonly {
-    readonly kind: string
-    readonly subject: string
-    readonly message: string
-    readonly details: Readonly<Record<string, unknown>>
-  }[]
-  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly findings: readonly MoneyFinding[]
+  readonly failures: readonly MoneyFailure[]
 }
 
 /** What a person must do about disputes that are over; nothing about those that are open. */
@@ -51,7 +47,7 @@ export function statusBefore({ payoutId, transferId }: DisputedRow): 'PENDING' |
   return transferId === null ? 'PENDING' : 'COMPLETED'
 }
 
-function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): DisputePlan['findings'] {
+function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): readonly MoneyFinding[] {
   const { account, amountCents, currency, paymentIntentId, payoutId, transferId } = row
   const details = { paymentIntentId, account, amountCents, currency, transferId, payoutId }
   const subject = subjectOf(row)
@@ -74,7 +70,3 @@ function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): DisputeP
 const lostMessage =
   'lost dispute: the platform paid the guest back; decide what the expert is owed: set the row to PAID_OUT once the ' +
   'expert has it, or to REFUNDED once the money was taken back'
-
-function subjectOf({ paymentTransferId }: DisputedRow): string {
-  return `payment_transfers ${paymentTransferId}`
-}

@@ -1,5 +1,6 @@
 /** Rows that FAILED although their payment went through later: nobody pays them, and nobody would hear of it. */
 
+import { type MoneyFailure, type MoneyFinding, subjectOf } from './findings.ts'
 import type { Asked } from './asked.ts'
 import type { PaymentFacts } from './eligibility.ts'
 
@@ -22,13 +23,8 @@ export interface AskedFailedRow {
 }
 
 export interface FailedRowPlan {
-  readonly findings: readonly {
-    readonly kind: 'failed-row-paid'
-    readonly subject: string
-    readonly message: string
-    readonly details: Readonly<Record<string, unknown>>
-  }[]
-  readonly failures: readonly { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly findings: readonly MoneyFinding[]
+  readonly failures: readonly MoneyFailure[]
 }
 
 /** What a person must do about rows whose payment did not fail after all; nothing about the others. */
@@ -43,7 +39,7 @@ export function planFailedRows(asked: readonly AskedFailedRow[]): FailedRowPlan 
   }
 }
 
-function tellPaid(row: FailedRow, { charge }: PaymentFacts): FailedRowPlan['findings'] {
+function tellPaid(row: FailedRow, { charge }: PaymentFacts): readonly MoneyFinding[] {
   if (charge === undefined) return []
   const { account, amountCents, currency, paymentIntentId } = row
   const { disputed, paidAt, refundedCents } = charge
@@ -56,8 +52,4 @@ function tellPaid(row: FailedRow, { charge }: PaymentFacts): FailedRowPlan['find
   const message = `this row FAILED and its payment went through all the same: set the row to ${setStatusTo}, ${why}`
   const details = { paymentIntentId, account, amountCents, currency, paidAt, refundedCents, setStatusTo }
   return [{ kind: 'failed-row-paid', subject: subjectOf(row), message, details }]
-}
-
-function subjectOf({ paymentTransferId }: FailedRow): string {
-  return `payment_transfers ${paymentTransferId}`
 }

@@ -1,10 +1,11 @@
-import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutFinding, PayoutRow } from './payout-facts.ts'
+import type { MoneyFinding } from './findings.ts'
+import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutRow } from './payout-facts.ts'
 import { isReturned, listUnexplainedBalances, type UnexplainedBalance, type UnexplainedPayout } from './payout-gates.ts'
 import { hasComeBack } from './payout-results.ts'
 import type { Lane, LanePayout } from './payout-lanes.ts'
 
 /** What a person must look at in a lane: payouts that keep coming back. */
-export function listLaneFindings({ account, name, rows }: Lane, payouts: readonly LanePayout[]): PayoutFinding[] {
+export function listLaneFindings({ account, name, rows }: Lane, payouts: readonly LanePayout[]): MoneyFinding[] {
   const failed = account.failedPayouts[rows[0]?.currency ?? ''] ?? 0
   return payouts.some(({ hold }) => hold === 'failed_repeatedly') ? [findingOfFailures(name, failed)] : []
 }
@@ -14,7 +15,7 @@ export function listAccountFindings(
   account: PayoutAccount,
   rows: readonly PayoutRow[],
   operations: readonly OpenPayout[],
-): PayoutFinding[] {
+): MoneyFinding[] {
   const { atStripe, id, rowSums, users } = account
   const shared = users > 1 && rows.length > 0 ? [findingOfSharedAccount(account, rows)] : []
   if (atStripe.kind === 'refused') {
@@ -53,7 +54,7 @@ function returnedCentsOf(
 }
 
 /** Rows on an account that more than one user has. */
-function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly PayoutRow[]): PayoutFinding {
+function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly PayoutRow[]): MoneyFinding {
   return {
     kind: 'account-shared',
     subject: id,
@@ -65,7 +66,7 @@ function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly Pay
 }
 
 /** A payout that nobody can explain; it freezes its account. Where there are several, the cut-over is in doubt too. */
-export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, isOneOfSeveral: boolean): PayoutFinding {
+export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, isOneOfSeveral: boolean): MoneyFinding {
   const { amountCents, automatic, createdAt, currency, id, paymentTransferId, status } = payout
   const cause = automatic
     ? "Stripe made it by the account's own schedule: set the schedule to manual"
@@ -101,7 +102,7 @@ export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, is
 function findingOfBalance(
   { account, currency, ...cents }: UnexplainedBalance,
   rowSums: PayoutAccount['rowSums'],
-): PayoutFinding {
+): MoneyFinding {
   const others = rowSums.filter(sum => sum.currency === currency)
   return {
     kind: 'balance-unexplained',
@@ -119,7 +120,7 @@ function findingOfBalance(
 }
 
 /** An account whose own schedule would empty it without us. */
-function findingOfSchedule(account: string, schedule: string): PayoutFinding {
+function findingOfSchedule(account: string, schedule: string): MoneyFinding {
   return {
     kind: 'schedule-not-manual',
     subject: account,
@@ -136,7 +137,7 @@ function findingOfUnreachable(
   code: string,
   rows: readonly PayoutRow[],
   underway: readonly OpenPayout[],
-): PayoutFinding {
+): MoneyFinding {
   return {
     kind: 'account-unreachable',
     subject: account,
@@ -152,7 +153,7 @@ function findingOfUnreachable(
 }
 
 /** A lane whose payouts keep coming back. */
-function findingOfFailures(lane: string, failed: number): PayoutFinding {
+function findingOfFailures(lane: string, failed: number): MoneyFinding {
   return {
     kind: 'payouts-failed-repeatedly',
     subject: lane,

@@ -158,15 +158,3 @@ export interface PayoutFacts {
   /** Accounts with nothing due whose turn is another day. */
   readonly accountsLeft: number
 }
-
-/** What a person must look at; the runner's own form of it. */
-export interface PayoutFinding {
-  readonly kind: string
-  readonly subject: string
-  readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
-}
-
-export function subjectOf({ paymentTransferId }: Pick<PayoutRow, 'paymentTransferId'>): string {
-  return `payment_transfers ${paymentTransferId}`
-}

@@ -1,11 +1,5 @@
-import { type PayoutFacts, subjectOf } from './payout-facts.ts'
-
-/** What was found broken while Stripe was asked; it makes the run come back. */
-export interface PayoutFailure {
-  readonly subject: string
-  readonly code: string
-  readonly message: string
-}
+import { type MoneyFailure, subjectOf } from './findings.ts'
+import type { PayoutFacts } from './payout-facts.ts'
 
 /** From so many on, what is true of every account is no accident. */
 const manyAccounts = 3
@@ -14,7 +8,7 @@ const allRefusedMessage =
   'may it see them?'
 
 /** What could not be read this time: the run comes back for it. */
-export function listPayoutFailures(facts: PayoutFacts): PayoutFailure[] {
+export function listPayoutFailures(facts: PayoutFacts): MoneyFailure[] {
   const { accounts, payments } = facts
   const asked = [
     ...[...accounts].map(([id, { atStripe }]) => ({ subject: id, what: 'this account', answer: atStripe })),
@@ -32,7 +26,7 @@ export function listPayoutFailures(facts: PayoutFacts): PayoutFailure[] {
 }
 
 /** One account that we may not see is its own matter; when all of them are, it is ours, and the run must not end well. */
-function listRefusedAccounts({ accounts }: PayoutFacts): PayoutFailure[] {
+function listRefusedAccounts({ accounts }: PayoutFacts): MoneyFailure[] {
   const asked = [...accounts].filter(([, { atStripe }]) => atStripe.kind !== 'left')
   const refused = asked.flatMap(([subject, { atStripe }]) =>
     atStripe.kind === 'refused' ? [{ subject, code: atStripe.code, message: allRefusedMessage }] : [],

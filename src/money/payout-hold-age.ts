@@ -1,5 +1,6 @@
+import type { MoneyFinding } from './findings.ts'
 import { complaintWindowMs } from './eligibility.ts'
-import type { PayoutFinding, PayoutRow } from './payout-facts.ts'
+import type { PayoutRow } from './payout-facts.ts'
 import type { LaneWait } from './payout-lanes.ts'
 import type { RowVerdict } from './payout-rows.ts'
 
@@ -31,7 +32,7 @@ export function toWaiting(row: PayoutRow, verdict: RowVerdict): WaitingRow | und
 }
 
 /** Money of bookings that has been on its account for longer than money may be held, whatever keeps it there. */
-export function listHoldAges(waiting: readonly (WaitingRow | undefined)[], now: Date): PayoutFinding[] {
+export function listHoldAges(waiting: readonly (WaitingRow | undefined)[], now: Date): MoneyFinding[] {
   const tooLong = waiting.filter(
     (each): each is WaitingRow => each !== undefined && now.getTime() - each.since.getTime() > holdDays * dayMs,
   )
@@ -40,7 +41,7 @@ export function listHoldAges(waiting: readonly (WaitingRow | undefined)[], now: 
 }
 
 /** Rows of one account and currency. */
-function findingOfHoldAge(lane: string, waiting: readonly WaitingRow[]): PayoutFinding {
+function findingOfHoldAge(lane: string, waiting: readonly WaitingRow[]): MoneyFinding {
   const oldest = new Date(Math.min(...waiting.map(({ since }) => since.getTime())))
   const reasons = [...new Set(waiting.map(({ reason }) => reason))].toSorted()
   return {

@@ -1,5 +1,6 @@
+import type { MoneyFinding } from './findings.ts'
 import type { Asked } from './asked.ts'
-import type { AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts, PayoutFinding } from './payout-facts.ts'
+import type { AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
 import { hasComeBack, judgePayout } from './payout-results.ts'
 
 /** Stripe gives the money of a payout back with the failure, or soon after (reference/stripe.md section 3.4). */
@@ -12,7 +13,7 @@ const dayMs = 24 * 60 * 60_000
 export function listOperationFindings(
   { accounts, operations }: Pick<PayoutFacts, 'accounts' | 'operations'>,
   now: Date,
-): PayoutFinding[] {
+): MoneyFinding[] {
   return operations.flatMap(operation => {
     const asked = accounts.get(operation.account)?.atStripe
     const payout = asked === undefined ? undefined : findListed(operation, asked)
@@ -45,7 +46,7 @@ function findListed({ stripeId }: OpenPayout, asked: Asked<AccountAtStripe>): Li
   return asked.value.payouts.find(({ id }) => id === stripeId)
 }
 
-function findingOfMissingMoney(operation: OpenPayout, { status }: ListedPayout): PayoutFinding {
+function findingOfMissingMoney(operation: OpenPayout, { status }: ListedPayout): MoneyFinding {
   return {
     kind: 'payout-money-missing',
     subject: operation.id,
@@ -56,7 +57,7 @@ function findingOfMissingMoney(operation: OpenPayout, { status }: ListedPayout):
   }
 }
 
-function findingOfUnsettled(operation: OpenPayout, payout: ListedPayout | undefined): PayoutFinding {
+function findingOfUnsettled(operation: OpenPayout, payout: ListedPayout | undefined): MoneyFinding {
   return {
     kind: 'payout-unsettled',
     subject: operation.id,

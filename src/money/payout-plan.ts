@@ -1,13 +1,14 @@
+import type { MoneyFailure, MoneyFinding } from './findings.ts'
 import { planDisputes } from './disputes.ts'
 import type { Hold } from './hold-reasons.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
-import { type PayoutFacts, type PayoutFinding } from './payout-facts.ts'
+import type { PayoutFacts } from './payout-facts.ts'
 import { listNowExplained, listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
-import { listPayoutFailures, type PayoutFailure } from './payout-failures.ts'
+import { listPayoutFailures } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
@@ -60,8 +61,8 @@ export type PayoutEffect = CloseFinding | SettlePayout | ResumeOperation | Creat
 export interface PayoutPlan {
   readonly effects: readonly PayoutEffect[]
   readonly waits: readonly PayoutWait[]
-  readonly findings: readonly PayoutFinding[]
-  readonly failures: readonly PayoutFailure[]
+  readonly findings: readonly MoneyFinding[]
+  readonly failures: readonly MoneyFailure[]
   readonly left: number
   readonly unread?: number
   readonly counts: Readonly<Record<string, number>>
@@ -191,7 +192,7 @@ function toPaying({ amountCents, funds, rows }: LanePayout): Paying {
   }
 }
 
-function toRowFindings({ row, verdict }: JudgedRow, facts: PayoutFacts): PayoutFinding[] {
+function toRowFindings({ row, verdict }: JudgedRow, facts: PayoutFacts): MoneyFinding[] {
   if (verdict.kind === 'stopped') return [findingOfRow(row, verdict.problem)]
   // As long as it is held the doubt stands, although nobody asks Stripe again.
   const isHeld = verdict.kind === 'waits' && verdict.reason === 'held'

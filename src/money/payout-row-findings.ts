@@ -1,19 +1,13 @@
+import { type MoneyFinding, subjectOf } from './findings.ts'
 import { stopSentences } from './eligibility.ts'
 import { mismatchSentences } from './transfer-checks.ts'
-import {
-  type ListedPayout,
-  type PayoutFacts,
-  type PayoutFinding,
-  type PayoutRow,
-  type RowOperation,
-  subjectOf,
-} from './payout-facts.ts'
+import type { ListedPayout, PayoutFacts, PayoutRow, RowOperation } from './payout-facts.ts'
 import { listPossiblePayers } from './payout-gates.ts'
 import { listDoubts, type PaidBy, type RowProblem } from './payout-rows.ts'
 import { sharedPaymentSentence } from './transfer-reasons.ts'
 
 /** A row that must not be paid as it is. */
-export function findingOfRow(row: PayoutRow, problem: RowProblem): PayoutFinding {
+export function findingOfRow(row: PayoutRow, problem: RowProblem): MoneyFinding {
   const told = tellProblem(problem, row)
   return {
     kind: told.kind,
@@ -31,7 +25,7 @@ export function findingOfHold(
   hold: string | null | undefined,
   facts: Doubted,
   paidAt: Date | undefined,
-): PayoutFinding | undefined {
+): MoneyFinding | undefined {
   const told = tellHold(row, hold, facts, paidAt)
   if (told === undefined) return undefined
   const operation = row.operation === undefined ? {} : { operationId: row.operation.id }

@@ -1,5 +1,6 @@
+import { subjectOf } from './findings.ts'
 import { explainHold } from './hold-reasons.ts'
-import { type PayoutRow, subjectOf } from './payout-facts.ts'
+import type { PayoutRow } from './payout-facts.ts'
 import type { LaneWait } from './payout-lanes.ts'
 import type { RowVerdict } from './payout-rows.ts'
 import { waitSentences } from './payout-waits.ts'

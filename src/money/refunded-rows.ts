@@ -1,5 +1,7 @@
 /** Rows whose payment went back to the client after the expert's share had left for a bank (reference/domain.md hazard H-8). */
 
+import { type MoneyFinding, subjectOf } from './findings.ts'
+
 /** A REFUNDED row that was paid out. */
 export interface RefundedRow {
   readonly paymentTransferId: number
@@ -17,20 +19,13 @@ export interface RefundedRow {
   readonly operationId: string | null
 }
 
-export interface RefundedFinding {
-  readonly kind: 'refunded-after-payout'
-  readonly subject: string
-  readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
-}
-
 /** What was paid to whom, and what a person must decide. */
-export function findRefunded(row: RefundedRow): RefundedFinding {
-  const { account, amountCents, currency, operationId, paymentIntentId, paymentTransferId, payoutId, transferId } = row
+export function findRefunded(row: RefundedRow): MoneyFinding {
+  const { account, amountCents, currency, operationId, paymentIntentId, payoutId, transferId } = row
   const money = `${(amountCents / 100).toFixed(2)} ${currency.toUpperCase()}`
   return {
     kind: 'refunded-after-payout',
-    subject: `payment_transfers ${paymentTransferId}`,
+    subject: subjectOf(row),
     message:
       `the row is REFUNDED and ${money} of it had left for the bank of ${account} (${payoutId ?? operationId}): decide who ` +
       'bears it; look at the refund in the dashboard, reverse the transfer or settle with the expert, then resolve this',

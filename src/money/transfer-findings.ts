@@ -1,25 +1,19 @@
 /** What a person must look at, told so that they know what to do next. */
 
+import { type MoneyFinding, subjectOf } from './findings.ts'
 import { overdueAfterMs, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
 import type { GivenUp } from './transfer-facts.ts'
 import { kindOf, oddSentences } from './transfer-reasons.ts'
 
-export interface TransferFinding {
-  readonly kind: string
-  readonly subject: string
-  readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
-}
-
 /** A row that is not what it should be. */
-export function findOdd(row: TransferRow, { details, oddities }: TransferDecision & { kind: 'odd' }): TransferFinding {
+export function findOdd(row: TransferRow, { details, oddities }: TransferDecision & { kind: 'odd' }): MoneyFinding {
   const [kind = 'row-odd'] = oddities.map(kindOf)
   const message = oddities.map(oddity => oddSentences[oddity]).join('; ')
   return { kind, subject: subjectOf(row), message, details: { ...factsOf(row), ...details } }
 }
 
 /** A row that names what Stripe does not know. */
-export function findMissing(row: TransferRow, code: string): TransferFinding {
+export function findMissing(row: TransferRow, code: string): MoneyFinding {
   const message =
     'Stripe does not know the payment of this row, or not the account that it is for: correct payment_intent_id or ' +
     'expert_connect_account_id, or set the row to FAILED'
@@ -27,7 +21,7 @@ export function findMissing(row: TransferRow, code: string): TransferFinding {
 }
 
 /** A row whose transfer is stuck. */
-export function findOverdue(row: TransferRow, why: string, dueSince: Date): TransferFinding {
+export function findOverdue(row: TransferRow, why: string, dueSince: Date): MoneyFinding {
   const hours = overdueAfterMs / 3_600_000
   const message = `the expert's money is overdue for more than ${hours} hours: ${why}; look at what keeps it`
   const details = { ...factsOf(row), dueSince, operationId: row.operation?.id, reason: row.operation?.reason }
@@ -35,16 +29,11 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Tran
 }
 
 /** A row that failed for good (reference/domain.md hazard H-26). */
-export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): TransferFinding {
+export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): MoneyFinding {
   const message =
     `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to PENDING, ` +
     'or, if nobody is owed anything, to REFUNDED'
   return { kind: 'row-given-up', subject: subjectOf(row), message, details: { ...factsOf(row), retryCount, errorCode } }
-}
-
-/** How plans, findings and people name a row. */
-export function subjectOf({ paymentTransferId }: Pick<TransferRow, 'paymentTransferId'>): string {
-  return `payment_transfers ${paymentTransferId}`
 }
 
 function factsOf({ account, amountCents, currency }: Pick<TransferRow, 'account' | 'amountCents' | 'currency'>) {

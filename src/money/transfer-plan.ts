@@ -1,5 +1,6 @@
 /** The statement of a run: which transfers are recorded or made now, what waits for what, and what a person must see. */
 
+import { type MoneyFailure, type MoneyFinding, subjectOf } from './findings.ts'
 import { planDisputes } from './disputes.ts'
 import { planFailedRows } from './failed-rows.ts'
 import { explainHold } from './hold-reasons.ts'
@@ -21,14 +22,14 @@ import type {
   TransferWaiting,
 } from './transfer-facts.ts'
 import { passGate } from './transfer-gates.ts'
-import { findGivenUp, findMissing, findOdd, findOverdue, subjectOf, type TransferFinding } from './transfer-findings.ts'
+import { findGivenUp, findMissing, findOdd, findOverdue } from './transfer-findings.ts'
 import { transferWaitSentences } from './transfer-reasons.ts'
 
 interface TransferPlan {
   readonly effects: TransferEffect[]
   readonly waits: TransferWaiting[]
-  readonly findings: TransferFinding[]
-  readonly failures: { readonly subject: string; readonly code: string; readonly message: string }[]
+  readonly findings: MoneyFinding[]
+  readonly failures: MoneyFailure[]
   readonly counts: Record<string, number>
   left: number
   readonly unread?: number
