@@ -62,6 +62,14 @@ t.test(
       /payout-upcoming +│ +2 │ upcoming, complaint-window/,
       /awaiting funds +│ +2 │ money-pending, short-youngest/,
       /row-already-paid +│ +1 │ old-code-paid/,
+      /appointment-reminder-24h +│ expert │ es +│ +2 │/,
+      /appointment-reminder-24h +│ guest +│ pt +│ +3 │/,
+      /appointment-reminder-1h +│ guest +│ es +│ +1 │/,
+      /payment-reminder-gentle +│ guest +│ es +│ +1 │/,
+      /payment-reminder-urgent +│ guest +│ en +│ +1 │/,
+      /reservation-expired +│ guest +│ pt +│ +1 │/,
+      /payout-upcoming +│ expert │ pt +│ +2 │/,
+      /appointment-reminder-24h +│ dropped │ booked too late +│ +2 │/,
     ]) {
       t.match(output, line)
     }
@@ -74,6 +82,8 @@ t.test('it stays up, answers, lets the command line in, and Ctrl-C leaves nothin
   const url = /service +(http:\/\/127\.0\.0\.1:\d+)/.exec(sandbox.output())?.[1] ?? ''
   t.equal((await fetch(`${url}/readyz`)).status, 200)
   t.match(await (await fetch(`${url}/health?services=true`)).json(), { status: 'pass' })
+  const inbox = /Novu +(http:\/\/127\.0\.0\.1:\d+)/.exec(sandbox.output())?.[1] ?? ''
+  t.match(await (await fetch(inbox)).text(), 'Lembrete: consulta com Inês Carvalho')
   const file = /set -a; \. (\S+);/.exec(sandbox.output())?.[1] ?? ''
   const findings = await runCli(file, 'findings', '--json')
   t.equal(findings.code, 0)

@@ -230,7 +230,8 @@ t.test('each workflow is worded in three languages, with everything that its pay
     }
   }
   // What only chooses the wording, or is for other channels.
-  const silent = /^(locale|country|userSegment|templateVariant|appointmentId|memory|recipientType|.*[tT]ype)$/
+  const silent =
+    /^(timeUntilAppointment|locale|country|userSegment|templateVariant|appointmentId|memory|recipientType|.*[tT]ype)$/
   for (const [index, { subject, text, workflow }] of standIn.inbox().entries()) {
     const shown = `${subject}\n${text}`.toLowerCase()
     const names = Object.keys(fields[index] ?? {}).filter(name => !silent.test(name))

@@ -4,6 +4,12 @@ function isUrgent(word: Word): boolean {
   return word('reminderType') === 'urgent'
 }
 
+/** Vouchers are in euros, and the amount comes as a bare number. */
+function euros(word: Word): string {
+  const amount = word('multibancoAmount')
+  return /^[\d.,]+$/.test(amount) ? `${amount} EUR` : amount
+}
+
 export const paymentReminder: Template = {
   pt: word => ({
     subject: isUrgent(word)
@@ -16,7 +22,7 @@ export const paymentReminder: Template = {
       '',
       line('Entidade', word('multibancoEntity')),
       line('Referência', word('multibancoReference')),
-      line('Valor', word('multibancoAmount')),
+      line('Valor', euros(word)),
       line('Pagar até', word('voucherExpiresAt')),
       line('Dias que faltam', word('daysRemaining')),
       line('Talão', word('hostedVoucherUrl')),
@@ -39,7 +45,7 @@ export const paymentReminder: Template = {
       '',
       line('Entidad', word('multibancoEntity')),
       line('Referencia', word('multibancoReference')),
-      line('Importe', word('multibancoAmount')),
+      line('Importe', euros(word)),
       line('Pagar hasta', word('voucherExpiresAt')),
       line('Días restantes', word('daysRemaining')),
       line('Comprobante', word('hostedVoucherUrl')),
@@ -62,7 +68,7 @@ export const paymentReminder: Template = {
       '',
       line('Entity', word('multibancoEntity')),
       line('Reference', word('multibancoReference')),
-      line('Amount', word('multibancoAmount')),
+      line('Amount', euros(word)),
       line('Pay by', word('voucherExpiresAt')),
       line('Days left', word('daysRemaining')),
       line('Voucher', word('hostedVoucherUrl')),
