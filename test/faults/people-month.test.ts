@@ -1,0 +1,31 @@
+import t from 'tap'
+import { isFullRun } from '../support/database.ts'
+import { liveThrough } from '../support/people-month.ts'
+import { judge } from '../support/people-referee.ts'
+
+t.setTimeout(isFullRun ? 3_600_000 : 240_000)
+
+const lives = isFullRun
+  ? ([
+      [1, 30],
+      [2, 30],
+      [3, 30],
+    ] as const)
+  : ([[7, 1]] as const)
+
+for (const [seed, days] of lives) {
+  t.test(`in ${days} days of trouble (${seed}) each party is told once while it helps, and nobody else`, async t => {
+    const startedAt = performance.now()
+    const month = await liveThrough(t, seed, days)
+    const { counts, wrongs } = await judge(month)
+    t.comment(JSON.stringify({ seed, days, seconds: Math.round((performance.now() - startedAt) / 1000), ...counts }))
+    t.same(wrongs.slice(0, 20), [], `${wrongs.length} wrongs`)
+    t.ok((counts['must be told, told'] ?? 0) > 20 * days, 'there was somebody to tell')
+    const states = await month.db.selectFrom('jobs.outbox').select(['state', 'note']).execute()
+    t.same(
+      states.filter(({ state }) => !['sent', 'dropped'].includes(state)),
+      [],
+      'each notice has come to its end',
+    )
+  })
+}
