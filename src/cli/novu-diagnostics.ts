@@ -28,8 +28,8 @@ async function listWorkflows(): Promise<readonly Workflow[]> {
     return await createNovu({ url, secretKey, fetch: http.fetch }).listWorkflows(AbortSignal.timeout(budgetMs))
   } catch (thrown) {
     if (!(thrown instanceof KeyRefusedError)) throw thrown
-    const advice = 'is it the key of the environment, and NOVU_BASE_URL the address of its region?'
-    throw new Error(`Novu refuses NOVU_SECRET_KEY: ${advice}`, { cause: thrown })
+    const advice = 'NOVU_SECRET_KEY must be that of the environment, and NOVU_BASE_URL the address of its region'
+    throw new Error(`Novu refuses our key; ${advice}`, { cause: thrown })
   } finally {
     await http.close()
   }
