@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { Ajv } from 'ajv'
 import t from 'tap'
-import { workflowOf, workflows } from '../../src/notices/catalogue.ts'
+import { checkPayload, workflowOf, workflows } from '../../src/notices/catalogue.ts'
 import { checkFacts, factSchemas, type Reader } from '../../src/notices/facts.ts'
 import type { NoticeKind } from '../../src/notices/notice.ts'
 import { transactionIdOf } from '../../src/notices/record.ts'
 import { createRenderer } from '../../src/notices/render.ts'
+import { isFullRun } from '../support/database.ts'
 
 const render = createRenderer({ appUrl: 'https://eleva.care', environment: 'production' })
 const kinds = Object.keys(factSchemas) as NoticeKind[]
@@ -113,7 +114,7 @@ t.test('whatever the facts are, as long as they fit, so does the payload, and it
           Object.values(payload).every(value => value !== undefined)
         )
       }),
-      { numRuns: 150 },
+      { numRuns: isFullRun ? 500 : 60 },
     )
     t.pass(kind)
   }
@@ -167,3 +168,19 @@ t.test(
     t.match(checkFacts('payout-failed', { amountCents: 1.5 }), /\w/)
   },
 )
+
+t.test('a payload is refused for what its workflow does not take, without a word of what it says', async t => {
+  const payload = {
+    notificationType: 'account-update',
+    expertName: 'Ana Costa',
+    locale: 'pt',
+  }
+  const check = (changes: Record<string, unknown>) => checkPayload('expert-management', { ...payload, ...changes })
+  t.equal(check({}), undefined)
+  t.equal(check({ _templateContext: 'maria@example.com' }), 'it has a property that nobody knows')
+  t.equal(check({ expertName: undefined }), 'expertName must be string')
+  t.match(check({ notificationType: 'maria@example.com' }), /^notificationType must be equal to one of/)
+  t.match(check({ locale: 'pt-BR' }), /^locale must be equal to one of/)
+  t.equal(check({ amount: 51 }), 'amount must be string')
+  t.match(checkPayload('system-health', { status: 'healthy' }), /^it must have required properties/)
+})
