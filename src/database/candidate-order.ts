@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { OperationKind } from './tables.ts'
 
-/** The client may complain for so long after the appointment (reference/domain.md section 3.3). */
+/** The client may complain for so long after the appointment (CONTRIBUTING.md, rule of money 4). */
 const complaintHours = 24
 
 /**

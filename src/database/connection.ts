@@ -22,7 +22,7 @@ const dateOid = 1082
  * Opens a bounded pool that never holds a caller for ever: 5 s to get a connection, 10 s for a statement (by the
  * server), 15 s for an answer (by us, for a server that went silent). Nothing connects before the first query.
  *
- * Marketplace timestamps have no zone and mean UTC (reference/domain.md, reading conventions), so they are read and
+ * Marketplace timestamps have no zone and mean UTC, so they are read and
  * written as UTC whatever zone the process has; a `date` stays text, because it is a calendar day and no instant.
  */
 export function createDatabase(options: DatabaseOptions): Db {

@@ -43,7 +43,7 @@ export async function readLeaseState(db: Db, lease: Lease): Promise<LeaseState> 
   return rows[0] ?? { held: false, paused: false }
 }
 
-/** The condition that any statement committing an effect's intent must also require (DESIGN section 4, leases). */
+/** The condition that any statement committing an effect's intent must also require. */
 export function holding(lease: Lease) {
   return sql`l.job = ${lease.job} and l.lane = '' and l.owner = ${lease.owner} and l.term = ${lease.term}
     and l.expires_at > clock_timestamp()`

@@ -18,7 +18,7 @@ interface Relation {
 /**
  * Compares the live marketplace with what the jobs need, in one query, and returns a line per problem: where, what was
  * expected, what was found, which jobs need it and what to do. The site's migrations do not equal its schema file, so
- * neither can be trusted (reference/domain.md section 1).
+ * neither can be trusted.
  */
 export async function checkMarketplace(db: Db, needs: readonly MarketplaceNeed[]): Promise<MarketplaceProblems> {
   const relations = await readRelations(db, [...new Set(needs.map(need => need.table))])

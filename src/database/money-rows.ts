@@ -27,7 +27,7 @@ export async function lockMoneyRowsToChange(trx: Trx, ids: readonly number[]): P
   return await selectMoneyRows(trx, ids, sql`for no key update`)
 }
 
-// The service's name is read as a document, because not every marketplace has the column (reference/domain.md section 1.2).
+// The service's name is read as a document, because not every marketplace has the column.
 const columns = sql`t.id, t.status, t.amount as "amountCents", lower(t.currency) as currency,
   t.expert_connect_account_id as account, t.payment_intent_id as "paymentIntentId", t.transfer_id as "transferId",
   t.payout_id as "payoutId", t.expert_clerk_user_id as expert, to_jsonb(t) ->> 'service_name' as "serviceName",

@@ -30,8 +30,8 @@ export interface TransferQuery extends CandidateQuery {
 }
 
 /**
- * Rows whose money may have to be released: PENDING, READY and APPROVED alike (reference/domain.md section 5.1, H-1), in
- * one query. `scheduled_transfer_time` is no bound (DESIGN section 6, rule 4).
+ * Rows whose money may have to be released: PENDING, READY and APPROVED alike, in one query. `scheduled_transfer_time`
+ * is no bound (CONTRIBUTING.md, rule of money 4).
  */
 export async function listTransferCandidates(
   db: Db,

@@ -115,8 +115,8 @@ export async function listSentCents(db: Db, since: Date): Promise<Record<string,
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
-// A row is there from the moment that its voucher is issued, and READY from when it is paid (reference/domain.md sections
-// 1.6 and 1.8). The meeting is read as a document, because not every marketplace has the column.
+// A row is there from the moment that its voucher is issued, and READY from when it is paid. The meeting is read as a
+// document, because not every marketplace has the column.
 const isKnownUnpaid = sql`(p.status in ('PENDING', 'APPROVED') and p.transfer_id is null and exists (
       select from meetings m where m."stripePaymentIntentId" = p.payment_intent_id
         and to_jsonb(m) ->> 'stripePaymentStatus' in ('pending', 'failed')))`

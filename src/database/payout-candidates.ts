@@ -59,7 +59,7 @@ export interface OpenPayoutOperations {
 
 /**
  * Payouts that are not through, with those that arrived after `paidSince`: a payout that is paid can still come back for
- * some days (reference/stripe.md section 3.4), and its money later still. At most `limit`; those that money hangs on come
+ * some days (docs.stripe.com/payouts), and its money later still. At most `limit`; those that money hangs on come
  * first.
  */
 export async function listOpenPayouts(

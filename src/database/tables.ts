@@ -163,7 +163,7 @@ export interface TokenRefreshesTable {
   result: 'refreshed' | 'missing' | 'unknown-user'
 }
 
-/** The marketplace's own tables, as far as our jobs read or write them (reference/domain.md section 1). */
+/** The marketplace's own tables, as far as our jobs read or write them. */
 export interface BlockedDatesTable {
   id: Generated<number>
   clerk_user_id: string

@@ -17,7 +17,7 @@ const ourMistakes = new Set(['28000', '28P01', '3D000'])
 /**
  * `neon-database`: one `select 1` on the app's own pool, judged down after 2 s; the query that is left behind then is
  * ended by the pool's own limits. `waitMs` is the wait for a connection, so that a pool that is used up and a database
- * that is slow can be told apart. Source: reference/monitoring.md section 6.
+ * that is slow can be told apart.
  */
 export function createDatabaseProbe({ db, slowMs = 1_000, ...options }: DatabaseProbeOptions): Probe {
   return createProbe({

@@ -45,7 +45,7 @@ export interface JobFreshness {
 /**
  * Whether a job is overdue at `now`: a slot and its grace have passed, and no run has succeeded for that slot or a
  * later one. Slots before the first boot or before the job was resumed are owed by nobody, and a paused job owes
- * nothing. A run that an operator started covers the slots before its start. Pure. DESIGN section 9, `/health/jobs`.
+ * nothing. A run that an operator started covers the slots before its start. Pure.
  */
 export function judgeFreshness(
   job: DueJob,

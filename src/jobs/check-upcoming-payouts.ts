@@ -51,7 +51,7 @@ export const checkUpcomingPayouts = defineJob({
   apply: tell,
 })
 
-/** Whom to tell at `now`, and why the others hear nothing yet (reference/domain.md section 2.6). */
+/** Whom to tell at `now`, and why the others hear nothing yet. */
 export function planNotices(facts: UpcomingFacts, now: Date): Plan<TellUpcoming> {
   const effects: TellUpcoming[] = []
   const waits: Wait[] = []

@@ -32,7 +32,7 @@ export const cleanupBlockedDates = defineJob({
 
 /**
  * Which rows to delete at `now`: those whose day is over in their own zone, to the millisecond. A zone that does not
- * exist is a finding, and its row goes when the day is over everywhere on Earth (reference/domain.md sections 3.9, 8).
+ * exist is a finding, and its row goes when the day is over everywhere on Earth.
  */
 export function planCleanup({ rows, total }: BlockedDates, now: Date): Plan<DeleteBlockedDates> {
   const findToday = createCalendar(now)

@@ -74,7 +74,7 @@ export const cleanupExpiredReservations = defineJob({
   apply: cleanUp,
 })
 
-/** Which holds go at `now`, and why the others are kept (reference/domain.md sections 2.8 and 3.8). */
+/** Which holds go at `now`, and why the others are kept. */
 export function planCleanup(facts: CleanupFacts, now: Date): Plan<DeleteHolds | EndVoucherHold> {
   const { blockedBy, duplicates, short, vouchers } = facts
   const booked: string[] = []

@@ -18,14 +18,14 @@ import { type Applied, defineJob } from '../runner/define-job.ts'
 
 /** Questions to Stripe that are open at once; how many there are in a second is the provider's business. */
 export const questionsAtOnce = 8
-/** The old job gave a row up at its third failure (reference/domain.md section 3.5). */
+/** The old job gave a row up at its third failure. */
 export const givenUpAfter = 3
 const givenUpShown = 1_000
 /** FAILED rows that one run asks about; where there are more, others have their turn an hour later. */
 export const failedRowsPerRun = 100
 /** Each is told once, so that more have their turn in the next run. */
 const refundedShown = 200
-/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
+/** Less than the 15 minutes for which QStash waits (upstash.com/pricing/qstash). */
 export const timeoutMs = 13 * 60_000
 
 export const processExpertTransfers = defineJob({
@@ -82,7 +82,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   }
 }
 
-/** What Stripe says of the payments of FAILED rows that may have gone through later (reference/domain.md hazard H-26). */
+/** What Stripe says of the payments of FAILED rows that may have gone through later. */
 async function askFailedRows(
   { db, now, providers, signal }: JobContext,
   options: AskOptions,

@@ -24,10 +24,10 @@ import { type Applied, defineJob } from '../runner/define-job.ts'
 export const questionsAtOnce = 8
 /** Accounts with nothing due that one run looks at; the others have their turn on another day. */
 export const idleAccountsPerRun = 500
-/** A payout that arrived can still come back (reference/stripe.md section 3.4). */
+/** A payout that arrived can still come back (docs.stripe.com/payouts). */
 const mayComeBackDays = 10
 const dayMs = 24 * 60 * 60_000
-/** Less than the 15 minutes for which QStash waits (reference/qstash.md section 1.7). */
+/** Less than the 15 minutes for which QStash waits (upstash.com/pricing/qstash). */
 export const timeoutMs = 13 * 60_000
 
 export const processPendingPayouts = defineJob({

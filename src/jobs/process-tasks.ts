@@ -42,7 +42,7 @@ export const processTasks = defineJob({
     effect.kind === 'purge' ? await purge(effect, context) : await sendOwedPings(effect, context),
 })
 
-/** What to delete at `now` and from which moment on (DESIGN section 8, retention), and whether pings are owed. */
+/** What to delete at `now` and from which moment on, and whether pings are owed. */
 export function planTasks(facts: TasksFacts, now: Date): Plan<Purge | SendOwedPings> {
   const daysAgo = (days: number): Date => new Date(now.getTime() - days * 24 * 60 * 60_000)
   const purges: Record<Purged, Date> = {

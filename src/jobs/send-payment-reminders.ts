@@ -64,7 +64,7 @@ export const sendPaymentReminders = defineJob({
   apply: remind,
 })
 
-/** Whom to remind of what at `now`, what will never be sent, and why the others wait (reference/domain.md section 2.7). */
+/** Whom to remind of what at `now`, what will never be sent, and why the others wait. */
 export function planReminders(facts: ReminderFacts, now: Date): Plan<ReminderEffect> {
   const effects: ReminderEffect[] = []
   const waits: Wait[] = []

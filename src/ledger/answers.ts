@@ -12,7 +12,7 @@ import { settlePayout } from './settle.ts'
 import { blockedFinding, duplicateFinding } from './findings.ts'
 import { blockedTooLongMs } from '../money/send-outcomes.ts'
 
-/** What follows an answer (reference/stripe.md section 4.3). Throws what ends the item or the run; see `Ledger`. */
+/** What follows an answer (CONTRIBUTING.md, rule of money 3). Throws what ends the item or the run; see `Ledger`. */
 export async function followAnswer(
   parts: LedgerParts,
   undertaking: Undertaking,

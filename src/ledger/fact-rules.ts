@@ -40,7 +40,7 @@ export function findTransferObjection(
     return lasting('settlement_currency')
   }
   if (!account.transfersActive) return passing('transfers_inactive')
-  // Money sent to an account in debt fills the hole and pays nobody (reference/stripe.md section 3.7).
+  // Money sent to an account in debt fills the hole and pays nobody (docs.stripe.com/connect/account-balances).
   if ((balance.available[row.currency] ?? 0) < 0) return passing('negative_balance')
   return undefined
 }

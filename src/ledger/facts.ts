@@ -23,7 +23,7 @@ export type Facts =
   | { readonly kind: 'wrong'; readonly objection: Objection }
 
 /**
- * Reads at Stripe and in our own tables, right before sending, whatever could speak against it (DESIGN section 6). `rows`
+ * Reads at Stripe and in our own tables, right before sending, whatever could speak against it. `rows`
  * must be fresh. Throws what the provider throws; then nothing is known.
  */
 export async function readFacts(parts: LedgerParts, undertaking: Undertaking, run: LedgerRun): Promise<Facts> {

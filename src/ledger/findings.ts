@@ -112,7 +112,7 @@ export function blockedFinding(operation: Operation): Draft {
   }
 }
 
-/** A payout came back. One that failed has disabled its bank account, whatever the code says (reference/stripe.md 3.4). */
+/** A payout came back. One that failed has disabled its bank account, whatever the code says (docs.stripe.com/payouts). */
 export function failedPayoutFinding(
   operation: Operation,
   failureCode: string | null,

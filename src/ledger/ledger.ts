@@ -86,7 +86,8 @@ export interface Posting {
 
 /**
  * The only code that moves money. Each order goes: intent committed (which requires the run's lease and that the job is
- * not paused), facts read again at Stripe, the call with the intent's key, receipt committed (DESIGN section 6).
+ * not paused), facts read again at Stripe, the call with the intent's key, receipt committed (CONTRIBUTING.md, "The
+ * life of an operation").
  *
  * All of them throw StopRunError when the lease is gone or the job was paused, KeyRefusedError when Stripe refuses our
  * key, PermanentError for an item that needs a person, and a plain Error with a `code` for an item that may work when the

@@ -5,8 +5,8 @@ import type { LedgerRun } from './ledger.ts'
 import type { LedgerParts } from './parts.ts'
 
 /**
- * Every object at Stripe that carries this operation's id, of whatever generation (reference/stripe.md section 4.4). The
- * lists cannot be asked for a metadata value, so all objects of the account since the operation exists are read.
+ * Every object at Stripe that carries this operation's id, of whatever generation. The lists cannot be asked for a
+ * metadata value, so all objects of the account since the operation exists are read.
  */
 export async function lookUp(
   { onStep, payments }: LedgerParts,

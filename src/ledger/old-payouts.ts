@@ -20,7 +20,7 @@ export interface OldPayoutsQuery {
 export interface OldPayouts {
   /** Out of the account of the rows. */
   readonly own: readonly Payout[]
-  /** Out of the accounts that their experts have today: the old jobs paid from those (reference/domain.md hazard H-18). */
+  /** Out of the accounts that their experts have today: the old jobs paid from those. */
   readonly elsewhere: readonly Payout[]
 }
 

@@ -3,10 +3,10 @@
 const hourMs = 60 * 60_000
 const dayMs = 24 * hourMs
 
-/** How long a client may complain once the appointment has ended (reference/domain.md section 3.3). */
+/** How long a client may complain once the appointment has ended (CONTRIBUTING.md, rule of money 4). */
 export const complaintWindowMs = 24 * hourMs
 
-/** Days between payment and release, by the expert's country; everywhere else the default (reference/domain.md 3.2). */
+/** Days between payment and release, by the expert's country; elsewhere the default (CONTRIBUTING.md, rule of money 4). */
 const defaultDelayDays = 7
 const delayDaysByCountry: Readonly<Record<string, number>> = {
   PT: 7,
@@ -119,8 +119,8 @@ export const stopSentences: Readonly<Record<StopReason, string>> = {
 }
 
 /**
- * Whether a booking's money may be released at `now`, and if not, why and until when (reference/domain.md sections
- * 3.2 and 3.3, DESIGN section 6 rule 4). Without `payment`, which asks nobody, only what our own rows can decide.
+ * Whether a booking's money may be released at `now`, and if not, why and until when (CONTRIBUTING.md, rule of money
+ * 4). Without `payment`, which asks nobody, only what our own rows can decide.
  */
 export function judgeBooking(booking: Booking, payment: PaymentFacts | undefined, now: Date): Verdict {
   return judgeRow(booking) ?? (payment === undefined ? judgeUnasked(booking, now) : judgePayment(booking, payment, now))

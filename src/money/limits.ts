@@ -14,8 +14,8 @@ export interface Sending {
 }
 
 /**
- * The circuit breaker (DESIGN section 6, rule 8): why this operation has to wait for an operator, or undefined when it may
- * go. Both limits are inclusive to the cent; the larger concern, the single amount, is named first.
+ * The circuit breaker (CONTRIBUTING.md, rule of money 8): why this operation has to wait for an operator, or undefined
+ * when it may go. Both limits are inclusive to the cent; the larger concern, the single amount, is named first.
  */
 export function findHold(
   { amountCents, sentCents }: Sending,

@@ -12,7 +12,7 @@ export type State =
   | 'rejected'
 
 /**
- * The legal transitions (reference/stripe.md section 4.5). A state may follow itself where that means another try.
+ * The legal transitions. A state may follow itself where that means another try.
  * Nothing leads from `unknown` to `failed`: what may have moved money is never given up.
  */
 export const transitions: Readonly<Record<State, readonly State[]>> = {

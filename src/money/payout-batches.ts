@@ -32,7 +32,7 @@ export interface Batch<Row> {
   readonly waits: readonly BatchWait<Row>[]
 }
 
-/** The smallest payout that is tried, in minor units; no minimum is published for euros (reference/stripe.md section 3.5). */
+/** The smallest payout that is tried, in minor units; no minimum is published for euros (docs.stripe.com/payouts). */
 export const minimumPayoutCents = 100
 
 /** Rows by what is paid at once: one account and one currency, as `account currency`. */

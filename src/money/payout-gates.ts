@@ -37,7 +37,7 @@ export interface UnexplainedBalance {
 /** Statuses of rows whose money is still on the account, or may be; never there is what nobody has paid. */
 const explaining: readonly string[] = ['PENDING', 'READY', 'APPROVED', 'COMPLETED', 'DISPUTED']
 
-/** The first thing that forbids a payout of this account and currency (reference/stripe.md section 3.7); undefined: none. */
+/** The first thing that forbids a payout of this account and currency; undefined: none. */
 export function findGate(atStripe: AccountAtStripe, currency: string, isFrozen: boolean): Gate | undefined {
   if (isFrozen) return 'account_frozen'
   if (!atStripe.payoutsEnabled) return 'payouts_disabled'
@@ -53,8 +53,8 @@ export function isReturned(payout: ListedPayout): boolean {
 }
 
 /**
- * Payouts made since the cut-over that no operation of ours explains and no person has (DESIGN section 6, rule 6). One
- * whose money is back took nothing, as the ledger sees it too right before it sends.
+ * Payouts made since the cut-over that no operation of ours explains and no person has (CONTRIBUTING.md, rule of money
+ * 6). One whose money is back took nothing, as the ledger sees it too right before it sends.
  */
 export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts): UnexplainedPayout[] {
   return [...accounts.values()].flatMap(({ atStripe, id }) => {
@@ -128,7 +128,7 @@ function idsOf(rows: readonly NamingRow[]): number[] {
 
 /**
  * What an account holds, available and pending, beyond the money of its rows and of payouts that came back; nothing when
- * the rows explain it all. Never swept: it may be anybody's (reference/domain.md hazards H-7, H-14).
+ * the rows explain it all. Never swept: it may be anybody's.
  */
 export function listUnexplainedBalances(account: PayoutAccount, returnedCents: Readonly<Record<string, number>>) {
   const { atStripe, id, rowSums } = account

@@ -4,7 +4,7 @@ import type { PayoutRow } from './payout-facts.ts'
 import type { LaneWait } from './payout-lanes.ts'
 import type { RowVerdict } from './payout-rows.ts'
 
-/** The documented longest time that money stays on a Connect account, and Stripe's own (reference/domain.md section 3.6). */
+/** How long money may stay on an account, by our rule and by Stripe's (docs.stripe.com/connect/manual-payouts). */
 const holdDays = 14
 const stripeHoldDays = 90
 const dayMs = 24 * 60 * 60_000

@@ -3,9 +3,9 @@ import type { Asked } from './asked.ts'
 import type { AccountAtStripe, ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
 import { hasComeBack, judgePayout } from './payout-results.ts'
 
-/** Stripe gives the money of a payout back with the failure, or soon after (reference/stripe.md section 3.4). */
+/** Stripe gives the money of a payout back with the failure, or soon after (docs.stripe.com/payouts). */
 const moneyBackDays = 3
-/** Longer than any bank takes, and than a payout may come back (reference/stripe.md section 3.4). */
+/** Longer than any bank takes, and than a payout may come back (docs.stripe.com/payouts). */
 const settleDays = 10
 const dayMs = 24 * 60 * 60_000
 

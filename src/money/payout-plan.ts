@@ -69,9 +69,10 @@ export interface PayoutPlan {
 }
 
 /**
- * Whom to pay at `now`, and why the others wait: (1) operations that are not through come first, (2) each row is judged,
- * (3) what may be paid goes by account and currency, as far as its funds reach, (4) the circuit breaker holds what is too
- * much, (5) what a person must look at is told. Nothing is ever paid because it is there (DESIGN section 6, rule 6).
+ * Whom to pay at `now`, and why the others wait: (1) operations that are not through come first, (2) each row is
+ * judged, (3) what may be paid goes by account and currency, as far as its funds reach, (4) the circuit breaker holds
+ * what is too much, (5) what a person must look at is told. Nothing is ever paid because it is there (CONTRIBUTING.md,
+ * rule of money 6).
  */
 export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const open = planOpenPayouts(facts, now)

@@ -10,7 +10,7 @@ interface PayoutReading {
 
 /**
  * What a payout's state at the vendor means. One that came back counts only once its money is there: its rows would
- * otherwise be paid out of somebody else's (reference/stripe.md section 4.5). A word that is not known means nothing yet.
+ * otherwise be paid out of somebody else's (CONTRIBUTING.md, rule of money 9). A word that is not known means nothing yet.
  */
 export function judgePayout({ moneyIsBack, status }: PayoutReading): PayoutResult {
   switch (status) {

@@ -66,7 +66,7 @@ type RowFacts = Pick<PayoutFacts, 'accounts' | 'owners' | 'payments' | 'since'> 
   readonly paidBy: ReadonlyMap<number, readonly PaidBy[]>
 }
 
-/** Payouts whose metadata name a row and whose money is gone, by row: the old jobs made them (hazard H-5). */
+/** Payouts whose metadata name a row and whose money is gone, by row: the old jobs made them. */
 export function listPaidBy(accounts: Iterable<PayoutAccount>): ReadonlyMap<number, readonly PaidBy[]> {
   const paid = [...accounts].flatMap(({ atStripe, id }) =>
     atStripe.kind === 'known' ? atStripe.value.payouts.map(payout => ({ account: id, payout })) : [],
@@ -140,7 +140,7 @@ function judgeDeclined(row: PayoutRow, { paidBy }: RowFacts): RowVerdict | undef
   return judgePayers(row, paidBy) ?? { kind: 'waits', reason: 'declined', operation: { id: declined } }
 }
 
-/** The old jobs paid out of the expert's account of that day, which need not be the row's (hazard H-18): both are looked at. */
+/** The old jobs paid out of the expert's account of that day, which need not be the row's: both are looked at. */
 function judgeAccounts(row: PayoutRow, { accounts, paidBy }: RowFacts): RowVerdict | undefined {
   const own = accounts.get(row.account)?.atStripe
   if (own?.kind === 'refused') return { kind: 'waits', reason: 'account_unreachable' }

@@ -1,4 +1,4 @@
-/** Rows whose payment went back to the client after the expert's share had left for a bank (reference/domain.md hazard H-8). */
+/** Rows whose payment went back to the client after the expert's share had left for a bank. */
 
 import { type MoneyFinding, subjectOf } from './findings.ts'
 

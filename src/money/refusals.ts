@@ -7,7 +7,7 @@ export type Refusal =
 
 const hourMs = 60 * 60_000
 
-/** Codes whose cause may go away, and when it is worth looking again (reference/stripe.md sections 3.4 and 4.3). */
+/** Codes whose cause may go away, and when it is worth looking again (docs.stripe.com/error-codes). */
 const passing: Readonly<Record<string, number>> = {
   balance_insufficient: 6 * hourMs,
   insufficient_funds: 6 * hourMs,

@@ -1,4 +1,4 @@
-/** What follows which look-up at which age of the key (reference/stripe.md sections 4.3 and 4.4). All times in ms. */
+/** What follows which look-up at which age of the key (CONTRIBUTING.md, rule of money 3). All times in ms. */
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs

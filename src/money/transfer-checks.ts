@@ -54,8 +54,8 @@ export const mismatchSentences: Readonly<Record<TransferMismatch['kind'], string
 
 /**
  * All that is wrong with `transfer` as the row's: nothing when it may be adopted. The transfer of a destination charge
- * is of the gross amount, so the fee comes off it; one that somebody made by a call is net already (DESIGN section 6,
- * rule 5).
+ * is of the gross amount, so the fee comes off it; one that somebody made by a call is net already (CONTRIBUTING.md,
+ * rule of money 5).
  */
 export function checkTransfer(
   row: OwedTransfer,

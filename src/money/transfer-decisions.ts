@@ -8,7 +8,7 @@ import type { Oddity, TransferHold, TransferWait } from './transfer-reasons.ts'
 
 const hourMs = 60 * 60_000
 
-/** What is due and still stuck after so long needs a person (reference/domain.md section 3.5). */
+/** What is due and still stuck after so long needs a person (CONTRIBUTING.md, rule of money 4). */
 export const overdueAfterMs = 48 * hourMs
 
 /** A row as our database knows it. */

@@ -84,7 +84,7 @@ export interface Releasing {
 export interface RecordTransfer extends Releasing {
   readonly kind: 'record-transfer'
   readonly transferId: string
-  /** Of before the cut-over: its expert had the money long ago, and is not told (reference/domain.md hazard H-25). */
+  /** Of before the cut-over: its expert had the money long ago, and is not told. */
   readonly isOld: boolean
 }
 

@@ -28,7 +28,7 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Mone
   return { kind: 'transfer-overdue', subject: subjectOf(row), message, details }
 }
 
-/** A row that failed for good (reference/domain.md hazard H-26). */
+/** A row that failed for good. */
 export function findGivenUp({ errorCode, retryCount, ...row }: GivenUp): MoneyFinding {
   const message =
     `the row FAILED ${retryCount} times and no job picks it up again: remove the cause, then set it to PENDING, ` +

@@ -29,6 +29,6 @@ export function passGate(
 
 function findGate({ available, transfersActive }: ReceivingAccount, currency: string): TransferWait | undefined {
   if (!transfersActive) return 'transfers_inactive'
-  // Money sent to an account in debt fills the hole and pays nobody (reference/stripe.md section 3.7).
+  // Money sent to an account in debt fills the hole and pays nobody (docs.stripe.com/connect/account-balances).
   return (available[currency.toLowerCase()] ?? 0) < 0 ? 'negative_balance' : undefined
 }

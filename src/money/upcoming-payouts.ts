@@ -6,10 +6,10 @@ import type { Limits } from './limits.ts'
 
 const dayMs = 24 * 60 * 60_000
 
-/** How long before the money may be released its expert is told, at most (reference/domain.md section 2.6). */
+/** How long before the money may be released its expert is told, at most. */
 export const noticeWithinMs = 2 * dayMs
 
-/** The vendor tries a webhook for so long: the site may write a row that much after its payment (stripe.md section 2.5). */
+/** Stripe tries a webhook for so long (docs.stripe.com/webhooks): the site may write a row that much after its payment. */
 const rowDelayMs = 3 * dayMs
 
 export interface UpcomingRow extends TransferRow {

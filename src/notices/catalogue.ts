@@ -4,7 +4,7 @@ import { findProblem, type Validator } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
 
 /**
- * The workflows at Novu that the jobs use, as the site defines them (reference/domain.md section 4.4): what each takes,
+ * The workflows at Novu that the jobs use, as the site defines them: what each takes,
  * and what it takes no more than. `npm run novu:diagnostics` compares this with what Novu really has.
  */
 

@@ -28,7 +28,7 @@ export function compareWorkflows(
   })
 }
 
-/** The site's deployments have given a workflow a new id with a random end before (reference/domain.md section 4.4). */
+/** The site's deployments have given a workflow a new id with a random end before. */
 function missing(id: string, known: readonly string[]): string {
   const close = known.filter(other => isCloseTo(other, id))
   return close.length === 0 ? 'missing' : `missing, but there is ${close.join(', ')}: is that it, renamed?`

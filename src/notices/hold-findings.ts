@@ -25,7 +25,7 @@ export function toPaidVoucher(reservationId: string, meetingId: string | undefin
   }
 }
 
-/** A meeting that nobody will pay for keeps its slot taken (reference/domain.md section 5.2, H-55). */
+/** A meeting that nobody will pay for keeps its slot taken. */
 export function toBlockedSlot(meetingId: string) {
   return {
     kind: 'meeting-blocks-slot',

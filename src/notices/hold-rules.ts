@@ -1,10 +1,10 @@
 import type { Booking } from '../providers/payments.ts'
 
-/** What becomes of the hold of a slot when its time is over (reference/domain.md sections 1.9, 2.8, 3.8 and 5.2). */
+/** What becomes of the hold of a slot when its time is over. */
 
 /**
  * How long a voucher that has expired may still be paid according to Stripe: for up to four days the bank may be slow to
- * tell (reference/stripe.md section 3.6).
+ * tell (docs.stripe.com/payments/multibanco).
  */
 export const bankLagMs = 4 * 24 * 60 * 60_000
 

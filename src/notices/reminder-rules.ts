@@ -1,4 +1,4 @@
-/** When each party of an appointment is reminded of it (reference/domain.md sections 2.2, 2.3 and 5.2). */
+/** When each party of an appointment is reminded of it. */
 
 export type ReminderKind = 'appointment-reminder-24h' | 'appointment-reminder-1h'
 

@@ -47,7 +47,7 @@ const overdueEveryMs = 15 * 60_000
 const overdueMs = 24 * 60 * 60_000
 const closeReserveMs = 500
 
-/** Delivers notices from their rows, each once (DESIGN section 7). */
+/** Delivers notices from their rows, each once. */
 export function createNoticeSender({ isSilent = false, ...options }: NoticeSenderOptions): NoticeSender {
   const stop = new AbortController()
   const parts: SenderParts = {

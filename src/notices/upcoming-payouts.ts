@@ -34,7 +34,7 @@ export async function recordUpcomingPayout(
     const state = await lockLease(trx, lease)
     if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
     const { amountCents, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
-    // Read as a document, because not every marketplace has the column (reference/domain.md section 1.2).
+    // Read as a document, because not every marketplace has the column.
     const { rows } = await sql<MarkedRow>`
       update payment_transfers p set notified_at = ${now}, updated = ${now}
       where p.id = ${paymentTransferId} and p.notified_at is null and p.status::text = ${expectedStatus}

@@ -1,6 +1,6 @@
 import type { Booking } from '../providers/payments.ts'
 
-/** When a guest is reminded of a voucher that waits for its payment (reference/domain.md sections 2.7, 3.7 and 5.2, H-36). */
+/** When a guest is reminded of a voucher that waits for its payment. */
 
 export type VoucherReminderKind = 'payment-reminder-gentle' | 'payment-reminder-urgent'
 

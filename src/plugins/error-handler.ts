@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { toError } from '../errors.ts'
 
-/** The one shape of every error (DESIGN section 9). */
+/** The one shape of every error. */
 export interface ErrorBody {
   readonly statusCode: number
   readonly error: string

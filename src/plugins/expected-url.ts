@@ -11,7 +11,7 @@ export function requestTarget(request: FastifyRequest): string {
 
 /**
  * The address a caller must have signed: the configured public address, a path prefix of it included, and the request's
- * own path and query. Never `Host` or `X-Forwarded-*`, which anybody can send (reference/qstash.md section 3.6).
+ * own path and query. Never `Host` or `X-Forwarded-*`, which anybody can send.
  */
 export function expectedUrl(publicUrl: string): (request: FastifyRequest) => string {
   const base = publicUrl.replace(/\/+$/, '')

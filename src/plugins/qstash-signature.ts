@@ -53,10 +53,9 @@ export function refuseSignature(reply: FastifyReply): FastifyReply {
 }
 
 /**
- * Guards every route of the scope it is registered in, as their `config.door` says (reference/qstash.md sections 3.6
- * and 6). One verdict: where a signature counts and one is there, it alone decides; otherwise the bearer secret does.
- * Bodies arrive as the bytes they are. What can be refused without the body is refused before it is read. Throws when a
- * route is registered without a door.
+ * Guards every route of the scope it is registered in, as their `config.door` says. One verdict: where a signature
+ * counts and one is there, it alone decides; otherwise the bearer secret does. Bodies arrive as the bytes they are.
+ * What can be refused without the body is refused before it is read. Throws when a route is registered without a door.
  */
 export default fp<QstashSignatureOptions>(
   async (app, options) => {

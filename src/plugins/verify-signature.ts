@@ -45,7 +45,7 @@ const tokenForm = /^([\w-]+)\.([\w-]+)\.([\w-]{43})$/
 const usualHeader = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url')
 
 /**
- * Whether QStash signed exactly these bytes for exactly this address (reference/qstash.md sections 1.3 and 6.2). The
+ * Whether QStash signed exactly these bytes for exactly this address (upstash.com/docs/qstash/howto/signature). The
  * MAC comes first, so nothing that an outsider wrote is ever parsed. Times are whole seconds; an empty key signs nothing.
  */
 export function verifySignature(input: SignatureInput): Verdict {

@@ -31,8 +31,9 @@ const maxRetryAfterMs = 5 * 60_000
 const timedOut = new Error('no answer in time')
 
 /**
- * Sends pings to Better Stack heartbeats or anything that answers like them (reference/monitoring.md section 1.1):
- * GET without a body, POST with one, `/fail` behind the address for a failure. Redirects are not followed.
+ * Sends pings to Better Stack heartbeats or anything that answers like them
+ * (betterstack.com/docs/uptime/cron-and-heartbeat-monitor): GET without a body, POST with one, `/fail` behind the
+ * address for a failure. Redirects are not followed.
  */
 export function createHeartbeatSender({ fetch }: { readonly fetch: Fetch }): HeartbeatSender {
   return {

@@ -22,7 +22,7 @@ const idleMs = 4_000
 
 /**
  * The one door to other servers: one bounded set of connections and a `fetch` tied to it. The fetch is undici's own,
- * because Node's built-in one refuses a dispatcher of another undici (reference/toolchain.md section 5).
+ * because Node's built-in one refuses a dispatcher of another undici.
  */
 export function createHttp(options: HttpOptions = {}): Http {
   const agent = new Agent({

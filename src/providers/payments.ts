@@ -155,7 +155,7 @@ export interface PayoutRequest {
 }
 
 /**
- * What a write came to (reference/stripe.md section 4.3). Only `unknown` and `done` may have moved money; `notExecuted`
+ * What a write came to (docs.stripe.com/error-low-level). Only `unknown` and `done` may have moved money; `notExecuted`
  * has not, and the same key may be sent again; `refused` has not, and never will under this key.
  */
 export type WriteAnswer<T> =

@@ -13,7 +13,7 @@ export interface QstashOptions {
 
 /**
  * The scheduler's API, asked for two numbers that are no secret. Tokens belong to one region, so 404 means the wrong
- * host as much as 401 and 403 mean the wrong token. Source: reference/monitoring.md section 6, row qstash.
+ * host as much as 401 and 403 mean the wrong token.
  */
 export function createQstash({ fetch, timeoutMs = 3_000, token, url }: QstashOptions): Reachability {
   return {

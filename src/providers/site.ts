@@ -13,7 +13,6 @@ export interface SiteOptions {
 /**
  * The marketplace's site, asked by its open health route. It needs no key of ours, so a 4xx or a redirect means that
  * our address for it is wrong or that something in front of it turns us away: our mistake, and no outage.
- * Source: reference/domain.md section 2.1, step 1.
  */
 export function createSite({ fetch, timeoutMs = 10_000, url }: SiteOptions): Reachability {
   return {

@@ -2,8 +2,8 @@ import type { Stripe } from 'stripe'
 import type { Booking, Voucher } from './payments.ts'
 
 /**
- * What a payment tells of its booking: by the metadata that the site writes at checkout, and by their older, flat form
- * (reference/domain.md section 1.6). What cannot be read there is null, and never made up.
+ * What a payment tells of its booking: by the metadata that the site writes at checkout, and by their older, flat form.
+ * What cannot be read there is null, and never made up.
  */
 export function toBooking(intent: Stripe.PaymentIntent): Booking {
   const meeting = readMeeting(intent.metadata['meeting'])
@@ -19,7 +19,7 @@ export function toBooking(intent: Stripe.PaymentIntent): Booking {
   }
 }
 
-/** The life of a Multibanco payment is in reference/stripe.md section 3.6. */
+/** The life of a Multibanco payment: docs.stripe.com/payments/multibanco. */
 function statusOf(status: string): Booking['status'] {
   switch (status) {
     case 'succeeded':

@@ -49,7 +49,7 @@ function speaksOfPermission(message: unknown): boolean {
 
 /**
  * What a failed write came to. By status, code and type, never by the SDK's class: a key in use, for one, is thrown as an
- * API error. Whatever is not Stripe's own word about this request is unknown (reference/stripe.md section 4.3).
+ * API error. Whatever is not Stripe's own word about this request is unknown (docs.stripe.com/error-low-level).
  */
 export function classifyWrite(failure: Failure): Exclude<WriteAnswer<never>, { kind: 'done' }> {
   const { code, replayed, sent, status, type } = failure

@@ -40,7 +40,7 @@ function toCharge(charge: Stripe.Charge): Charge {
   }
 }
 
-/** The payment with what became of its disputes: the charge's own flag stays, whoever wins (reference/domain.md section 3.11). */
+/** The payment with what became of its disputes: the charge's own flag stays, whoever wins. */
 export function withDisputes(payment: Payment, disputes: readonly Pick<Stripe.Dispute, 'status'>[]): Payment {
   const { charge } = payment
   if (charge === undefined) return payment

@@ -15,7 +15,7 @@ import {
 const retryAfterSeconds = 5
 
 /**
- * The health routes of DESIGN section 9. `/livez`, `/healthz` and `/readyz` speak of this process and are never cached;
+ * The health routes. `/livez`, `/healthz` and `/readyz` speak of this process and are never cached;
  * the others speak of what it depends on. How deep a check goes is chosen by the address and by nothing else.
  */
 const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {

@@ -47,7 +47,7 @@ export interface SlotFacts {
   readonly graceSeconds: number
 }
 
-/** Says of every slot that was due what became of it, in the order of `due`. Pure. DESIGN section 4, slots. */
+/** Says of every slot that was due what became of it, in the order of `due`. Pure. */
 export function accountSlots({ due, graceSeconds, pauses, runs }: SlotFacts, now: Date): SlotAccount[] {
   const bySlot = Map.groupBy(runs, run => run.slot.getTime())
   return due.map(slot => {

@@ -29,7 +29,7 @@ export function alertAfter(job: Job): number {
 
 /**
  * Tells operators what a single run does not show: a streak of failures, once, runs that one after the other leave work
- * that is due until one leaves nothing, and what is over. Today as a finding and a log line. DESIGN section 4, "Alerts".
+ * that is due until one leaves nothing, and what is over. Today as a finding and a log line.
  */
 export async function raiseAlerts(
   delivery: Delivery,

@@ -8,7 +8,7 @@ import { graceSeconds, periodSeconds } from './slots.ts'
 
 export interface DeadLetters {
   /**
-   * Records what QStash's failure callback says (reference/qstash.md section 1.10). Operators are told unless the
+   * Records what QStash's failure callback says (upstash.com/docs/qstash/features/callbacks). Operators are told unless the
    * message's run has succeeded meanwhile. Throws PermanentError when the body is no failure callback.
    */
   record(body: unknown): Promise<{ recorded: boolean; healed: boolean; job: string | null }>
@@ -118,7 +118,7 @@ function integerOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? value : null
 }
 
-/** Milliseconds since 1970, as a number or as digits: QStash sends both (reference/qstash.md section 1.10). */
+/** Milliseconds since 1970, as a number or as digits: QStash sends both (upstash.com/docs/qstash/features/callbacks). */
 function timeOf(value: unknown): Date | null {
   const at = new Date(Number(value ?? Number.NaN))
   return Number.isNaN(at.getTime()) ? null : at

@@ -1,6 +1,6 @@
 import type { JobContext } from './context.ts'
 
-/** What a failure means to people; sets the heartbeat's grace and when `/fail` is sent (DESIGN sections 4 and 5). */
+/** What a failure means to people; sets the heartbeat's grace and when `/fail` is sent. */
 export type JobClass = 'financial' | 'revenue' | 'experience' | 'operational'
 export type Priority = 'critical' | 'high' | 'medium' | 'low'
 
@@ -87,7 +87,7 @@ interface JobDeclaration {
   readonly tellsPeople?: boolean
   /** The variable that holds the heartbeat's address. */
   readonly heartbeat: string
-  /** Overrides the class rule for the heartbeat's grace (DESIGN section 5). */
+  /** Overrides the class rule for the heartbeat's grace. */
   readonly graceSeconds?: number
   /** True when a later slot does not make up for this one: it is then never skipped as stale or for a busy lease. */
   readonly everySlotCounts?: boolean

@@ -11,7 +11,7 @@ export type Outcome =
   | 'skipped'
   | 'paused'
 
-/** The one shape of every answer about a job (DESIGN section 4). */
+/** The one shape of every answer about a job (README, "What a job answers"). */
 export interface RunAnswer {
   readonly runId: string
   readonly job: string
@@ -47,11 +47,11 @@ export interface Ending {
 
 /** Render and QStash both come back quickly to a process that is ending: another one is already there. */
 export const drainRetrySeconds = 10
-/** What QStash takes as "never again"; it wants the status and the header (reference/qstash.md section 1.6). */
+/** What QStash takes as "never again"; it wants the status and the header (upstash.com/docs/qstash/features/retry). */
 export const nonRetryableStatus = 489
 export const nonRetryableHeaders = { 'upstash-nonretryable-error': 'true' } as const
 
-/** The HTTP side of an ending: the table of DESIGN section 4. */
+/** The HTTP side of an ending: the table in the README, "What a job answers". */
 export function toHttp(ending: Ending): Pick<Answer, 'statusCode' | 'headers'> {
   switch (ending.state) {
     case 'succeeded':

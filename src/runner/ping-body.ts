@@ -22,7 +22,7 @@ const maxCounts = 8
 
 /**
  * What a person reads in the incident: which job and run, how often it was tried, what it did, and why it failed.
- * Redacted, under 1,500 bytes, and nothing else about the run (DESIGN section 4, heartbeats).
+ * Redacted, under 1,500 bytes, and nothing else about the run.
  */
 export function failBody(failed: FailedAttempt): string {
   const slot = failed.slot === null ? '' : `, slot ${failed.slot.toISOString()}`

@@ -16,7 +16,7 @@ export interface ClosedAttempt {
   readonly pingAsked: boolean
 }
 
-/** Which heartbeat ping a closed attempt gives. Pure. DESIGN section 4, heartbeats. */
+/** Which heartbeat ping a closed attempt gives. Pure. The README's table of outcomes has it in words. */
 export function pingFor(attempt: ClosedAttempt): PingKind | 'none' {
   const byHand = attempt.trigger === 'operator' || attempt.trigger === 'cli'
   // A run by hand that pinged would hide a scheduler that is dead.

@@ -28,7 +28,7 @@ const maxAtOnce = 16
 const claimMarginMs = 20_000
 const closeReserveMs = 500
 
-/** Delivers heartbeat pings from their rows, at least once, the newest of each heartbeat only (DESIGN section 4). */
+/** Delivers heartbeat pings from their rows, at least once, the newest of each heartbeat only. */
 export function createPings(options: PingsOptions): Pings {
   const stop = new AbortController()
   const parts: PingParts = {

@@ -17,7 +17,7 @@ const gapsFrom = new Date('2025-01-01T00:00:00Z')
 /**
  * The slot that a scheduled delivery belongs to: the latest due time not after its first arrival plus a little. The
  * little (60 s, or a quarter of the shortest gap if that is less) keeps a slightly slow clock of ours from falling back
- * into the slot before. DESIGN section 4.
+ * into the slot before.
  */
 export function slotOf(job: Timing, arrivedAt: Date): Date {
   const early = Math.min(maxEarlyMs, Math.floor(gaps(job).shortestMs / 4))
@@ -62,7 +62,7 @@ const graceShare: Readonly<Record<JobClass, number>> = {
   operational: 0.5,
 }
 
-/** How late a success may be before it counts as missing, in seconds (DESIGN section 5). */
+/** How late a success may be before it counts as missing, in seconds. */
 export function graceSeconds(job: Timing & { readonly class: JobClass; readonly graceSeconds?: number }): number {
   return job.graceSeconds ?? Math.max(minGraceSeconds, Math.round(periodSeconds(job) * graceShare[job.class]))
 }

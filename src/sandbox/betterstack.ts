@@ -58,7 +58,7 @@ const keptArrivals = 10_000
 const everyToken = ''
 const address = /^\/api\/v1\/heartbeat\/([^/]+)(?:\/(fail|\d+))?$/
 
-/** Starts Better Stack's heartbeat receiver on 127.0.0.1. Source: reference/monitoring.md section 1.1. */
+/** Starts Better Stack's heartbeat receiver on 127.0.0.1. Source: betterstack.com/docs/uptime/cron-and-heartbeat-monitor. */
 export async function startBetterStack(options: BetterStackOptions = {}): Promise<BetterStackStandIn> {
   const { clock = () => new Date(), port = 0 } = options
   const state: State = { clock, registered: new Map(), arrivals: [], faults: new Map() }

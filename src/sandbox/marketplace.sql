@@ -1,4 +1,4 @@
--- The marketplace's own tables in schema public, as the site has them (reference/domain.md section 1), in the form in
+-- The marketplace's own tables in schema public, as the site has them, in the form in
 -- which every pushed column and constraint is present. For the sandbox and the tests; production never runs it.
 -- Times are without zone and mean UTC, money is integer cents, durations are integer minutes.
 

@@ -4,8 +4,8 @@ import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
 
 /**
- * The forms that the live database may have where the site's schema file and its migrations disagree
- * (reference/domain.md section 1). Without a choice every pushed column and constraint is there.
+ * The forms that the live database may have where the site's schema file and its migrations disagree. Without a choice
+ * every pushed column and constraint is there.
  */
 export interface MarketplaceVariant {
   /** What makes a held slot unique; with the guest in it two guests can hold one slot. */

@@ -29,8 +29,7 @@ const maxBodyBytes = 2_097_152
 
 /**
  * Starts a Novu on 127.0.0.1 that the official SDK works with: it checks payloads and tells duplicates as Novu does, and
- * keeps every message that would have reached somebody. What it does not model is 501. Source: docs.novu.co, and
- * reference/domain.md section 4.4 for the workflows.
+ * keeps every message that would have reached somebody. What it does not model is 501. Source: docs.novu.co.
  */
 export async function startNovu(options: NovuOptions = {}): Promise<NovuStandIn> {
   const state = createState(options)

@@ -21,7 +21,7 @@ const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 
 /**
  * A delivery's token as production mints it: HS256 over the whole key text, claims in alphabetical order, the body's
- * hash with its padding, valid for five minutes. Source: reference/qstash.md section 1.3.
+ * hash with its padding, valid for five minutes. Source: upstash.com/docs/qstash/howto/signature.
  */
 export function mintToken({ body, key, notBefore = 'zero', now, url }: Minting): string {
   const issuedAt = Math.floor(now.getTime() / 1000)

@@ -24,7 +24,7 @@ interface State {
   fault: SiteFault | undefined
 }
 
-/** Starts the marketplace's site, as far as its open health route, on 127.0.0.1. Source: reference/domain.md section 4.5. */
+/** Starts the marketplace's site, as far as its open health route, on 127.0.0.1. */
 export async function startSite(options: SiteOptions = {}): Promise<SiteStandIn> {
   const { clock = () => new Date(), port = 0 } = options
   const state: State = { clock, asked: 0, fault: undefined }

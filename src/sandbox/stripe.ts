@@ -24,7 +24,7 @@ const maxBodyBytes = 1_048_576
 
 /**
  * Starts a Stripe on 127.0.0.1 that the official SDK works with: it keeps balances, and answers by idempotency key for
- * a day of its clock. What it does not model is 501. Source: reference/stripe.md.
+ * a day of its clock. What it does not model is 501. Source: docs.stripe.com/api.
  */
 export async function startStripe(options: StripeOptions = {}): Promise<StripeStandIn> {
   const spec = options.specPath === undefined ? undefined : await loadSpec(options.specPath)

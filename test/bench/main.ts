@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: the service beside a bare reference, both measured in one run on one machine, in turns. The ratios
- * are what counts; absolute figures belong to this machine at this moment. Targets: DESIGN section 12.
+ * are what counts; absolute figures belong to this machine at this moment.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'

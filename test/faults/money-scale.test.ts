@@ -13,7 +13,7 @@ const sizes = isFullRun ? [1_000, 10_000] : [20, 60]
 const waitingSizes = isFullRun ? [1_000, 100_000] : [1_000, 12_000]
 /** Rows that one run takes on are some 3 kB each, and what a heap holds is not the same twice. */
 const heapGrowthMb = 6
-/** What Stripe lets through of one endpoint (reference/stripe.md section 3.5). */
+/** What Stripe lets through of one endpoint (docs.stripe.com/rate-limits). */
 const perSecond = 25
 const fastPerSecond = 5_000
 

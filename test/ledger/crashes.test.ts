@@ -14,7 +14,7 @@ const kinds = ['payout', 'transfer'] as const
 const delays = { 'at once': 0, 'after an hour': hourMs, 'after 25 hours': 25 * hourMs }
 const resumers = [1, 2] as const
 
-/** The crash points of reference/stripe.md section 4.5 that one process can come to, and faults that look like one. */
+/** The crash points that one process can come to, and faults that look like one. */
 const crashes: Readonly<
   Record<string, { readonly at?: LedgerStep; readonly fault?: WriteFault; readonly executed: boolean }>
 > = {

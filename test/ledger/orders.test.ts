@@ -76,7 +76,7 @@ for (const vendorOf of [scripted, standIn]) {
       t.match(await row(oldId), { status: 'COMPLETED', transfer_id: oldTransferId })
       const told = await db.selectFrom('jobs.outbox').select(['kind', 'recipient', 'occurrence']).execute()
       const news = { kind: 'transfer-recorded', recipient: 'user_expert', occurrence: transferId }
-      t.same(told, [news], 'an expert hears of it, unless the guest paid before the cut-over (H-25)')
+      t.same(told, [news], 'an expert hears of it, unless the guest paid before the cut-over')
     })
   })
 }

@@ -116,7 +116,7 @@ interface Kept {
 
 const dayMs = 24 * 60 * 60_000
 
-/** The same in memory: quick, and scripted to the letter of reference/stripe.md section 2.3. */
+/** The same in memory: quick, and scripted by Stripe's words on idempotency (docs.stripe.com/api/idempotent_requests). */
 export function scripted(_t: Test, clock: Clock): Vendor {
   const account = 'acct_scripted'
   const payouts = new Map<string, Payout>()

@@ -36,7 +36,7 @@ const booking = (overrides: Partial<Booking> = {}): Booking => ({
 
 const late = at('2027-01-01T00:00:00Z')
 
-// reference/domain.md appendix B, row by row: payment, appointment's end, country, moment, and the bound that decides.
+// Worked examples, row by row: payment, appointment's end, country, moment, and the bound that decides.
 const examples = [
   ['usual PT', '2026-03-01T10:00Z', '2026-03-02T10:00Z', 'PT', '2026-03-08T10:00Z', 'payment_age'],
   ['far appointment', '2026-03-01T10:00Z', '2026-03-20T16:00Z', 'PT', '2026-03-21T16:00Z', 'complaint_window'],

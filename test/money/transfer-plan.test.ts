@@ -166,7 +166,7 @@ t.test('a due row with the transfer that Stripe made is recorded, and reads like
   })
 })
 
-t.test('what the guest paid before the cut-over is recorded as an old story (H-25)', async t => {
+t.test('what the guest paid before the cut-over is recorded as an old story', async t => {
   const paidAt = new Date('2026-03-01T10:00:00Z')
   const isOld = (cutOver: Date | undefined): unknown => planOne({ cutOver, answer: paid({ paidAt }) }).effects
   t.match(isOld(paidAt), [{ kind: 'record-transfer', isOld: false }])
@@ -174,13 +174,13 @@ t.test('what the guest paid before the cut-over is recorded as an old story (H-2
   t.match(isOld(undefined), [{ kind: 'record-transfer', isOld: true }], 'without any cut-over each may be')
 })
 
-t.test('PENDING, READY and APPROVED are all candidates (H-1)', async t => {
+t.test('PENDING, READY and APPROVED are all candidates', async t => {
   for (const status of ['PENDING', 'READY', 'APPROVED'] as const) {
     check(t, { row: { status }, answer: paid() }, ['record-transfer'], { effects: [{ expectedStatus: status }] })
   }
 })
 
-t.test('an approval skips neither the complaint window, nor the delay, nor a refund, nor a dispute (H-9)', async t => {
+t.test('an approval skips neither the complaint window, nor the delay, nor a refund, nor a dispute', async t => {
   const approved = { status: 'APPROVED', requiresApproval: true, approvedBy: 'user_admin' } as const
   const tomorrow = { ...approved, appointmentEndsAt: hours(24) }
   check(t, { row: tomorrow }, ['waits: complaint_window'], { waits: [{ until: hours(48) }] })
@@ -192,7 +192,7 @@ t.test('an approval skips neither the complaint window, nor the delay, nor a ref
   check(t, { row: approved, answer: paid() }, ['record-transfer'])
 })
 
-t.test('a row that needs an approval waits for it, and is told of when it has waited for two days (H-21)', async t => {
+t.test('a row that needs an approval waits for it, and is told of when it has waited for two days', async t => {
   const needy = { requiresApproval: true }
   const since = (paidAt: Date): Given => ({ row: needy, answer: paid({ paidAt }) })
   check(t, since(hours(-7 * 24 - 48)), ['waits: approval'])
@@ -204,7 +204,7 @@ t.test('a row that needs an approval waits for it, and is told of when it has wa
   check(t, { row: needy, answer: unpaid('unpaid') }, ['waits: unpaid'])
 })
 
-t.test('a payment that has not arrived waits silently and is never a failure (H-4)', async t => {
+t.test('a payment that has not arrived waits silently and is never a failure', async t => {
   for (const [status, reason] of [
     ['unpaid', 'unpaid'],
     ['settling', 'settling'],
@@ -217,7 +217,7 @@ t.test('a payment that has not arrived waits silently and is never a failure (H-
   }
 })
 
-t.test('a voucher is aged from its payment, whenever its row was made (H-10)', async t => {
+t.test('a voucher is aged from its payment, whenever its row was made', async t => {
   const due = new Date(now.getTime() + 1)
   const almost = paid({ paidAt: new Date(hours(-7 * 24).getTime() + 1) })
   check(t, { answer: almost }, ['waits: payment_age'], { waits: [{ until: due }] })
@@ -244,7 +244,7 @@ t.test('what is not over by our own rows is not asked about', async t => {
   }
 })
 
-t.test('a row that contradicts itself is a finding with its evidence, and nothing is done (H-27)', async t => {
+t.test('a row that contradicts itself is a finding with its evidence, and nothing is done', async t => {
   const cases: readonly (readonly [Partial<TransferRow>, object])[] = [
     [{ payoutId: 'po_1' }, { payoutId: 'po_1' }],
     [
@@ -265,7 +265,7 @@ t.test('a row that contradicts itself is a finding with its evidence, and nothin
 })
 
 t.test(
-  'a wrong transfer is never adopted: account, amount, currency, charge, reversal, number (H-18, H-23)',
+  'a wrong transfer is never adopted: account, amount, currency, charge, reversal, number',
   async t => {
     const cases: readonly (readonly [Partial<typeof ownTransfer>, string, object])[] = [
       [{ destination: 'acct_2' }, 'transfer-mismatch', { kind: 'destination', expected: 'acct_1', actual: 'acct_2' }],
@@ -287,7 +287,7 @@ t.test(
   },
 )
 
-t.test('a charge without any transfer gets one, and one that the old job made is adopted instead (H-22)', async t => {
+t.test('a charge without any transfer gets one, and one that the old job made is adopted instead', async t => {
   check(t, { answer: paid(withoutTransfer) }, ['create-transfer'], {
     effects: [{ amountCents: 8_500, destination: 'acct_1', chargeId: 'ch_1', why: /no transfer/ }],
   })
@@ -399,7 +399,7 @@ t.test('a transfer that is stuck for more than 48 hours is a finding', async t =
   }
 })
 
-t.test('rows that an old job gave up are findings (H-26)', async t => {
+t.test('rows that an old job gave up are findings', async t => {
   const givenUp = [
     { paymentTransferId: 3, retryCount: 3, errorCode: 'no_charge', amountCents: 1, currency: 'eur', account: 'acct_3' },
   ]

@@ -68,7 +68,7 @@ t.test('the moment is the real one: payment age, complaint window and country, n
   t.equal(decide({ country: null }, paid(), inTime).kind, 'tell', 'an expert without a country has the default')
 })
 
-t.test('nobody hears of money that was not paid, was given back, is disputed or is not approved (H-3)', async t => {
+t.test('nobody hears of money that was not paid, was given back, is disputed or is not approved', async t => {
   const reasons = [
     [{ status: 'unpaid', charge: undefined }, 'unpaid'],
     [{ status: 'settling', charge: undefined }, 'settling'],

@@ -235,7 +235,7 @@ t.test('every vector of ../shared comes out as expected over a socket', { skip: 
   t.comment(`${vectors.length} vectors`)
 })
 
-// Where the official check says otherwise (reference/qstash.md section 3.3). It is given text, so bytes that are no text
+// Where the official check says otherwise. It is given text, so bytes that are no text
 // are lost to it; it pins no algorithm, needs no exp, reads base64 in several spellings and tokens of any length.
 const officialRefuses = ['bytes that are no text', 'compressed bytes']
 const officialAccepts = [

@@ -6,7 +6,7 @@ import { headerLines, readVectors, vectorsMissing } from '../support/vectors.ts'
 
 const address = 'https://jobs.example.com/api/cron/keep-alive'
 
-// What the routes make of a request that the signature check lets through (reference/qstash.md section 6.4).
+// What the routes make of a request that the signature check lets through.
 const beyondTheGate: Readonly<Record<string, number>> = {
   'valid-signature-proto-poisoning-body': 489,
   'valid-text-body-with-charset': 489,

@@ -28,7 +28,7 @@ function isHeard({ dryRun, pingAsked, trigger }: ClosedAttempt): boolean {
   return !dryRun && (['schedule', 'message', 'cron'].includes(trigger) || pingAsked)
 }
 
-t.test('every combination gives the ping that DESIGN section 4 says', t => {
+t.test('every combination gives the ping that the table of outcomes says', t => {
   const all = listAttempts(['succeeded', ...failures, ...silences])
   t.equal(all.length, 5_760)
   const silent = all.filter(attempt => !isHeard(attempt))

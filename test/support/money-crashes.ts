@@ -31,7 +31,7 @@ const all = ['create', 'record', 'payout'] as const
 
 const firstMessage = 'msg_first'
 
-/** Every crash point of reference/stripe.md section 4.5 that there is today, and the faults of the vendor. */
+/** Every crash point that there is today, and the faults of the vendor. */
 export const crashes: readonly Crash[] = [
   { name: '1 planned, nothing begun', flows: all, play: killAt('applying') },
   { name: '1 in the transaction of the intent', flows: all, play: killInIntent },

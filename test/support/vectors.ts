@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** A signed request with its clock, its keys and what must come of it (reference/qstash.md section 6). */
+/** A signed request with its clock, its keys and what must come of it. */
 export interface Vector {
   readonly name: string
   readonly url: string

@@ -82,7 +82,7 @@ export interface DemoCase {
   readonly ends: Ending
 }
 
-/** The platform's share of the listing price, rounded down (reference/domain.md section 3.1). */
+/** The platform's share of the listing price, rounded down. */
 export function feeOf(priceCents: number): number {
   return Math.floor(priceCents * 0.15)
 }

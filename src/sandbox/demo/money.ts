@@ -68,7 +68,7 @@ export async function openDemoAccounts(db: Db, stripe: StripeStandIn, now: Date)
     where u."clerkUserId" = r.id`.execute(db)
 }
 
-/** Five sessions sold at once: its money is on the expert's account, and no row says so (hazard H-14). */
+/** Five sessions sold at once: its money is on the expert's account, and no row says so. */
 async function sellPack(db: Db, stripe: StripeStandIn, now: Date): Promise<void> {
   const priceCents = 25_000
   const feeCents = feeOf(priceCents)

@@ -20,7 +20,7 @@ const unfunded: Ending = { ...recorded, waits: 'awaiting_funds' }
 const heldCompleted: Ending = { status: 'COMPLETED', payout: 'held', waits: 'held', finding: 'before-cut-over' }
 
 /**
- * Fills an empty, migrated marketplace as the old code leaves it (reference/domain.md section 5.1): all was paid before
+ * Fills an empty, migrated marketplace as the old code leaves it: all was paid before
  * the cut-over `since` and is long due, and whatever left an account is at Stripe, recorded or not. Any moment from two
  * days after `since` on will do as the first live round's.
  */
@@ -37,7 +37,7 @@ export const oldCodeFindings = [
 ] as const
 
 export const oldCodeCases: readonly DemoCase[] = [
-  // READY, and its money left with a sweep days before the appointment (hazards H-1, H-7).
+  // READY, and its money left with a sweep days before the appointment.
   {
     name: 'old-ready-swept',
     expert: 'marta',
@@ -58,7 +58,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     ends: held,
   },
   { name: 'old-refill', expert: 'ines', payment: { by: 'card', paidDays: -10 }, endsDays: -4, ends: held },
-  // Paid at Stripe for this row, and PAID_OUT was never written: the job ended in between (hazard H-5).
+  // Paid at Stripe for this row, and PAID_OUT was never written: the job ended in between.
   {
     name: 'old-paid-unrecorded',
     expert: 'noa',
@@ -78,7 +78,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     later: sweep(-5),
     ends: { status: 'COMPLETED', waits: 'awaiting_funds', finding: 'before-cut-over' },
   },
-  // Recorded as paid in full, and 3.00 of it left (hazard H-16): the row says PAID_OUT, so that the rest stays unexplained.
+  // Recorded as paid in full, and 3.00 of it left: the row says PAID_OUT, so that the rest stays unexplained.
   {
     name: 'old-paid-in-part',
     expert: 'grace',
@@ -90,7 +90,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     }),
     ends: { status: 'PAID_OUT' },
   },
-  // A part went back to the client, and the site called all of it REFUNDED (hazard H-8).
+  // A part went back to the client, and the site called all of it REFUNDED.
   {
     name: 'old-partly-refunded',
     expert: 'grace',
@@ -114,7 +114,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     },
     ends: { status: 'COMPLETED', finding: 'row-partly-refunded' },
   },
-  // Two users with one account, both with money on it (hazard H-7).
+  // Two users with one account, both with money on it.
   {
     name: 'old-shared-one',
     expert: 'aroha',
@@ -147,7 +147,7 @@ export const oldCodeCases: readonly DemoCase[] = [
     row: { status: 'COMPLETED' },
     ends: { status: 'COMPLETED', waits: 'account_frozen', finding: 'before-cut-over' },
   },
-  // Given up by the old transfer job, which could not search for the transfer (hazards H-22, H-26).
+  // Given up by the old transfer job, which could not search for the transfer.
   {
     name: 'old-given-up',
     expert: 'tia',

@@ -111,7 +111,7 @@ function slotOf({ expert, guest }: DemoAppointment | DemoHold, startsAt: Date, c
   }
 }
 
-/** As the site writes it at checkout (reference/domain.md section 1.6). */
+/** As the site writes it at checkout. */
 function metadataOf({ expert, guest }: DemoAppointment | DemoHold, startsAt: Date): Record<string, string> {
   const { email, locale, name, timezone }: DemoGuest = guests[guest]
   const meeting = {

@@ -7,7 +7,7 @@ const number: Property = { type: 'number' }
 const locale: Property = { type: 'string', default: 'en' }
 
 /**
- * The workflows of the site that the jobs trigger, by the table of reference/domain.md section 4.4. Written down here on
+ * The workflows of the site that the jobs trigger. Written down here on
  * its own: what the service believes about them is tested against it.
  */
 export const siteWorkflows: readonly NovuWorkflow[] = [

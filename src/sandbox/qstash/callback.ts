@@ -2,7 +2,7 @@ import type { Attempt, Message } from './state.ts'
 
 /**
  * What a callback is told about an attempt, and a failure callback (with `dlqId`) about the last one: JSON bytes.
- * Source: reference/qstash.md section 1.10.
+ * Source: upstash.com/docs/qstash/features/callbacks.
  */
 export function callbackBody(message: Message, attempt: Attempt, dlqId?: string): Buffer {
   const { createdAt, id, notBefore, scheduleId, settings } = message

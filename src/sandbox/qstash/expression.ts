@@ -21,7 +21,7 @@ interface Reader {
 
 /**
  * Reads an `Upstash-Retry-Delay` expression: numbers, `retried`, + - * /, parentheses and nine functions. Throws an
- * Error that says what is wrong with it. Source: reference/qstash.md section 1.6.
+ * Error that says what is wrong with it. Source: upstash.com/docs/qstash/features/retry.
  */
 export function parseExpression(text: string): Expression {
   const tokens = text.match(/\d+(?:\.\d+)?|[a-z]+|\S/g) ?? []

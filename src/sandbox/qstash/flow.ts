@@ -42,7 +42,7 @@ interface State extends FlowOptions {
   active: number
 }
 
-/** Limits how many deliveries run at once and per period. Source: reference/qstash.md section 1.9. */
+/** Limits how many deliveries run at once and per period. Source: upstash.com/docs/qstash/features/flowcontrol. */
 export function createFlow(options: FlowOptions): Flow {
   const state: State = { ...options, lanes: new Map(), waiting: [], active: 0 }
   return {

@@ -33,7 +33,7 @@ export function readPublication(destination: string, headers: Headers, body: Buf
   }
 }
 
-/** Does it, unless the same was published within ten minutes. Source: reference/qstash.md section 1.11. */
+/** Does it, unless the same was published within ten minutes. Source: upstash.com/docs/qstash/features/deduplication. */
 export function publish(state: State, { deduplicationKey, notBefore, settings }: Publication): Published {
   const { url } = settings
   const now = state.clock()
@@ -61,7 +61,7 @@ export function cancelMany(state: State, query: URLSearchParams): number {
   return chosen.filter(message => cancel(state, message)).length
 }
 
-/** A message as `GET /v2/messages/{id}` shows it. Source: reference/qstash.md section 2.4. */
+/** A message as `GET /v2/messages/{id}` shows it. */
 export function describeMessage({ createdAt, id, notBefore, scheduleId, settings }: Message): Record<string, unknown> {
   return {
     messageId: id,

@@ -30,7 +30,7 @@ export interface Failure {
 
 /**
  * How long QStash waits before the next retry, in milliseconds: what the answer asks for (up to a day), else the
- * message's own expression, else e^(2.5 n) seconds up to a day. Source: reference/qstash.md section 1.6.
+ * message's own expression, else e^(2.5 n) seconds up to a day. Source: upstash.com/docs/qstash/features/retry.
  */
 export function retryDelayMs({ headers, now, retried, retryDelay }: Failure): number {
   for (const name of retryAfterHeaders) {

@@ -56,7 +56,7 @@ const routes: ReadonlyArray<readonly [methods: string, target: RegExp, route: Ro
   ['GET', /^\/v2\/globalParallelism$/, showParallelism],
 ]
 
-/** Answers one call of QStash's API v2; what is not modelled is answered 501 and remembered. Source: reference/qstash.md section 2.1. */
+/** Answers one call of QStash's API v2; what is not modelled is answered 501 and remembered. Source: upstash.com/docs/qstash. */
 export function answerApi(state: State, request: Request): Reaction {
   const failure = state.faults.apiFailures.shift()
   if (failure === 'hang') return 'hang'

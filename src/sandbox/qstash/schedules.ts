@@ -11,7 +11,7 @@ const cronText = new RegExp(String.raw`^(?:CRON_TZ=(\S+) )?(${field} ${field} ${
 
 /**
  * Creates a schedule, or replaces every setting of the one with that id. Throws ApiError: 400 for a bad cron, id or
- * destination, 412 at the quota. Source: reference/qstash.md section 2.2.
+ * destination, 412 at the quota. Source: upstash.com/docs/qstash/features/schedules.
  */
 export function upsertSchedule(state: State, destination: string, headers: Headers, body: Buffer): Schedule {
   const id = headers['upstash-schedule-id'] ?? randomId('scd', 28)
@@ -58,7 +58,7 @@ export function trigger(state: State, schedule: Schedule): string {
   return message.id
 }
 
-/** The schedule as `GET /v2/schedules/{id}` shows it. Source: reference/qstash.md section 2.3. */
+/** The schedule as `GET /v2/schedules/{id}` shows it. Source: upstash.com/docs/qstash/features/schedules. */
 export function describeSchedule(state: State, schedule: Schedule): Record<string, unknown> {
   const { createdAt, cron, id, isPaused, lastMessageId, lastSlotAt, settings } = schedule
   const last = lastMessageId === undefined ? undefined : state.messages.get(lastMessageId)

@@ -59,7 +59,7 @@ const neverForwarded = ['host', 'connection', 'content-length', 'transfer-encodi
 /**
  * Reads the headers of a call; `allowed` are the names that this call knows besides the common ones. Throws ApiError:
  * 400 for a value that QStash refuses, 501 for a header that this stand-in does not model.
- * Source: reference/qstash.md sections 1.6 to 1.11 and 2.2.
+ * Source: upstash.com/docs/qstash/features.
  */
 export function parseSettings(url: string, headers: Headers, body: Buffer, allowed: readonly string[]): Settings {
   refuseUnmodelled(headers, allowed)

@@ -28,7 +28,7 @@ export interface OldTransfer {
   readonly metadata?: Metadata
 }
 
-/** A payout as the job before this service made it. Throws when the balance does not cover it. Source: reference/domain.md section 2.5. */
+/** A payout as the job before this service made it. Throws when the balance does not cover it. */
 export function payOutAsOldCode(state: State, order: OldPayout): string {
   const { account, amountCents, at, currency = 'eur', isAutomatic = false } = order
   const bank = getBook(state, account).account.banks.find(each => each.currency === currency)
@@ -40,7 +40,7 @@ export function payOutAsOldCode(state: State, order: OldPayout): string {
   return makePayout(state, { account, amount: amountCents, currency, bank, atMs, isAutomatic, metadata }).id
 }
 
-/** A transfer as the old job made it for a charge without one. Throws for an unknown charge. Source: reference/domain.md section 2.4. */
+/** A transfer as the old job made it for a charge without one. Throws for an unknown charge. */
 export function transferAsOldCode(state: State, order: OldTransfer): string {
   const { amountCents, at, chargeId, destination, paymentTransferId } = order
   const charge = getBook(state, state.platform.id).charges.byId.get(chargeId)

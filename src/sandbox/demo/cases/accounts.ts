@@ -12,7 +12,7 @@ export const accountCases: readonly DemoCase[] = [
     row: { status: 'COMPLETED' },
     ends: { status: 'COMPLETED', waits: 'payouts_disabled' },
   },
-  // The old job's payout came back, and with it the bank account was disabled (hazard H-19).
+  // The old job's payout came back, and with it the bank account was disabled.
   {
     name: 'bank-disabled',
     expert: 'sam',
@@ -41,7 +41,7 @@ export const accountCases: readonly DemoCase[] = [
     endsDays: -5,
     ends: { ...recorded, waits: 'below_minimum' },
   },
-  // The money is where it was sent, and the expert has another account today (hazard H-18).
+  // The money is where it was sent, and the expert has another account today.
   {
     name: 'account-changed',
     expert: 'hugo',

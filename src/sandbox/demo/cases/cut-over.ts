@@ -28,7 +28,7 @@ export const cutOverCases: readonly DemoCase[] = [
       finding: 'before-cut-over',
     },
   },
-  // Its money left with a sweep that named nobody; what the account holds today is of a pack sale (hazards H-7, H-14).
+  // Its money left with a sweep that named nobody; what the account holds today is of a pack sale.
   {
     name: 'swept',
     expert: 'marta',

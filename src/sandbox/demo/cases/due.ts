@@ -3,7 +3,7 @@ import { type DemoCase, paidOut } from '../case.ts'
 /** Bookings whose money goes out in the first round. */
 export const dueCases: readonly DemoCase[] = [
   { name: 'card-due', expert: 'ines', payment: { by: 'card', paidDays: -12 }, endsDays: -10, ends: paidOut },
-  // Every paid voucher ends READY, which the old jobs never looked at (hazard H-1).
+  // Every paid voucher ends READY, which the old jobs never looked at.
   {
     name: 'voucher-ready',
     expert: 'ines',
@@ -44,7 +44,7 @@ export const dueCases: readonly DemoCase[] = [
     endsDays: -9,
     ends: { ...paidOut, transfer: 'created' },
   },
-  // The old job made the transfer and could not find it again (hazard H-22).
+  // The old job made the transfer and could not find it again.
   {
     name: 'old-separate-transfer',
     expert: 'ines',

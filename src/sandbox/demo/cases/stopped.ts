@@ -44,7 +44,7 @@ export const stoppedCases: readonly DemoCase[] = [
     },
     ends: { status: 'REFUNDED' },
   },
-  // The platform has paid the client, and the expert still has the money (hazard H-8): the account's balance tells.
+  // The platform has paid the client, and the expert still has the money: the account's balance tells.
   {
     name: 'refund-kept',
     expert: 'grace',
@@ -56,7 +56,7 @@ export const stoppedCases: readonly DemoCase[] = [
     },
     ends: { status: 'REFUNDED' },
   },
-  // The three ways in which an existing transfer is not the row's (hazard H-23).
+  // The three ways in which an existing transfer is not the row's.
   {
     name: 'transfer-amount',
     expert: 'ines',
@@ -83,7 +83,7 @@ export const stoppedCases: readonly DemoCase[] = [
     },
     ends: asks('transfer-reversed'),
   },
-  // No job looks at FAILED again (hazard H-26).
+  // No job looks at FAILED again.
   {
     name: 'given-up',
     expert: 'ines',
@@ -92,7 +92,7 @@ export const stoppedCases: readonly DemoCase[] = [
     row: { status: 'FAILED', retry_count: 3, stripe_error_code: 'parameter_unknown' },
     ends: asks('row-given-up', 'FAILED'),
   },
-  // A refund that failed set the row back to PENDING, with the ids of its past (hazard H-27).
+  // A refund that failed set the row back to PENDING, with the ids of its past.
   {
     name: 'refund-failed',
     expert: 'ines',

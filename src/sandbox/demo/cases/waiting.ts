@@ -90,7 +90,7 @@ export const waitingCases: readonly DemoCase[] = [
     },
     ends: { status: 'DISPUTED' },
   },
-  // The site never takes DISPUTED back (hazard H-20).
+  // The site never takes DISPUTED back.
   {
     name: 'dispute-won',
     expert: 'ines',
@@ -102,7 +102,7 @@ export const waitingCases: readonly DemoCase[] = [
     },
     ends: { status: 'DISPUTED', finding: 'dispute-won' },
   },
-  // The bank keeps the money of this one for longer (hazard H-17).
+  // The bank keeps the money of this one for longer.
   {
     name: 'money-pending',
     expert: 'tia',

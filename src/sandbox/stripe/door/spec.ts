@@ -36,7 +36,7 @@ const loaded = new Map<string, Promise<Spec>>()
 
 /**
  * Reads an OpenAPI 3.1 description, once in a process. Its parts are compiled when they are first needed: all of them would
- * take seconds, and each takes long enough to be kept for the next stand-in. Source: reference/stripe.md section 5.4.
+ * take seconds, and each takes long enough to be kept for the next stand-in. Source: github.com/stripe/openapi.
  */
 export async function loadSpec(path: string): Promise<Spec> {
   const spec = loaded.get(path) ?? readSpec(path)

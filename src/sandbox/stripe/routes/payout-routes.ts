@@ -55,7 +55,7 @@ export const payoutRoutes: readonly Route[] = [
   route('POST', '/v1/payouts/:id/cancel', {}, cancel),
 ]
 
-/** Source: reference/stripe.md sections 3.4, 3.5 and 3.7. */
+/** Source: docs.stripe.com/api/payouts/create. */
 function createPayout(call: Call<PayoutParams>): object {
   const { book, params, state } = call
   const { amount, currency } = params

@@ -23,7 +23,7 @@ export const reversalRoutes: readonly Route[] = [
   route<PageQuery>('GET', '/v1/transfers/:id/reversals', pageParams, listReversals),
 ]
 
-/** Source: reference/stripe.md section 3.2. */
+/** Source: docs.stripe.com/api/transfer_reversals/create. */
 function createReversal(call: Call<ReversalParams>): object {
   const { params, state } = call
   const transfer = transferOf(call)

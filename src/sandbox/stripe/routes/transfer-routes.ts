@@ -44,7 +44,7 @@ export const transferRoutes: readonly Route[] = [
   route('GET', '/v1/transfers/:id', {}, show('transfer', 'transfer')),
 ]
 
-/** Source: reference/stripe.md sections 3.2 and 3.7. */
+/** Source: docs.stripe.com/api/transfers/create. */
 function createTransfer(call: Call<TransferParams>): object {
   const { book, params, state } = call
   if (!book.account.isPlatform) throw new NotModelled('transfers out of a connected account')

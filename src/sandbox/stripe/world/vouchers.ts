@@ -33,7 +33,7 @@ const dayMs = 86_400_000
 const voucherLifeMs = 7 * dayMs
 const bankLagMs = 4 * dayMs
 
-/** The life of a Multibanco payment. Source: reference/stripe.md section 3.6. */
+/** The life of a Multibanco payment. Source: docs.stripe.com/payments/multibanco. */
 export function createVouchers(state: State): VoucherControl {
   return {
     issueVoucher: order => {
