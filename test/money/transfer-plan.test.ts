@@ -264,28 +264,25 @@ t.test('a row that contradicts itself is a finding with its evidence, and nothin
   check(t, { row: { hasTwin: true }, answer: paid() }, ['finding: payment-shared'])
 })
 
-t.test(
-  'a wrong transfer is never adopted: account, amount, currency, charge, reversal, number',
-  async t => {
-    const cases: readonly (readonly [Partial<typeof ownTransfer>, string, object])[] = [
-      [{ destination: 'acct_2' }, 'transfer-mismatch', { kind: 'destination', expected: 'acct_1', actual: 'acct_2' }],
-      [{ amountCents: 8_500 }, 'transfer-mismatch', { kind: 'amount', expectedCents: 8_500, actualCents: 7_000 }],
-      [{ amountCents: 10_001 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_501 }],
-      [{ amountCents: 9_999 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_499 }],
-      [{ currency: 'usd' }, 'transfer-mismatch', { kind: 'currency', actual: 'usd' }],
-      [{ chargeId: 'ch_2' }, 'transfer-mismatch', { kind: 'charge', actual: 'ch_2' }],
-      [{ reversedCents: 1 }, 'transfer-reversed', { kind: 'reversed', reversedCents: 1 }],
-    ]
-    for (const [overrides, kind, mismatch] of cases) {
-      check(t, { answer: paid({ transfer: { ...ownTransfer, ...overrides } }) }, [`finding: ${kind}`], {
-        findings: [{ details: { mismatches: [mismatch], transferIds: ['tr_1'], chargeId: 'ch_1' } }],
-      })
-    }
-    const both = { ...ownTransfer, destination: 'acct_2', reversedCents: 10_000 }
-    const message = `${oddSentences.destination}; ${oddSentences.reversed}`
-    check(t, { answer: paid({ transfer: both }) }, ['finding: transfer-mismatch'], { findings: [{ message }] })
-  },
-)
+t.test('a wrong transfer is never adopted: account, amount, currency, charge, reversal, number', async t => {
+  const cases: readonly (readonly [Partial<typeof ownTransfer>, string, object])[] = [
+    [{ destination: 'acct_2' }, 'transfer-mismatch', { kind: 'destination', expected: 'acct_1', actual: 'acct_2' }],
+    [{ amountCents: 8_500 }, 'transfer-mismatch', { kind: 'amount', expectedCents: 8_500, actualCents: 7_000 }],
+    [{ amountCents: 10_001 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_501 }],
+    [{ amountCents: 9_999 }, 'transfer-mismatch', { kind: 'amount', actualCents: 8_499 }],
+    [{ currency: 'usd' }, 'transfer-mismatch', { kind: 'currency', actual: 'usd' }],
+    [{ chargeId: 'ch_2' }, 'transfer-mismatch', { kind: 'charge', actual: 'ch_2' }],
+    [{ reversedCents: 1 }, 'transfer-reversed', { kind: 'reversed', reversedCents: 1 }],
+  ]
+  for (const [overrides, kind, mismatch] of cases) {
+    check(t, { answer: paid({ transfer: { ...ownTransfer, ...overrides } }) }, [`finding: ${kind}`], {
+      findings: [{ details: { mismatches: [mismatch], transferIds: ['tr_1'], chargeId: 'ch_1' } }],
+    })
+  }
+  const both = { ...ownTransfer, destination: 'acct_2', reversedCents: 10_000 }
+  const message = `${oddSentences.destination}; ${oddSentences.reversed}`
+  check(t, { answer: paid({ transfer: both }) }, ['finding: transfer-mismatch'], { findings: [{ message }] })
+})
 
 t.test('a charge without any transfer gets one, and one that the old job made is adopted instead', async t => {
   check(t, { answer: paid(withoutTransfer) }, ['create-transfer'], {
