@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { NoticeKind } from './notice.ts'
+import { remember } from './remember.ts'
 
 /** What each kind of notice carries from the moment it is decided to the moment it is worded. Instants are ISO strings. */
 
@@ -155,7 +156,7 @@ function isInstant(value: string): boolean {
 
 /** Whether Intl knows the zone; what it does not know would throw where the notice is worded. */
 export function isTimeZone(value: string): boolean {
-  return isKnown(() => new Intl.DateTimeFormat('en', { timeZone: value }))
+  return isKnownZone(value)
 }
 
 function isLocale(value: string): boolean {
@@ -170,3 +171,5 @@ function isKnown(use: () => unknown): boolean {
     return false
   }
 }
+
+const isKnownZone = remember((timeZone: string) => isKnown(() => new Intl.DateTimeFormat('en', { timeZone })))

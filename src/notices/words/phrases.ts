@@ -1,4 +1,5 @@
 import type { Reader } from '../facts.ts'
+import { remember } from '../remember.ts'
 
 /** Times, days, lengths and amounts as a reader writes them. All of it is Intl's; no word is made up here. */
 
@@ -9,18 +10,17 @@ const dayMs = 24 * 60 * minuteMs
 
 /** A day with its weekday, on the reader's calendar. */
 export function toDay(at: Date, { locale, timeZone }: Reading): string {
-  return new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeZone }).format(at)
+  return dayFormat(locale, timeZone).format(at)
 }
 
 /** A time with the short name of its zone, by the reader's clock: twelve hours in the United States, else twenty-four. */
 export function toTime(at: Date, { locale, timeZone }: Reading): string {
-  const clock = locale === 'en-US' ? ({ hour: 'numeric', hourCycle: 'h12' } as const) : twentyFourHours
-  return new Intl.DateTimeFormat(locale, { ...clock, minute: '2-digit', timeZone, timeZoneName: 'short' }).format(at)
+  return timeFormat(locale, timeZone).format(at)
 }
 
 /** Whether the reader's clock says one o'clock something, which some languages treat as singular. */
 export function isOneOClock(at: Date, { timeZone }: Reading): boolean {
-  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', hourCycle: 'h23', timeZone }).format(at) === '01'
+  return hourFormat(timeZone).format(at) === '01'
 }
 
 /**
@@ -37,14 +37,12 @@ export function toBankDay(at: Date, reader: Reading): string {
  */
 export function toTimeUntil(at: Date, now: Date, reader: Reading, { tomorrow = true } = {}): string {
   const minutes = Math.round((at.getTime() - now.getTime()) / minuteMs)
-  const always = new Intl.RelativeTimeFormat(reader.locale)
-  if (minutes <= 0) return new Intl.RelativeTimeFormat(reader.locale, { numeric: 'auto' }).format(0, 'second')
-  if (tomorrow && minutes > 90 && daysUntil(at, now, reader) === 1) {
-    return new Intl.RelativeTimeFormat(reader.locale, { numeric: 'auto' }).format(1, 'day')
-  }
-  if (minutes < 90 && minutes !== 60) return always.format(minutes, 'minute')
+  if (minutes <= 0) return plainWords(reader.locale).format(0, 'second')
+  if (tomorrow && minutes > 90 && daysUntil(at, now, reader) === 1) return plainWords(reader.locale).format(1, 'day')
+  const numbers = inNumbers(reader.locale)
+  if (minutes < 90 && minutes !== 60) return numbers.format(minutes, 'minute')
   const hours = Math.round(minutes / 60)
-  return hours < 36 ? always.format(hours, 'hour') : always.format(Math.round(hours / 24), 'day')
+  return hours < 36 ? numbers.format(hours, 'hour') : numbers.format(Math.round(hours / 24), 'day')
 }
 
 /** How many midnights of the reader's calendar lie between now and then. */
@@ -54,12 +52,12 @@ export function daysUntil(at: Date, now: Date, { timeZone }: Reading): number {
 
 /** A length in whole minutes, in words. */
 export function toMinutes(minutes: number, { locale }: Reading): string {
-  return new Intl.NumberFormat(locale, { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(minutes)
+  return minuteFormat(locale).format(minutes)
 }
 
 /** An amount with its currency, as the reader writes it. */
 export function toMoney(amountCents: number, currency: string, { locale }: Reading): string {
-  return new Intl.NumberFormat(locale, { style: 'currency', currency }).format(toUnits(amountCents, currency))
+  return moneyFormat(locale, currency).format(toUnits(amountCents, currency))
 }
 
 /** An amount without its currency, as machines write it: `51.00`. */
@@ -69,19 +67,36 @@ export function toDecimal(amountCents: number, currency: string): string {
 
 /** Several things in one phrase. */
 export function toList(things: readonly string[], { locale }: Reading): string {
-  return new Intl.ListFormat(locale).format(things)
+  return listFormat(locale).format(things)
 }
 
+const dayFormat = remember(
+  (locale: string, timeZone: string) => new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeZone }),
+)
+const timeFormat = remember((locale: string, timeZone: string) => {
+  const clock = locale === 'en-US' ? twelveHours : twentyFourHours
+  return new Intl.DateTimeFormat(locale, { ...clock, minute: '2-digit', timeZone, timeZoneName: 'short' })
+})
+const hourFormat = remember((timeZone: string) => new Intl.DateTimeFormat('en-GB', { ...twentyFourHours, timeZone }))
+const dateFormat = remember(
+  (timeZone: string) =>
+    new Intl.DateTimeFormat('en', { calendar: 'iso8601', year: 'numeric', month: 'numeric', day: 'numeric', timeZone }),
+)
+const inNumbers = remember((locale: string) => new Intl.RelativeTimeFormat(locale))
+const plainWords = remember((locale: string) => new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }))
+const minuteFormat = remember(
+  (locale: string) => new Intl.NumberFormat(locale, { style: 'unit', unit: 'minute', unitDisplay: 'long' }),
+)
+const moneyFormat = remember(
+  (locale: string, currency: string) => new Intl.NumberFormat(locale, { style: 'currency', currency }),
+)
+const listFormat = remember((locale: string) => new Intl.ListFormat(locale))
+
+const twelveHours = { hour: 'numeric', hourCycle: 'h12' } as const
 const twentyFourHours = { hour: '2-digit', hourCycle: 'h23' } as const
 
 function dayNumber(at: Date, timeZone: string): number {
-  const parts = new Intl.DateTimeFormat('en', {
-    calendar: 'iso8601',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    timeZone,
-  })
+  const parts = dateFormat(timeZone)
     .formatToParts(at)
     .map(({ type, value }) => [type, Number(value)] as const)
   const { day = 1, month = 1, year = 0 } = Object.fromEntries(parts) as Record<string, number>
@@ -94,5 +109,5 @@ function toUnits(amountCents: number, currency: string): number {
 
 /** Yen have no hundredths. */
 function digitsOf(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+  return moneyFormat('en', currency).resolvedOptions().maximumFractionDigits ?? 2
 }
