@@ -145,12 +145,39 @@ export async function deleteExpiredVoucher(
   return rows[0]
 }
 
-/** Meetings about which an open finding says that they keep their slot taken, and that still do. */
-export async function listBlockedSlots(db: Db, now: Date): Promise<readonly string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select m.id from jobs.findings f join meetings m on m.id = substr(f.subject, length('meetings ') + 1)::uuid
-    where f.kind = 'meeting-blocks-slot' and f.state <> 'resolved' and m."startTime" > ${now}::timestamp
-      and coalesce(m."stripePaymentStatus", 'pending') in ('pending', 'failed')
-    order by m.id limit 1000`.execute(db)
-  return rows.map(({ id }) => id)
+/** A meeting that is not paid and stands in the way of its slot. */
+export interface UnpaidMeeting {
+  readonly kind: UnpaidMeetingKind
+  readonly id: string
 }
+
+export const unpaidMeetingKinds = ['meeting-blocks-slot', 'meeting-without-hold'] as const
+export type UnpaidMeetingKind = (typeof unpaidMeetingKinds)[number]
+
+const maxUnpaidMeetings = 500
+
+/**
+ * Meetings ahead that are not paid: those of slots whose ten minutes are over, where no hold of the meeting's payment
+ * keeps the slot; and those that an open finding of these kinds names and that still are so.
+ */
+export async function listUnpaidMeetings(db: Db, now: Date): Promise<readonly UnpaidMeeting[]> {
+  const { rows } = await sql<UnpaidMeeting>`
+    select 'meeting-without-hold' as kind, m.id from slot_reservations r
+    join meetings m on m."eventId" = r.event_id and m."startTime" = r.start_time
+    where r.expires_at < ${now}::timestamp and r.stripe_payment_intent_id is null
+      and ${isUnpaidAhead(now)} and m."stripePaymentIntentId" is not null and ${hasNoHold}
+    union
+    select f.kind, m.id from jobs.findings f
+    join meetings m on m.id = substr(f.subject, length('meetings ') + 1)::uuid
+    where f.kind = any(${[...unpaidMeetingKinds]}::text[]) and f.state <> 'resolved' and ${isUnpaidAhead(now)}
+      and (f.kind = 'meeting-blocks-slot' or ${hasNoHold})
+    order by kind, id limit ${maxUnpaidMeetings}`.execute(db)
+  return rows
+}
+
+function isUnpaidAhead(now: Date) {
+  return sql`m."startTime" > ${now}::timestamp and coalesce(m."stripePaymentStatus", 'pending') in ('pending', 'failed')`
+}
+
+const hasNoHold = sql`not exists (select from slot_reservations h
+  where h.stripe_payment_intent_id = m."stripePaymentIntentId")`

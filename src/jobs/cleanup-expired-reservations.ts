@@ -5,16 +5,24 @@ import {
   type ExpiredVoucherRow,
   type ExpiredVouchers,
   type HoldIds,
-  listBlockedSlots,
   listDuplicateHolds,
   listExpiredVouchers,
   listShortHolds,
+  listUnpaidMeetings,
+  type UnpaidMeeting,
+  unpaidMeetingKinds,
 } from '../database/expired-reservations.ts'
 import { askBookings, failAll } from '../facts/ask-bookings.ts'
 import { isHalfOver } from '../facts/ask-each.ts'
 import type { Asked } from '../money/asked.ts'
 import { endLapsedHold } from '../notices/expired-holds.ts'
-import { toBlockedSlot, toInvalidZone, toPaidVoucher, toUnknownVoucher } from '../notices/hold-findings.ts'
+import {
+  toBlockedSlot,
+  toInvalidZone,
+  toPaidVoucher,
+  toUnheldMeeting,
+  toUnknownVoucher,
+} from '../notices/hold-findings.ts'
 import { decideHold, type ExpiredHold } from '../notices/hold-rules.ts'
 import type { Booking } from '../providers/payments.ts'
 import type { JobContext } from '../runner/context.ts'
@@ -39,8 +47,7 @@ export interface CleanupFacts {
   readonly vouchers: ExpiredVouchers
   /** By payment; nothing for a hold about which nobody had to be asked. */
   readonly answers: ReadonlyMap<string, Asked<Booking>>
-  /** Meetings of which a finding says that they keep their slot taken, and that still do. */
-  readonly blockedBy: readonly string[]
+  readonly unpaidMeetings: readonly UnpaidMeeting[]
 }
 
 export interface DeleteHolds extends Effect {
@@ -67,21 +74,23 @@ export const cleanupExpiredReservations = defineJob({
   movesMoney: false,
   tellsPeople: true,
   heartbeat: 'BETTERSTACK_CLEANUP_RESERVATIONS_HEARTBEAT',
-  standingFindings: ['meeting-blocks-slot', 'voucher-paid-unnoticed', 'voucher-unknown'],
+  standingFindings: [...unpaidMeetingKinds, 'voucher-paid-unnoticed', 'voucher-unknown'],
   parse: () => undefined,
   gather: gatherFacts,
   plan: planCleanup,
   apply: cleanUp,
 })
 
+const meetingFindings = { 'meeting-blocks-slot': toBlockedSlot, 'meeting-without-hold': toUnheldMeeting }
+
 /** Which holds go at `now`, and why the others are kept. */
 export function planCleanup(facts: CleanupFacts, now: Date): Plan<DeleteHolds | EndVoucherHold> {
-  const { blockedBy, duplicates, short, vouchers } = facts
+  const { duplicates, short, unpaidMeetings, vouchers } = facts
   const booked: string[] = []
   const ends: EndVoucherHold[] = []
   const waits: Wait[] = []
   const failures: ItemFailure[] = []
-  const findings: FindingDraft[] = blockedBy.map(toBlockedSlot)
+  const findings: FindingDraft[] = unpaidMeetings.map(({ id, kind }) => meetingFindings[kind](id))
   let left = short.left + duplicates.left + vouchers.left
   for (const row of vouchers.rows) {
     const subject = `slot_reservations ${row.id}`
@@ -117,13 +126,13 @@ async function gatherFacts(context: JobContext): Promise<CleanupFacts> {
   const short = await listShortHolds(db, now)
   const duplicates = await listDuplicateHolds(db, now)
   const vouchers = await listExpiredVouchers(db, now)
-  const blockedBy = await listBlockedSlots(db, now)
+  const unpaidMeetings = await listUnpaidMeetings(db, now)
   const due = vouchers.rows.filter(row => decideHold(toHold(row), undefined, now).kind === 'ask')
   const answers = await askStripe(
     due.map(row => row.payment_intent_id),
     context,
   )
-  return { short, duplicates, vouchers, blockedBy, answers }
+  return { short, duplicates, vouchers, unpaidMeetings, answers }
 }
 
 /** Without Stripe each hold with a voucher fails and is kept; the others go all the same. */

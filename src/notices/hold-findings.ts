@@ -36,6 +36,18 @@ export function toBlockedSlot(meetingId: string) {
   }
 }
 
+/** A meeting waits for its payment, and nothing keeps its slot. */
+export function toUnheldMeeting(meetingId: string) {
+  return {
+    kind: 'meeting-without-hold',
+    subject: `meetings ${meetingId}`,
+    message:
+      'the payment of this booking is open, and the site has no hold for it: the slot looks free, and the second of two ' +
+      'who pay for it is refunded; look at the payment at Stripe: while it waits, hold the slot on the site, else cancel ' +
+      'the meeting',
+  }
+}
+
 /** The zone that is stored for a guest does not exist. */
 export function toInvalidZone(paymentIntentId: string) {
   return {

@@ -18,7 +18,7 @@ import type { Booking } from '../../src/providers/payments.ts'
 import { applyMarketplace, type MarketplaceVariant } from '../../src/sandbox/marketplace.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
-import { readAll } from '../support/builders.ts'
+import { addFinding, readAll } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { explainAll } from '../support/explain.ts'
 import { addHold, bookingOf, readHolds } from '../support/holds.ts'
@@ -68,7 +68,7 @@ t.test('a hold of ten minutes goes without a word and without asking, also when 
   const { db } = await testDatabase(t)
   await addHold(db, short)
   await addHold(db, { ...short, guestEmail: '', hasExpert: false })
-  await addHold(db, { ...short, meeting: 'pending', meetingPayment: 'pi_other' })
+  await addHold(db, { ...short, meeting: 'succeeded', meetingPayment: 'pi_other' })
   const exact = await addHold(db, { ...short, expiresAt: now })
   const asked: string[] = []
   const { counts, plan } = await runJob(db, { asked })
@@ -78,6 +78,20 @@ t.test('a hold of ten minutes goes without a word and without asking, also when 
   t.same([...(await readHolds(db)).keys()], [exact.id], 'one that ends this very moment is not over')
   t.same(await readAll(db, 'jobs.outbox'), [])
   t.same((await runJob(db, { at: '2026-03-08T10:15:00.001Z' })).counts, { deleted: 1, changed: 0 })
+})
+
+t.test('a meeting whose voucher the site could not hold is a finding, until it is paid or held', async t => {
+  const { db } = await testDatabase(t)
+  const { eventId, meetingId } = await addHold(db, { ...short, meeting: 'pending', meetingPayment: 'pi_1' })
+  await addHold(db, { ...short, meeting: 'pending', meetingPayment: 'pi_2', startsAt: '2026-03-08T10:00:00Z' })
+  const { plan } = await runJob(db)
+  const finding = { kind: 'meeting-without-hold', subject: `meetings ${meetingId}`, message: /hold the slot/ }
+  t.match(plan.findings, [finding])
+  t.equal(plan.findings?.length, 1)
+  await addFinding(db, { kind: finding.kind, subject: finding.subject })
+  t.match((await runJob(db)).plan.findings, [finding], 'its hold is gone, and it still is so')
+  await addHold(db, { eventId, paymentIntentId: 'pi_1', expiresAt: '2026-03-15T10:00:00Z' })
+  t.same((await runJob(db)).plan.findings, [])
 })
 
 t.test(
