@@ -24,10 +24,7 @@ const wakings = {
 }
 type Waking = keyof typeof wakings
 
-const sampled: readonly (readonly [string, Waking])[] = [
-  ['sending', 'after somebody took over'],
-  ['sending', 'after 30 hours, paid meanwhile'],
-]
+const sampled: readonly (readonly [string, Waking])[] = [['sending', 'after 30 hours, paid meanwhile']]
 const steps = ['intent', 'facts', 'sending']
 const whole = steps.flatMap(step => (Object.keys(wakings) as Waking[]).map(waking => [step, waking] as const))
 

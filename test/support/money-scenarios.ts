@@ -41,19 +41,18 @@ export function listScenarios(): Scenario[] {
   )
 }
 
-const playedInOneProcess =
-  /^(?:3 facts read|3 before the socket|4 request lost|5 answer lost|6 |fault: (?:dropped|stored|429))/
+/** Played without a process in `ledger/crashes.test.ts` and `providers/stripe.test.ts`, or like another one of the list. */
+const spared =
+  /^(?:1 planned|3 facts read|3 before the socket|4 request lost|5 answer lost|6 |8 run not closed|resumed .* answer|fault: )/
 
-/**
- * Each crash once that needs a process to be killed, or two of them, with flows, delays and numbers of processes in turn.
- * The faults of the vendor and the crash points between them are in `ledger/crashes.test.ts`, where no process is started.
- */
+/** Each crash once that needs a process to be killed, or two of them, with flows, delays and numbers of processes in turn. */
 export function sampleScenarios(): Scenario[] {
   const names = Object.keys(delays) as (keyof typeof delays)[]
-  const sampled = crashes.filter(({ name }) => !playedInOneProcess.test(name))
+  const sampled = crashes.filter(({ name }) => !spared.test(name))
   return sampled.map((crash, index) => ({
     crash,
-    flow: crash.flows[index % crash.flows.length] ?? 'payout',
+    // So that a payout is restored away, and a transfer that is only recorded is cut off too.
+    flow: crash.flows[(index + 2) % crash.flows.length] ?? 'payout',
     delay: names[index % names.length] ?? 'at once',
     resumers: index % 4 < 2 ? 1 : 2,
   }))
