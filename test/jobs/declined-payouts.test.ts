@@ -20,6 +20,10 @@ const statesOf = async ({ db }: PayoutWorld) =>
 const findingOf = async ({ db }: PayoutWorld, kind: string) =>
   (await readAll(db, 'jobs.findings')).findLast(finding => finding.kind === kind)
 
+/** Of each finding of a payout that nobody explains: one that was closed and raised again would be two. */
+const statesOfFrozen = async ({ db }: PayoutWorld) =>
+  (await readAll(db, 'jobs.findings')).filter(({ kind }) => kind === 'payout-unexplained').map(({ state }) => state)
+
 /** One booking of 85.00, whose payout is held because it is too large. */
 async function heldWorld(t: Test) {
   const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' })
@@ -152,7 +156,7 @@ t.test('a payout that nobody explained closes its finding once rows add up to it
     await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${stray} where id = ${id}`.execute(world.db)
   await write(rows[0]?.id)
   await world.pay()
-  t.match(await findingOf(world, 'payout-unexplained'), { state: 'open' }, 'half of its cents are no explanation')
+  t.same(await statesOfFrozen(world), ['open'], 'half of its cents are no explanation')
   await write(rows[1]?.id)
   t.match((await planOf(world)).effects, [{ kind: 'close-finding', subject: stray, destination: account }])
   t.match(await findingOf(world, 'payout-unexplained'), { state: 'open' }, 'a dry run writes nothing')
@@ -186,7 +190,7 @@ t.test('old code that names a row in its payout still runs: rows alone do not cl
   await world.pay()
   await sql`update payment_transfers set status = 'PAID_OUT', payout_id = ${stray} where id = ${id}`.execute(world.db)
   await world.pay()
-  t.match(await findingOf(world, 'payout-unexplained'), { state: 'open' })
+  t.same(await statesOfFrozen(world), ['open'])
 })
 
 t.test('a run that only sent what another had begun, and got no answer, is found by that', async t => {
