@@ -1,7 +1,7 @@
 import type { MeetingRow } from '../database/meetings.ts'
 import { type FoundReminders, toReminderFacts } from './find-reminders.ts'
 import { expertReader, type FoundReader, guestReader } from './recipients.ts'
-import { closesAt, decideReminder, type ReminderRule } from './reminder-rules.ts'
+import { closesAt, decideReminder, type ReminderKind, type ReminderRule } from './reminder-rules.ts'
 import { type Party, type Reminder, subjectOf } from './reminders.ts'
 
 /** A locale from a payment's metadata, or why there is none; the runner's word for it. */
@@ -16,14 +16,15 @@ export interface ReminderPlanFacts extends FoundReminders {
 
 export interface RemindEffect extends Reminder {
   readonly kind: 'remind'
-  readonly subject: string
+  /** What they are told. */
+  readonly notice: ReminderKind
   /** The last moment at which it helps. */
   readonly usefulUntil: Date
 }
 
 export interface DropReminderEffect extends Reminder {
   readonly kind: 'drop-reminder'
-  readonly subject: string
+  readonly notice: ReminderKind
   readonly reason: 'too_late' | 'booked_too_late' | 'no_address'
 }
 
@@ -87,19 +88,20 @@ function planMeeting(
     const reminder = toReminder(party, row, reader)
     const cannot = party === 'guest' && !row.has_address ? ('no_address' as const) : undefined
     const reason = decision.kind === 'drop' ? decision.reason : cannot
-    if (reason !== undefined) return { effect: { kind: 'drop-reminder', ...reminder, reason }, invalidZone: undefined }
+    if (reason !== undefined)
+      return { effect: { kind: 'drop-reminder', notice: rule.kind, reason, ...reminder }, invalidZone: undefined }
     const usefulUntil = closesAt(rule, row.starts_at)
     return {
-      effect: { kind: 'remind', ...reminder, usefulUntil },
+      effect: { kind: 'remind', notice: rule.kind, ...reminder, usefulUntil },
       invalidZone: invalidZone ? zoneOf(party, row) : undefined,
     }
   })
 }
 
-function toReminder(party: Party, row: MeetingRow, { language, locale, timeZone }: FoundReader['reader']) {
-  const { id: meetingId, starts_at: startsAt } = row
+function toReminder(party: Party, row: MeetingRow, { locale, timeZone }: FoundReader['reader']): Reminder {
   const takenBack = party === 'guest' ? row.guest_taken_back : row.expert_taken_back
-  return { subject: subjectOf({ meetingId, party }), meetingId, party, startsAt, language, locale, timeZone, takenBack }
+  const subject = subjectOf({ meetingId: row.id, party })
+  return { subject, startsAt: row.starts_at, locale, timeZone, ...(takenBack === 0 ? {} : { takenBack }) }
 }
 
 function readerOf(party: Party, row: MeetingRow, locales: ReminderPlanFacts['locales']): FoundReader {

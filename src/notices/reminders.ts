@@ -14,16 +14,20 @@ export type Party = 'expert' | 'guest'
 
 /** A reminder of one party, as it was decided; nothing in it is personal. */
 export interface Reminder {
-  readonly meetingId: string
-  readonly party: Party
+  /** Which meeting and which party, as `subjectOf` writes it. */
+  readonly subject: string
   readonly startsAt: Date
-  readonly language: Reader['language']
   /** BCP 47. */
   readonly locale: string
   /** IANA. */
   readonly timeZone: string
-  /** Notices of this start that were taken back before. */
-  readonly takenBack: number
+  /** Notices of this start that were taken back before; none unless given. */
+  readonly takenBack?: number
+}
+
+interface About {
+  readonly meetingId: string
+  readonly party: Party
 }
 
 /** Reasons for which a notice was dropped that do not stand against a new one, should its reason pass. */
@@ -37,12 +41,12 @@ export interface Reminding {
 }
 
 /** What a reminder is about. */
-export function subjectOf({ meetingId, party }: Pick<Reminder, 'meetingId' | 'party'>): string {
+export function subjectOf({ meetingId, party }: About): string {
   return `meetings ${meetingId} ${party}`
 }
 
 /** The reverse of `subjectOf`. Throws for any other subject. */
-export function readSubject(subject: string): Pick<Reminder, 'meetingId' | 'party'> {
+export function readSubject(subject: string): About {
   const [, meetingId, party] = /^meetings ([0-9a-f-]{36}) (guest|expert)$/.exec(subject) ?? []
   if (meetingId === undefined || party === undefined) throw new Error(`${subject} is not of a reminder`)
   return { meetingId, party: party as Party }
@@ -61,9 +65,10 @@ export async function recordReminder(
   return await db.transaction().execute(async trx => {
     const state = await lockLease(trx, reminding.lease)
     if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
-    const meeting = await findMeeting(trx, reminder.meetingId)
+    const { meetingId, party } = readSubject(reminder.subject)
+    const meeting = await findMeeting(trx, meetingId)
     if (meeting === undefined || !isAsDecided(meeting, reminder)) return 'changed'
-    const recipient = reminder.party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
+    const recipient = party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
     const notice = toNotice(reminder, meeting, recipient ?? 'nobody', reminding)
     const why = recipient === undefined ? 'no_address' : reason
     if (why === undefined) return (await recordNotice(trx, notice)) ? 'told' : 'changed'
@@ -81,11 +86,12 @@ function isAsDecided(meeting: MeetingDetails, { startsAt }: Reminder): boolean {
 }
 
 function toNotice(reminder: Reminder, meeting: MeetingDetails, recipient: string, reminding: Reminding): Notice {
-  const { language, locale, meetingId, party, startsAt, takenBack, timeZone } = reminder
+  const { locale, startsAt, subject, takenBack = 0, timeZone } = reminder
+  const { meetingId, party } = readSubject(subject)
   const { now, rule, runId } = reminding
   return {
     kind: rule.kind,
-    subject: subjectOf(reminder),
+    subject,
     recipient,
     occurrence: occurrenceOf(startsAt, takenBack),
     facts: {
@@ -100,7 +106,7 @@ function toNotice(reminder: Reminder, meeting: MeetingDetails, recipient: string
       startsAt: startsAt.toISOString(),
       endsAt: meeting.ends_at.toISOString(),
       meetingUrl: toUrl(meeting.meeting_url),
-      reader: { ...findPerson(party, meeting), language, locale, timeZone },
+      reader: { ...findPerson(party, meeting), language: languageOf(locale), locale, timeZone },
     },
     runId,
     at: now,
@@ -116,6 +122,11 @@ function findPerson(party: Party, meeting: MeetingDetails): Reader {
   }
   const { expert_email: email, first_name: firstName, last_name: lastName } = meeting
   return expertReader({ country: null, scheduleZone: null, email, firstName, lastName }).reader
+}
+
+function languageOf(locale: string): Reader['language'] {
+  const language = locale.slice(0, 2)
+  return language === 'pt' || language === 'es' ? language : 'en'
 }
 
 function toUrl(stored: string | null): string | null {
