@@ -27,7 +27,7 @@ const waitsShown = 500
 
 /** Reads page by page, first where the window is open, then where it has closed. No decision is made here for good. */
 export async function findReminders(db: Db, rule: ReminderRule, bounds: Bounds): Promise<FoundReminders> {
-  const { maxDue = 5_000, now, pageSize = 1_000, signal } = bounds
+  const { maxDue = 2_500, now, pageSize = 1_000, signal } = bounds
   const due: MeetingRow[] = []
   const waiting: MeetingRow[] = []
   let [left, unread] = [0, 0]
