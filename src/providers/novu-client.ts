@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Novu } from '@novu/api'
-import type { RequestOptions } from '@novu/api/lib/sdks.js'
 import { toError } from '../errors.ts'
 import type { Fetch } from './http.ts'
 
@@ -12,8 +11,7 @@ export interface NovuClient {
   ask(request: NovuRequest, signal: AbortSignal): Promise<Asked>
 }
 
-/** Makes one request of the SDK; its options carry the deadline. */
-export type NovuRequest = (novu: Novu, options: RequestOptions) => Promise<unknown>
+export type NovuRequest = (novu: Novu) => Promise<unknown>
 
 /** What came of a request, as it was on the wire. */
 export interface Asked {
@@ -37,6 +35,8 @@ export interface NovuClientOptions {
 }
 
 interface Call {
+  /** Ends the request. */
+  readonly cut: AbortSignal
   sent: boolean
   status: number | undefined
   text: string | undefined
@@ -52,7 +52,9 @@ export function createNovuClient(options: NovuClientOptions): NovuClient {
   return {
     ask: async (request, signal) => {
       const novu = await (loading ??= load(options, calls))
+      const deadline = startDeadline(options.timeoutMs, signal)
       const call: Call = {
+        cut: deadline.signal,
         sent: false,
         status: undefined,
         text: undefined,
@@ -60,17 +62,40 @@ export function createNovuClient(options: NovuClientOptions): NovuClient {
         replayed: false,
         error: undefined,
       }
-      // With a signal of ours the SDK sets no limit of its own, which would not cover the answer's body.
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)])
       try {
-        await calls.run(call, async () => await request(novu, { fetchOptions: { signal: limit } }))
+        await calls.run(call, async () => await request(novu))
       } catch (thrown) {
         // It refuses whole answers for one field that it does not know; what the wire said is what counts.
-        if (!call.sent && !limit.aborted) throw toError(thrown)
+        if (!call.sent && !deadline.signal.aborted) throw toError(thrown)
         call.error ??= toError(thrown)
+      } finally {
+        deadline.clear()
       }
       const { error, replayed, retryAfter, sent, status, text } = call
       return { sent, status, body: readBody(text), retryAfter, replayed, error }
+    },
+  }
+}
+
+/**
+ * A signal for the whole call, its answer included. It is not handed to the SDK: through the platform's `Request` a
+ * signal with a timeout may be collected as garbage before it fires (Node 24), and the call would never end.
+ */
+function startDeadline(timeoutMs: number, signal: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
+  const cut = new AbortController()
+  const onAbort = (): void => {
+    cut.abort(signal.reason)
+  }
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  const timer = setTimeout(() => {
+    cut.abort(new DOMException(`novu did not answer within ${timeoutMs} ms`, 'TimeoutError'))
+  }, timeoutMs)
+  return {
+    signal: cut.signal,
+    clear: () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
     },
   }
 }
@@ -94,13 +119,13 @@ async function load(options: NovuClientOptions, calls: AsyncLocalStorage<Call>):
  */
 async function fetchNoted(fetch: Fetch, request: Request, call: Call | undefined): Promise<Response> {
   if (call === undefined) throw new Error('a request to novu was made past its client')
-  const { method, signal, url } = request
-  signal.throwIfAborted()
+  const { method, url } = request
+  call.cut.throwIfAborted()
   const body = method === 'GET' ? null : await request.text()
   const headers = [...request.headers].filter(([name, value]) => name !== 'cookie' || value !== '')
   call.sent = true
   try {
-    const response = await fetch(url, { method, headers, body, signal, redirect: 'manual' })
+    const response = await fetch(url, { method, headers, body, signal: call.cut, redirect: 'manual' })
     call.status = response.status
     call.retryAfter = response.headers.get('retry-after')
     call.replayed = response.headers.get('idempotency-replay') === 'true'

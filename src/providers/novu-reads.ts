@@ -16,8 +16,7 @@ const concurrency = 4
 /** Whether a notification with this transaction id is in the vendor's list. */
 export async function isTaken(parts: ReadParts, transactionId: string, signal: AbortSignal): Promise<boolean> {
   const what = `transaction ${transactionId}`
-  const request: NovuRequest = async (novu, options) =>
-    await novu.notifications.list({ transactionId, page: 0, limit: 10 }, options)
+  const request: NovuRequest = async novu => await novu.notifications.list({ transactionId, page: 0, limit: 10 })
   const asked = await read(parts, request, what, signal)
   const found = listIn(asked.body, 'data')
   if (found === undefined) throw unreadable(what)
@@ -38,12 +37,7 @@ async function listIds(parts: ReadParts, signal: AbortSignal): Promise<string[]>
   const ids = new Set<string>()
   for (let page = 0; page < maxPages; page += 1) {
     const range = { limit: pageSize, offset: page * pageSize }
-    const asked = await read(
-      parts,
-      async (novu, options) => await novu.workflows.list(range, options),
-      'workflows',
-      signal,
-    )
+    const asked = await read(parts, async novu => await novu.workflows.list(range), 'workflows', signal)
     const found = listIn(asked.body, 'workflows')
     if (found === undefined) throw unreadable('workflows')
     for (const { workflowId } of found) if (typeof workflowId === 'string') ids.add(workflowId)
@@ -54,7 +48,7 @@ async function listIds(parts: ReadParts, signal: AbortSignal): Promise<string[]>
 
 /** Undefined when it was removed since it was listed. */
 async function getWorkflow(parts: ReadParts, id: string, signal: AbortSignal): Promise<Workflow | undefined> {
-  const request: NovuRequest = async (novu, options) => await novu.workflows.get(id, undefined, undefined, options)
+  const request: NovuRequest = async novu => await novu.workflows.get(id)
   const asked = await ask(parts, request, signal)
   if (asked.status === 404) return undefined
   const { body } = asked

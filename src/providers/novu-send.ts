@@ -82,8 +82,7 @@ async function triggerOnce(
   const [single] = events
   const isSingle = events.length === 1 && single !== undefined
   const asked = await client.ask(
-    async (novu, options) =>
-      isSingle ? await novu.trigger(single, key, options) : await novu.triggerBulk({ events }, key, options),
+    async novu => (isSingle ? await novu.trigger(single, key) : await novu.triggerBulk({ events }, key)),
     signal,
   )
   return readAnswers(asked, messages, isSingle) ?? classifyFailure(asked)
