@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import { createDatabase, type Db } from '../../src/database/connection.ts'
 import { buildIndexes, listMissingIndexes } from '../../src/database/marketplace-indexes.ts'
+import { cli, json } from '../support/cli.ts'
 import { emptyDatabase, testDatabase } from '../support/database.ts'
 
 const name = 'meetings_startTime_idx'
@@ -70,4 +71,13 @@ t.test('an index that cannot be built is said, and nothing is thrown', async t =
   const { built, missing } = await buildIndexes(db)
   t.same(built, [])
   t.equal(missing[0]?.name, name)
+})
+
+t.test('migrate tells what is missing, builds it, and says so', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  await drop(db)
+  t.match(await cli(t, ['migrate', '--dry-run'], env), { code: 2, stdout: new RegExp(`^missing ${name}: .*migrate`) })
+  t.match(await cli(t, ['migrate'], env), { code: 0, stdout: `built ${name}\n` })
+  t.match(await json(t, ['migrate'], env), { code: 0, document: { applied: [], indexes: { built: [], missing: [] } } })
 })
