@@ -23,6 +23,11 @@ export function parseFindingId(value: string): string {
   throw new InvalidArgumentError('A finding has a number; `findings` lists them.')
 }
 
+export function parseNoticeId(value: string): string {
+  if (/^[1-9]\d{0,17}$/.test(value)) return value
+  throw new InvalidArgumentError('A notice has a number; `notices` lists them.')
+}
+
 export function parsePlanHash(value: string): string {
   if (/^[0-9a-f]{64}$/.test(value)) return value
   throw new InvalidArgumentError('A plan hash has 64 hexadecimal digits; a dry run prints it.')

@@ -6,6 +6,7 @@ import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
 import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole } from './command.ts'
 import { addMoneyCommands } from './money-commands.ts'
+import { addNoticeCommands } from './notice-commands.ts'
 import type { SwitchOptions } from './pause.ts'
 import { printJson, printNote } from './print.ts'
 import type { RunOptions } from './run.ts'
@@ -48,6 +49,7 @@ function createProgram(): Command {
   addRunning(program)
   addSwitches(program)
   addMoneyCommands(program)
+  addNoticeCommands(program)
   addUpkeep(program)
   return program
 }
@@ -143,7 +145,8 @@ Every command takes --json and then writes one JSON document to stdout; what is 
 command line itself is said on stderr. Times are UTC.
 
 Environment:
-  DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline and migrate need
+  DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline,
+                notices and migrate need
   NOVU_SECRET_KEY, NOVU_BASE_URL  all that novu diagnose needs
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
@@ -165,5 +168,7 @@ Examples:
   eleva-jobs operations --state held
   eleva-jobs approve 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'agreed with finance'
   eleva-jobs decline 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'paid by bank transfer'
+  eleva-jobs notices --state poison
+  eleva-jobs notices retry 42 --note 'the workflow has its field again'
   eleva-jobs migrate --dry-run`
 }

@@ -85,7 +85,10 @@ export interface StripeAccountTable {
   pinned_at: Time
 }
 
-export type OutboxState = 'pending' | 'sending' | 'sent' | 'unknown' | 'dropped' | 'poison'
+/** Every state of a notice. */
+export const outboxStates = ['pending', 'sending', 'sent', 'unknown', 'dropped', 'poison'] as const
+
+export type OutboxState = (typeof outboxStates)[number]
 
 export interface OutboxTable {
   id: Generated<string>

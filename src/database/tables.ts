@@ -3,7 +3,7 @@ import type { Booking } from '../money/eligibility.ts'
 import type { MoneyOperationItemsTable, MoneyOperationsTable, OutboxTable, StripeAccountTable } from './money-tables.ts'
 
 export type * from './money-tables.ts'
-export { operationStates } from './money-tables.ts'
+export { operationStates, outboxStates } from './money-tables.ts'
 
 /** A `timestamptz` (ours) or a `timestamp` that means UTC (the marketplace's): always a `Date` here. */
 type Time = Date

@@ -1,0 +1,43 @@
+import { type Command, Option } from 'commander'
+import { outboxStates } from '../database/tables.ts'
+import { addCommand, finish, parseNoticeId, parseRemark, parseWhole } from './command.ts'
+import type { NoticeChangeOptions, NoticesOptions } from './notices.ts'
+
+const asDescription = 'who does it, for the audit; your user name unless given'
+
+/** What people look at and decide about notices. */
+export function addNoticeCommands(program: Command): void {
+  const notices = addCommand(program, 'notices', 'list what people were told or wait for, newest first, or mend it')
+    .enablePositionalOptions()
+    .addOption(new Option('--state <state>', 'only notices in this state').choices(outboxStates))
+    .option('--kind <kind>', 'only notices of this kind')
+    .option('--before <notice>', 'only notices older than this one', parseNoticeId)
+    .option('--limit <n>', 'at most so many, 1 to 200', parseWhole(1, 200), 50)
+    .action(async (options: NoticesOptions) => await finish((await import('./notices.ts')).showNotices(options)))
+  addCommand(notices, 'show', 'show one with why it is where it is; never what it says, nor a whole address')
+    .argument('<notice>', 'its number', parseNoticeId)
+    .action(
+      async (id: string, options: { json?: boolean }) =>
+        await finish((await import('./notices.ts')).showNotice(id, options)),
+    )
+  addCommand(
+    notices,
+    'retry',
+    'try one again that was set aside (poison) or waits; within a minute, if it is still true',
+  )
+    .argument('<notice>', 'its number', parseNoticeId)
+    .option('--note <text>', 'what was mended, for the audit', parseRemark)
+    .option('--as <name>', asDescription)
+    .action(
+      async (id: string, options: NoticeChangeOptions) =>
+        await finish((await import('./notices.ts')).retry(id, options)),
+    )
+  addCommand(notices, 'drop', 'give one up that has not been sent: nobody is told')
+    .argument('<notice>', 'its number', parseNoticeId)
+    .requiredOption('--note <text>', 'why, for the audit', parseRemark)
+    .option('--as <name>', asDescription)
+    .action(
+      async (id: string, options: NoticeChangeOptions) =>
+        await finish((await import('./notices.ts')).drop(id, options)),
+    )
+}

@@ -1,0 +1,162 @@
+import type { Db } from '../database/connection.ts'
+import {
+  dropNotice,
+  findNotice,
+  type ListedNotice,
+  listNotices,
+  type NoticeChange,
+  type NoticeChanged,
+  retryNotice,
+} from '../database/outbox-queries.ts'
+import type { OutboxState } from '../database/tables.ts'
+import { redactDetails } from '../runner/redact-details.ts'
+import { withLedger } from './connect.ts'
+import { maskRecipient } from './mask-recipient.ts'
+import { explainNotice } from './notice-notes.ts'
+import { findOperator } from './operator.ts'
+import { toDetails } from './print-values.ts'
+import { type Cell, printFacts, printJson, printLine, printTable, type Style, toUtc } from './print.ts'
+
+export interface NoticesOptions {
+  readonly state?: OutboxState
+  readonly kind?: string
+  readonly before?: string
+  readonly limit: number
+  readonly json?: boolean
+}
+
+export interface NoticeChangeOptions {
+  readonly note?: string
+  readonly as?: string
+  readonly json?: boolean
+}
+
+/** Lists notices, newest first, without what they say. */
+export async function showNotices({ json = false, limit, ...filter }: NoticesOptions): Promise<number> {
+  return await withLedger(async db => {
+    const notices = await listNotices(db, { ...filter, limit: limit + 1 })
+    const page = notices.slice(0, limit).map(mask)
+    const next = notices.length > limit ? (page.at(-1)?.id ?? null) : null
+    if (json) printJson({ notices: page, next })
+    else if (page.length === 0) printLine('no notices')
+    else printPage(page)
+    if (!json && next !== null) printLine(`more: --before ${next}`)
+    return 0
+  })
+}
+
+/** Shows one notice with why it is where it is, and without what it says. Throws when there is none. */
+export async function showNotice(id: string, { json = false }: { readonly json?: boolean }): Promise<number> {
+  return await withLedger(async db => {
+    const notice = await getNotice(db, id)
+    if (json) printJson({ ...notice, why: explainNotice(notice) })
+    else printNotice(notice)
+    return 0
+  })
+}
+
+/** Tries a notice again that was set aside or waits; it goes out within a minute. Throws when it is unknown or neither. */
+export async function retry(id: string, options: NoticeChangeOptions): Promise<number> {
+  return await change(id, options, retryNotice, 'goes out with the next pass, within a minute, if it is still true')
+}
+
+/** Gives up a notice that was not sent. Throws when it is unknown, through, or being sent. */
+export async function drop(id: string, options: NoticeChangeOptions): Promise<number> {
+  return await change(id, options, dropNotice, 'is dropped: nobody is told')
+}
+
+async function change(
+  id: string,
+  { as, json = false, note }: NoticeChangeOptions,
+  apply: (db: Db, change: NoticeChange) => Promise<NoticeChanged>,
+  outcome: string,
+): Promise<number> {
+  const operator = findOperator(as)
+  return await withLedger(async db => {
+    const changed = await apply(db, { id, operator, note, now: new Date() })
+    if (changed === undefined) throw new Error(describeMissing(id))
+    if (changed !== 'changed')
+      throw new Error(`notice ${id} is ${changed}, and nothing was changed: ${advice[changed]}`)
+    if (json) printJson(await getNotice(db, id))
+    else printLine(`notice ${id} ${outcome}`)
+    return 0
+  })
+}
+
+const advice: Readonly<Record<OutboxState, string>> = {
+  pending: 'it is about to be sent, look again in a minute',
+  sending: 'it is being sent, look again in a minute',
+  unknown: 'it may have been sent, and is looked up before it is tried again',
+  sent: 'the person has been told',
+  dropped: 'that is an end',
+  poison: '`notices retry` tries it again, `notices drop` gives it up',
+}
+
+type Notice = NonNullable<Awaited<ReturnType<typeof findNotice>>>
+
+async function getNotice(db: Db, id: string): Promise<Notice> {
+  const notice = await findNotice(db, id)
+  if (notice === undefined) throw new Error(describeMissing(id))
+  return { ...mask(notice), audit: notice.audit.map(redactDetails) }
+}
+
+function mask<N extends { readonly recipient: string }>(notice: N): N {
+  return { ...notice, recipient: maskRecipient(notice.recipient) }
+}
+
+function describeMissing(id: string): string {
+  return `there is no notice ${id}: \`notices\` lists them`
+}
+
+function printPage(page: readonly ListedNotice[]): void {
+  printTable(
+    ['notice', 'created (UTC)', 'kind', 'state', 'tries', 'to', 'about', 'why'],
+    page.map(notice => [
+      notice.id,
+      toUtc(notice.created_at),
+      notice.kind,
+      paint(notice.state),
+      notice.attempts,
+      notice.recipient,
+      notice.subject,
+      explainNotice(notice),
+    ]),
+  )
+}
+
+const styles: Readonly<Record<OutboxState, Style>> = {
+  pending: 'yellow',
+  sending: 'yellow',
+  unknown: 'red',
+  sent: 'green',
+  dropped: 'dim',
+  poison: 'red',
+}
+
+function paint(state: OutboxState): Cell {
+  return { text: state, style: styles[state] }
+}
+
+function printNotice(notice: Notice): void {
+  const isOpen = notice.finished_at === null
+  printLine({ text: notice.kind, style: 'bold' }, paint(notice.state), `notice ${notice.id}`)
+  printFacts([
+    ['why', explainNotice(notice)],
+    ['to', notice.recipient],
+    ['about', notice.subject],
+    ['occurrence', notice.occurrence],
+    ['useful until', notice.useful_until === null ? undefined : `${toUtc(notice.useful_until)} UTC`],
+    ['tries', notice.attempts],
+    ['last try', notice.tried_at === null ? undefined : `${toUtc(notice.tried_at)} UTC`],
+    ['next', isOpen ? `${toUtc(notice.next_attempt_at)} UTC` : undefined],
+    ['at Novu', notice.transaction_id],
+    ['run', notice.run_id ?? undefined],
+    ['created', `${toUtc(notice.created_at)} UTC`],
+    ['finished', isOpen ? undefined : `${toUtc(notice.finished_at)} UTC`],
+  ])
+  if (notice.audit.length === 0) return
+  printTable(
+    ['at (UTC)', 'who', 'what', 'details'],
+    notice.audit.map(({ action, actor, at, details }) => [toUtc(at), actor, action, toDetails(details ?? {}, [])]),
+  )
+}

@@ -1,0 +1,82 @@
+import t from 'tap'
+import { maskRecipient } from '../../src/cli/mask-recipient.ts'
+import { addFinding, readAll } from '../support/builders.ts'
+import { cli, json } from '../support/cli.ts'
+import { testDatabase } from '../support/database.ts'
+import { oweNotice, readNotice } from '../support/notices.ts'
+
+t.setTimeout(240_000)
+
+t.test('notices are listed without what they say, and no address is shown whole', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  t.match(await cli(t, ['notices'], env), { code: 0, stdout: 'no notices\n' })
+  const id = await oweNotice(db, { facts: { guestName: 'Ana Example' } })
+  await oweNotice(db, { kind: 'payout-failed' })
+  await db
+    .updateTable('jobs.outbox')
+    .set({ state: 'poison', note: 'payload_invalid', finished_at: new Date(), attempts: 2 })
+    .where('id', '=', id)
+    .execute()
+  const list = await cli(t, ['notices'], env)
+  t.match(list.stdout, /appointment-reminder-1h +poison +2 +guest_a…@….test +meetings 1 guest +payload_invalid/)
+  t.match(list.stdout, /payout-failed +pending +0 .*waits for its time/)
+  const show = await cli(t, ['notices', 'show', id], env)
+  t.match(show.stdout, /^appointment-reminder-1h poison notice \d+\n[^]*why +payload_invalid\n[^]*tries +2\n/)
+  const asJson = await json(t, ['notices', 'show', id], env)
+  t.match(asJson.document, { id, state: 'poison', why: 'payload_invalid' })
+  for (const said of [list.stdout, show.stdout, JSON.stringify(asJson)])
+    t.notMatch(said, /ana@|guests\.test|Ana Example/)
+
+  t.match((await json(t, ['notices', '--state', 'poison'], env)).document, { notices: [{ id }], next: null })
+  t.match((await json(t, ['notices', '--kind', 'payout-failed'], env)).document, { notices: [{ state: 'pending' }] })
+  t.match(await cli(t, ['notices', '--limit', '1'], env), { stdout: /more: --before \d+\n$/ })
+  t.match(await cli(t, ['notices', 'show', '99'], env), {
+    code: 1,
+    stderr: /there is no notice 99: `notices` lists them/,
+  })
+  t.match(await cli(t, ['notices', 'show', 'x'], env), { code: 1, stderr: /A notice has a number/ })
+  t.equal(maskRecipient('user_2abc'), 'user_2abc')
+})
+
+t.test('a notice that was set aside is tried again, its finding closes, and the audit has who and why', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  const id = await oweNotice(db)
+  await db.updateTable('jobs.outbox').set({ state: 'poison', note: 'x', finished_at: new Date() }).execute()
+  await addFinding(db, { kind: 'notice-poison', subject: `outbox ${id}` })
+  const note = ['--note', 'the field is back', '--as', 'ana']
+  t.match(await cli(t, ['notices', 'retry', id, ...note], env), { code: 0, stdout: /goes out with the next pass/ })
+  t.match(await readNotice(db, id), { state: 'pending', finished_at: undefined })
+  t.match(await readAll(db, 'jobs.findings'), [{ state: 'resolved', closed_by: 'ana' }])
+  t.match(await readAll(db, 'jobs.audit_entries'), [
+    { actor: 'ana', action: 'notice.retry', subject: `outbox ${id}`, details: { note: 'the field is back' } },
+  ])
+  t.match(await cli(t, ['notices', 'show', id], env), { stdout: /ana +notice\.retry +note the field is back/ })
+})
+
+t.test('a notice is given up with a reason, but not while it is being sent, and not after its end', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  const id = await oweNotice(db)
+  const drop = ['notices', 'drop', id, '--note', 'the expert was told by phone', '--as', 'ana']
+  t.match(await cli(t, ['notices', 'drop', id], env), { code: 1, stderr: /required option '--note <text>'/ })
+  const claim = { claimed_by: 'one#1', claimed_until: new Date(Date.now() + 60_000) }
+  await db
+    .updateTable('jobs.outbox')
+    .set({ state: 'sending', ...claim })
+    .execute()
+  t.match(await cli(t, drop, env), {
+    code: 1,
+    stderr: /notice \d+ is sending, and nothing was changed: it is being sent/,
+  })
+  await db.updateTable('jobs.outbox').set({ state: 'unknown' }).execute()
+  t.match(await cli(t, drop, env), { code: 1, stderr: /is unknown, and nothing was changed/ }, 'it is being looked up')
+  await db.updateTable('jobs.outbox').set({ claimed_by: null, claimed_until: null }).execute()
+  t.match(await cli(t, ['notices', 'retry', id], env), { code: 1, stderr: /it may have been sent, and is looked up/ })
+  t.match(await cli(t, drop, env), { code: 0, stdout: `notice ${id} is dropped: nobody is told\n` })
+  t.match(await readNotice(db, id), { state: 'dropped', note: 'by_operator' })
+  t.match(await cli(t, drop, env), { code: 1, stderr: /is dropped, and nothing was changed/ })
+  t.match(await cli(t, ['notices', 'retry', id], env), { code: 1, stderr: /that is an end/ })
+  t.equal((await readAll(db, 'jobs.audit_entries')).length, 1)
+})
