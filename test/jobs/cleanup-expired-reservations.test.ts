@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
@@ -16,6 +17,7 @@ import { endLapsedHold } from '../../src/notices/expired-holds.ts'
 import { checkFacts } from '../../src/notices/facts.ts'
 import type { Booking } from '../../src/providers/payments.ts'
 import { applyMarketplace, type MarketplaceVariant } from '../../src/sandbox/marketplace.ts'
+import { startNovu } from '../../src/sandbox/novu.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
 import { addFinding, readAll } from '../support/builders.ts'
@@ -417,17 +419,25 @@ t.test('10,000 holds cost as many statements as ten, and the statements that sel
   t.equal((await readHolds(db)).size, 50_500)
 })
 
-/** The real job in the real application, with a Stripe on loopback. */
+/** The real job in the real application, with a Stripe and a Novu on loopback. */
 async function openApp(t: Test) {
   const clock = stoppedClock(now)
   const stripe = await startStripe({ clock })
   t.teardown(async () => await stripe.close())
-  const env = { STRIPE_API_BASE_URL: stripe.url, STRIPE_SECRET_KEY: stripe.secretKey, MONEY_SINCE: '2026-01-01' }
-  return { ...(await testApp(t, { jobs, clock, env })), stripe }
+  const novu = await startNovu({ clock })
+  t.teardown(async () => await novu.close())
+  const env = {
+    STRIPE_API_BASE_URL: stripe.url,
+    STRIPE_SECRET_KEY: stripe.secretKey,
+    MONEY_SINCE: '2026-01-01',
+    NOVU_BASE_URL: novu.url,
+    NOVU_SECRET_KEY: novu.secretKey,
+  }
+  return { ...(await testApp(t, { jobs, clock, env })), stripe, novu }
 }
 
 t.test('through the door: the whole life of vouchers at Stripe, without a word that is wrong', async t => {
-  const { db, deliver, stripe } = await openApp(t)
+  const { db, deliver, novu, stripe } = await openApp(t)
   const order = { amountCents: 6_050, createdAt: new Date('2026-03-01T10:00:00Z') }
   const [unpaid, slow, paid] = [1, 2, 3].map(() => stripe.issueVoucher(order).paymentIntentId)
   for (const paymentIntentId of [unpaid, slow, paid])
@@ -449,6 +459,9 @@ t.test('through the door: the whole life of vouchers at Stripe, without a word t
   t.match(second.json, { outcome: 'succeeded', report: { counts: { deleted: 1, lapsed: 1, told: 1 }, waiting: 2 } })
   t.notMatch(JSON.stringify(second.json), /example\.com/)
   t.match(await readAll(db, 'jobs.outbox'), [{ kind: 'reservation-expired', occurrence: unpaid }])
+  while (novu.inbox().length === 0) await setImmediate()
+  t.match(novu.inbox(), [{ workflow: 'reservation-expired', to: { subscriberId: /^guest_guest\d+@example\.com$/ } }])
+  t.equal(novu.inbox().length, 1)
   await stripe.close()
   await addHold(db, short)
   const third = await deliver(`/jobs/${job}`)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
@@ -11,6 +12,7 @@ import type { NoticeKind, OutgoingNotice } from '../../src/notices/notice.ts'
 import { recordPaymentReminder } from '../../src/notices/payment-reminders.ts'
 import { recheckVoucher } from '../../src/notices/recheck-voucher.ts'
 import type { Booking } from '../../src/providers/payments.ts'
+import { startNovu } from '../../src/sandbox/novu.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
 import { readAll } from '../support/builders.ts'
@@ -327,26 +329,35 @@ t.test('10,000 holds cost one query, and that one reads an index', async t => {
   t.match(plans[0], 'outbox_kind_subject_recipient_occurrence_key')
 })
 
-/** The real job in the real application, with a Stripe on loopback. */
+/** The real job in the real application, with a Stripe and a Novu on loopback. */
 async function openApp(t: Test, now: string) {
   const clock = stoppedClock(now)
   const stripe = await startStripe({ clock })
   t.teardown(async () => await stripe.close())
-  const env = { STRIPE_API_BASE_URL: stripe.url, STRIPE_SECRET_KEY: stripe.secretKey, MONEY_SINCE: '2026-01-01' }
-  return { ...(await testApp(t, { jobs, clock, env })), stripe, clock }
+  const novu = await startNovu({ clock })
+  t.teardown(async () => await novu.close())
+  const env = {
+    STRIPE_API_BASE_URL: stripe.url,
+    STRIPE_SECRET_KEY: stripe.secretKey,
+    MONEY_SINCE: '2026-01-01',
+    NOVU_BASE_URL: novu.url,
+    NOVU_SECRET_KEY: novu.secretKey,
+  }
+  return { ...(await testApp(t, { jobs, clock, env })), stripe, novu }
 }
 
 t.test(
-  'through the door: the waiting voucher is reminded of in the words of the payment, the settling one is not',
+  'through the door: a waiting voucher is reminded of in the words of the payment, a settling one is not',
   async t => {
-    const { db, deliver, stripe } = await openApp(t, urgentTime)
+    const { db, deliver, novu, stripe } = await openApp(t, urgentTime)
     const createdAt = new Date('2026-03-01T10:00:00Z')
     const meeting = JSON.stringify({ guestName: 'João Lima', locale: 'br', timezone: 'America/Sao_Paulo' })
     const { paymentIntentId } = stripe.issueVoucher({ amountCents: 6_050, createdAt, metadata: { meeting } })
     const settling = stripe.issueVoucher({ amountCents: 6_050, createdAt })
     stripe.processVoucher(settling.paymentIntentId)
-    await addHold(db, { paymentIntentId, gentleSentAt: '2026-03-04T06:00:00Z' })
-    await addHold(db, { paymentIntentId: settling.paymentIntentId, gentleSentAt: '2026-03-04T06:00:00Z' })
+    const reminded = { gentleSentAt: '2026-03-04T06:00:00Z' }
+    await addHold(db, { ...reminded, paymentIntentId, guestEmail: 'joao@example.com' })
+    await addHold(db, { ...reminded, paymentIntentId: settling.paymentIntentId })
     const dry = await deliver(`/jobs/${job}?dryRun=true`)
     t.match(dry.json, { report: { planned: 2 } })
     t.same(await readAll(db, 'jobs.outbox'), [], 'a dry run tells nobody')
@@ -356,8 +367,14 @@ t.test(
     t.notMatch(JSON.stringify(first.json), /Lima|example\.com|reference/)
     t.match((await deliver(`/jobs/${job}`, message)).json, { outcome: 'duplicate' })
     t.match((await deliver(`/jobs/${job}`)).json, { outcome: 'succeeded', report: { planned: 0 } })
-    const [notice] = await db.selectFrom('jobs.outbox').selectAll().where('state', '<>', 'dropped').execute()
-    t.match(notice, { kind: 'payment-reminder-urgent', facts: { guestName: 'João Lima', amountCents: 6_050 } })
-    t.match(notice?.facts, { reader: { language: 'pt', locale: 'pt-BR', timeZone: 'America/Sao_Paulo' } })
+    const sent = async () => await db.selectFrom('jobs.outbox').selectAll().where('state', '=', 'sent').execute()
+    while ((await sent()).length === 0) await setImmediate()
+    t.match(await sent(), [{ kind: 'payment-reminder-urgent', facts: { guestName: 'João Lima', amountCents: 6_050 } }])
+    const inbox = novu.inbox()
+    t.same(new Set(inbox.map(({ to }) => to.subscriberId)), new Set(['guest_joao@example.com']))
+    const said = JSON.stringify(inbox)
+    for (const word of ['João Lima', '12345', '60.50', 'Último aviso']) t.match(said, word)
+    t.match(said, /20 de março de 2026/)
+    t.match(said, '12:00', "by the guest's clock")
   },
 )
