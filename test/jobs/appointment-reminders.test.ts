@@ -126,6 +126,18 @@ t.test('whatever the times of its runs, the reminder of an hour goes once', asyn
   )
 })
 
+t.test('a start with more digits than a clock of ours has is told of once, and is not taken for another', async t => {
+  const { db, planAt, runAt } = await openWorld(t)
+  await addMeeting(db, { startsAt: dayStart })
+  await sql`update meetings set "startTime" = "startTime" + interval '999600 microseconds'`.execute(db)
+  t.same((await runAt()).counts, { told: 2 })
+  t.same((await planAt()).effects, [])
+  t.same(
+    (await recheckAll(db, now)).map(({ occurrence, verdict }) => `${occurrence} ${verdict}`),
+    Array.from({ length: 2 }, () => '2026-03-11T12:00:00.999Z send'),
+  )
+})
+
 t.test('what came too late is written down with the reason, once', async t => {
   const { db, notices, planAt, runAt } = await openWorld(t)
   await addMeeting(db, { startsAt: '2026-03-11T08:00:00Z' })
