@@ -24,7 +24,8 @@ const wakings = {
 }
 type Waking = keyof typeof wakings
 
-const sampled: readonly (readonly [string, Waking])[] = [['sending', 'after 30 hours, paid meanwhile']]
+// Its key is still good, so that nothing but the lease keeps it from sending.
+const sampled: readonly (readonly [string, Waking])[] = [['sending', 'after somebody took over']]
 const steps = ['intent', 'facts', 'sending']
 const whole = steps.flatMap(step => (Object.keys(wakings) as Waking[]).map(waking => [step, waking] as const))
 
