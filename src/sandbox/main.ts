@@ -142,6 +142,7 @@ What to try, in another terminal in this directory:
   set -a; . ${environmentFile}; set +a
 
   npm run cli -- findings
+  npm run cli -- notices
   npm run cli -- run process-pending-payouts --dry-run
   npm run cli -- operations --state held
   npm run cli -- approve <operation>
