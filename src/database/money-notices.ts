@@ -16,7 +16,7 @@ export interface MoneyNoticeRow {
   readonly currency: string
   readonly paymentIntentId: string
   readonly payoutId: string | null
-  /** Another payout than the operation's has been made for it. */
+  /** A payout has been made for it that has not come back. */
   readonly isRepaid: boolean
 }
 
@@ -33,8 +33,7 @@ export async function readMoneyNotice(db: Db, { ids, operationId }: MoneyNotice)
       t.payout_id as "payoutId", (select o.state from jobs.money_operations o where o.id = ${operationId}) as operation,
       exists (
         select from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
-        where i.payment_transfer_id = t.id and o.kind = 'payout' and o.state in ('created', 'paid')
-          and o.id is distinct from ${operationId}) as "isRepaid"
+        where i.payment_transfer_id = t.id and o.kind = 'payout' and o.state in ('created', 'paid')) as "isRepaid"
     from payment_transfers t where t.id = any(${ids}::integer[]) order by t.id`.execute(db)
   return { operation: rows[0]?.operation ?? undefined, rows }
 }
