@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 
 /** Most holds that one run takes on, so that its memory does not grow with the table. */
-export const maxVoucherHolds = 5_000
+export const maxVoucherHolds = 2_000
 
 /** A hold for which a voucher was issued and of which a reminder is open; nothing in it is personal. */
 export interface VoucherHoldRow {

@@ -57,6 +57,9 @@ export interface DeleteHolds extends Effect {
 
 export interface EndVoucherHold extends Effect, ExpiredHold {
   readonly kind: 'end-voucher-hold'
+  /** As it looks now: what Stripe says right before it counts. */
+  readonly reason: string
+  readonly tells: boolean
   readonly reservationId: string
   readonly paymentIntentId: string
 }
@@ -98,7 +101,7 @@ export function planCleanup(facts: CleanupFacts, now: Date): Plan<DeleteHolds | 
     const hold = toHold(row)
     const decision = decideHold(hold, answer?.kind === 'known' ? answer.value : undefined, now)
     if (decision.kind === 'delete' && decision.reason === 'booked') booked.push(row.id)
-    else if (decision.kind === 'delete') ends.push(toEnd(row, hold))
+    else if (decision.kind === 'delete') ends.push(toEnd(row, hold, decision))
     else if (decision.kind === 'keep') {
       waits.push({ subject, reason: decision.reason, ...(decision.until && { until: decision.until }) })
       if (decision.reason === 'paid') findings.push(toPaidVoucher(row.id, row.meeting_id ?? undefined))
@@ -205,8 +208,13 @@ function toHold(row: ExpiredVoucherRow): ExpiredHold {
   }
 }
 
-function toEnd({ id, payment_intent_id: paymentIntentId }: ExpiredVoucherRow, hold: ExpiredHold): EndVoucherHold {
-  return { kind: 'end-voucher-hold', subject: `slot_reservations ${id}`, reservationId: id, paymentIntentId, ...hold }
+function toEnd(
+  { id: reservationId, payment_intent_id: paymentIntentId }: ExpiredVoucherRow,
+  hold: ExpiredHold,
+  { reason, tells }: Pick<EndVoucherHold, 'reason' | 'tells'>,
+): EndVoucherHold {
+  const subject = `slot_reservations ${reservationId}`
+  return { kind: 'end-voucher-hold', subject, reason, tells, reservationId, paymentIntentId, ...hold }
 }
 
 function toFailure(subject: string, code: string): ItemFailure {

@@ -104,6 +104,7 @@ t.test(
     const { context, counts, findings, plan } = await runJob(db)
     t.same(counts, { deleted: 1, lapsed: 1, told: 1 })
     t.notMatch(JSON.stringify(plan), /Silva|example\.com|Consultation/i, 'nothing personal in the plan')
+    t.match(plan.effects, [{ kind: 'end-voucher-hold', reason: 'lapsed', tells: true }])
     t.equal((await readHolds(db)).size, 0)
     const notices = await readAll(db, 'jobs.outbox')
     t.match(notices, [
@@ -332,7 +333,12 @@ t.test('of the holds of one guest and slot the voucher stays, else the newest', 
     createdAt: '2026-03-08T10:00:00Z',
   }
   const kept = await addHold(db, { ...voucher, paymentIntentId: 'pi_voucher' })
-  const other = await addHold(db, { ...voucher, guestEmail: 'ANA@example.com', paymentIntentId: 'pi_other' })
+  const other = await addHold(db, {
+    ...voucher,
+    guestEmail: 'ANA@example.com',
+    paymentIntentId: 'pi_other',
+    expiresAt: running.expiresAt,
+  })
   t.same((await listDuplicateHolds(db, new Date(now))).ids, [older, newer.id].toSorted())
   const { counts, plan } = await runJob(db)
   t.match(plan.effects, [{ kind: 'delete-duplicate-holds', ids: { length: 2 } }])
