@@ -1,4 +1,5 @@
 import t from 'tap'
+import { claimNotices } from '../../src/database/outbox-claims.ts'
 import type { SendAnswer } from '../../src/providers/notifications.ts'
 import { later } from '../support/pings.ts'
 import { accepted, fakeVendor, letClaimsRunOut, nameOf, nothing, oweMany, testSender } from '../support/notices.ts'
@@ -183,6 +184,18 @@ t.test('an answer that nothing was sent does not free what somebody else has tak
   gate.resolve({ kind: 'refused', code: 'status_422' })
   t.strictSame(await pass, nothing)
   t.match(await read(id), { state: 'unknown', note: 'its sender vanished' })
+})
+
+t.test('a claim goes past what another one is about to have, and does not wait for it', async t => {
+  const { db, owe } = await testSender(t)
+  const ids = [await owe('1', { at: later(-1) }), await owe('2')]
+  const claiming = { limit: 1, claimMs: 60_000, lookUpAfterMs: 60_000, now: later(0) }
+  const claimed = await db.transaction().execute(async trx => {
+    const first = await claimNotices(trx, { ...claiming, claim: 'one' })
+    const second = await claimNotices(db, { ...claiming, claim: 'two' })
+    return [...first.toSend, ...second.toSend].map(({ id }) => id)
+  })
+  t.strictSame(claimed, ids)
 })
 
 t.test('three senders share what is due, and nothing goes out twice', async t => {

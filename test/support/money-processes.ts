@@ -17,6 +17,8 @@ export interface MoneyChild {
   /** Lets it go on from where it stands. */
   goOn(): void
   signal(signal: NodeJS.Signals): void
+  /** Its exit code, once it has ended; null when it was killed. */
+  ended(): Promise<number | null>
   kill(): Promise<void>
 }
 
@@ -25,13 +27,15 @@ export interface MoneyChildOptions {
   readonly stripeUrl: string
   readonly stripeKey: string
   readonly clockFile: string
+  /** In this folder; the one with the jobs that move money unless given. */
+  readonly script?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts the service as a process, and resolves once it is ready. Killed, if it still lives, when the test ends. */
 export async function startMoneyChild(t: Test, options: MoneyChildOptions): Promise<MoneyChild> {
   const port = await findFreePort()
-  const child = fork(path.join(import.meta.dirname, 'money-child.ts'), {
+  const child = fork(path.join(import.meta.dirname, options.script ?? 'money-child.ts'), {
     execArgv: [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: {
@@ -65,6 +69,7 @@ export async function startMoneyChild(t: Test, options: MoneyChildOptions): Prom
   }
   t.teardown(kill)
   await waitFor(child, 'booted')
+  const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
   const stopped = { promise: Promise.resolve() }
   const tell = (message: ToChild): void => {
     child.send(message)
@@ -89,6 +94,7 @@ export async function startMoneyChild(t: Test, options: MoneyChildOptions): Prom
     signal: signal => {
       child.kill(signal)
     },
+    ended: async () => await ended,
     kill,
   }
 }
