@@ -111,7 +111,7 @@ async function killInIntent(stage: Stage): Promise<void> {
   const child = await stage.arena.take()
   const held = await holdRows(stage.arena.url)
   const cut = deliverFirst(stage, child)
-  await held.waited()
+  await Promise.race([held.waited(), refuseEarly(cut, 'the rows')])
   await stage.kill(child)
   await held.release()
   await cut
@@ -121,10 +121,10 @@ async function killInReceipt(stage: Stage): Promise<void> {
   const child = await stage.arena.take()
   await child.stopAt('answered')
   const cut = deliverFirst(stage, child)
-  await child.stopped()
+  await Promise.race([child.stopped(), refuseEarly(cut, 'answered')])
   const held = await holdRows(stage.arena.url)
   child.goOn()
-  await held.waited()
+  await Promise.race([held.waited(), refuseEarly(cut, 'the rows')])
   await stage.kill(child)
   await held.release()
   await cut
