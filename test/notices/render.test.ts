@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { NoticeKind } from '../../src/notices/notice.ts'
+import { operatorReader } from '../../src/notices/recipients.ts'
 import { createRenderer } from '../../src/notices/render.ts'
 import { appointmentFacts, factsFor, type LocaleName, readers, voucherFacts } from '../support/notice-facts.ts'
 
@@ -251,10 +252,11 @@ t.test('operators read of jobs in English and UTC, with the diagnostics of the m
       'The job keep-alive has failed 3 times in a row, last in run 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b: clerk answered 500\n\ndatabase: pass\nclerk: fail',
     locale: 'en',
   })
-  t.match(payloadOf('en-GB', 'job-recovered', dayBefore), {
+  const recovered = factsFor(readers['en-GB'])['job-recovered']
+  t.match(render('job-recovered', recovered, operatorReader, dayBefore).payload, {
     status: 'healthy',
     error:
-      'The job keep-alive works again since run 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5c. It had been failing since 2026-03-13T10:00:00.000Z.',
+      'The job keep-alive works again since run 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5c. It had been failing since Friday, 13 March 2026, 10:00 UTC.',
   })
 })
 

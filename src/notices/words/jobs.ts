@@ -1,5 +1,6 @@
 import type { PayloadOf } from '../catalogue.ts'
 import type { Wanted } from '../render.ts'
+import { toDay, toTime } from './phrases.ts'
 
 /** For operators, in English and UTC: a job keeps failing, with the diagnostics of that moment. */
 export function renderJobFailing({ environment, facts, now }: Wanted<'job-failing'>): PayloadOf<'system-health'> {
@@ -17,13 +18,19 @@ export function renderJobFailing({ environment, facts, now }: Wanted<'job-failin
 }
 
 /** For operators: a job that kept failing works again. The workflow has one field for text, whatever the news. */
-export function renderJobRecovered({ environment, facts, now }: Wanted<'job-recovered'>): PayloadOf<'system-health'> {
+export function renderJobRecovered({
+  environment,
+  facts,
+  now,
+  reader,
+}: Wanted<'job-recovered'>): PayloadOf<'system-health'> {
   const { failedSince, job, runId } = facts
+  const since = new Date(failedSince)
   return {
     status: 'healthy',
     timestamp: now.toISOString(),
     environment,
-    error: `The job ${job} works again since run ${runId}. It had been failing since ${failedSince}.`,
+    error: `The job ${job} works again since run ${runId}. It had been failing since ${toDay(since, reader)}, ${toTime(since, reader)}.`,
     locale: 'en',
   }
 }
