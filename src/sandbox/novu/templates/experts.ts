@@ -64,7 +64,7 @@ export const payout: Template = {
       '',
       `enviámos ${money(word, 'payoutAmount')} para a sua conta.`,
       '',
-      line('Chega a', word('expectedArrivalDate')),
+      line('Chegada prevista', word('expectedArrivalDate')),
       line('Conta terminada em', word('bankLastFour')),
       line('Consulta', word('serviceName')),
       line('Cliente', word('clientName')),

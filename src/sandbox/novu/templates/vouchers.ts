@@ -112,7 +112,7 @@ export const reservationExpired: Template = {
     lines: [
       `Hello ${word('clientName')},`,
       '',
-      'The payment did not arrive in time, and the slot is free again. You can book anew whenever you like.',
+      'The payment did not arrive in time, and the slot is free again. You can book again whenever you like.',
       '',
       line('Appointment', word('serviceName')),
       line('Date', word('appointmentDate')),
