@@ -134,6 +134,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
     jobsWithHeartbeat: new Set(heartbeats.keys()),
     sendOwedPings: async () => await pings.sendOwed(),
     sendDueNotices: async () => await notices.sendDue(),
+    alertRecipient: config.novu.adminSubscriberId,
     ...(outside.onStep === undefined ? {} : { onStep: outside.onStep }),
   }
   const runner = createRunner(parts)

@@ -60,15 +60,28 @@ export async function resolveRepaid(db: Db, operationId: string, by: string, now
           where p.payment_transfer_id = i.payment_transfer_id and o.kind = 'payout' and o.state = 'paid'))`.execute(db)
 }
 
-/** Closes the findings of jobs that kept failing and have succeeded since; gives the jobs' names. */
-export async function resolveRecovered(db: Db, now: Date): Promise<string[]> {
-  const { rows } = await sql<{ subject: string }>`
+/** A streak of failures that is over. */
+export interface Recovery {
+  readonly job: string
+  /** The run that was the last of the streak to fail. */
+  readonly failedRunId: string
+  /** The first run after it that succeeded. */
+  readonly runId: string
+  readonly failedSince: Date
+}
+
+// Or the run that failed, once it was delivered again.
+const wonAfter = sql`select r.id from jobs.runs r
+  where r.job = f.subject and r.state = 'succeeded' and not r.dry_run and r.id >= f.run_id`
+
+/** Closes the findings of jobs that kept failing and have succeeded since. */
+export async function resolveRecovered(db: Db, now: Date): Promise<Recovery[]> {
+  const { rows } = await sql<Recovery>`
     update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs', note = 'it succeeded'
-    where f.kind = 'job-failing' and f.state <> 'resolved' and exists (
-      select from jobs.runs r
-      where r.job = f.subject and r.state = 'succeeded' and not r.dry_run and r.id >= f.run_id)
-    returning f.subject`.execute(db)
-  return rows.map(row => row.subject)
+    where f.kind = 'job-failing' and f.state <> 'resolved' and exists (${wonAfter})
+    returning f.subject as job, f.run_id as "failedRunId", (${wonAfter} order by r.id limit 1) as "runId",
+      f.first_seen_at as "failedSince"`.execute(db)
+  return rows
 }
 
 /** Closes findings of this kind about jobs of which a later run left nothing; gives the jobs' names. */

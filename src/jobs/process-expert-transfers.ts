@@ -38,6 +38,7 @@ export const processExpertTransfers = defineJob({
   timeoutMs,
   retries: 3,
   movesMoney: true,
+  tellsPeople: true,
   heartbeat: 'BETTERSTACK_EXPERT_TRANSFERS_HEARTBEAT',
   // What is due now is still due two hours later.
   everySlotCounts: false,

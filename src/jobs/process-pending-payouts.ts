@@ -41,6 +41,7 @@ export const processPendingPayouts = defineJob({
   timeoutMs,
   retries: 3,
   movesMoney: true,
+  tellsPeople: true,
   heartbeat: 'BETTERSTACK_PENDING_PAYOUTS_HEARTBEAT',
   // The next slot is a day away, and experts wait for their money.
   everySlotCounts: true,

@@ -7,6 +7,7 @@ import {
 } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
+import { tellOfRecovery, tellOfStreak } from './alert-notices.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Job } from './define-job.ts'
@@ -14,7 +15,7 @@ import type { Delivery } from './delivery.ts'
 import type { RunnerParts } from './parts.ts'
 import { periodSeconds } from './slots.ts'
 
-type StreakParts = Pick<RunnerParts, 'clock' | 'db' | 'log'>
+type StreakParts = Pick<RunnerParts, 'alertRecipient' | 'clock' | 'db' | 'log'>
 
 const usualAlertAfter = 3
 const oneDaySeconds = 86_400
@@ -68,22 +69,30 @@ export async function raiseAbandoned(
  * declined operations whose rows were settled; tells operators once. For every minute, so that a run that went well costs
  * no statement more.
  */
-export async function announceRecoveries({ clock, db, log }: StreakParts): Promise<void> {
+export async function announceRecoveries({ alertRecipient, clock, db, log }: StreakParts): Promise<void> {
   for (const job of await resolveCaughtUp(db, fallsBehind, clock())) log.info({ job }, 'job has caught up')
-  for (const job of await resolveRecovered(db, clock())) log.info({ job }, 'job recovered')
+  const now = clock()
+  const recovered = await db.transaction().execute(async trx => {
+    const over = await resolveRecovered(trx, now)
+    for (const streak of over) await tellOfRecovery(trx, streak, alertRecipient, now)
+    return over
+  })
+  for (const { job } of recovered) log.info({ job }, 'job recovered')
   for (const operationId of await resolveDeclined(db, clock()))
     log.info({ operationId }, 'what was declined is settled')
 }
 
-async function raiseStreak(job: Job, runId: string, { clock, db, log }: StreakParts): Promise<void> {
+async function raiseStreak(job: Job, runId: string, { alertRecipient, clock, db, log }: StreakParts): Promise<void> {
   const limit = alertAfter(job)
   if ((await countFailuresInARow(db, job.name, runId, limit)) < limit) return
   const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`
-  const fresh = await recordFinding(
-    db,
-    { kind: 'job-failing', subject: job.name, job: job.name, runId, message },
-    clock(),
-  )
+  const finding = { kind: 'job-failing', subject: job.name, job: job.name, runId, message }
+  const now = clock()
+  const fresh = await db.transaction().execute(async trx => {
+    const isNew = await recordFinding(trx, finding, now)
+    if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId }, alertRecipient, now)
+    return isNew
+  })
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')
 }
 

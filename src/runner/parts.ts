@@ -24,6 +24,8 @@ export interface RunnerParts {
   readonly sendOwedPings: () => Promise<OwedPings>
   /** Sends the notices that are due, after a run of a job that tells people. */
   readonly sendDueNotices: () => Promise<unknown>
+  /** Who is told of jobs that keep failing, by the vendor's id; nobody unless given. */
+  readonly alertRecipient?: string | undefined
   /** Stops or kills a run at a named moment, in tests. */
   readonly onStep?: (step: Step, runId: string) => Promise<void> | void
 }

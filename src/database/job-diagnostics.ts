@@ -1,0 +1,31 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+/** What goes on around a run that failed. */
+export interface JobDiagnostics {
+  readonly errorCode: string | null
+  readonly message: string | null
+  /** Jobs whose newest run has failed, this one among them. */
+  readonly failingJobs: readonly string[]
+  /** Open findings of other kinds, as `kind × count`. */
+  readonly openFindings: readonly string[]
+  /** Notices that are due and have not gone out. */
+  readonly waitingNotices: number
+}
+
+/** Looks at what else is wrong at this moment, in one statement. */
+export async function readJobDiagnostics(db: Db, runId: string, now: Date): Promise<JobDiagnostics> {
+  const { rows } = await sql<JobDiagnostics>`
+    select r.error_code as "errorCode", r.message,
+      array(
+        select newest.job from (select distinct job from jobs.leases) l
+        cross join lateral (select n.job, n.state from jobs.runs n where n.job = l.job and not n.dry_run
+          order by n.id desc limit 1) newest
+        where newest.state in ('failed', 'incomplete', 'abandoned') order by 1) as "failingJobs",
+      array(select format('%s × %s', kind, count(*)) from jobs.findings
+        where state <> 'resolved' and kind <> 'job-failing' group by kind order by kind) as "openFindings",
+      (select count(*)::int from jobs.outbox where state in ('pending', 'sending', 'unknown')
+        and next_attempt_at <= ${now}) as "waitingNotices"
+    from jobs.runs r where r.id = ${runId}`.execute(db)
+  return rows[0] ?? { errorCode: null, message: null, failingJobs: [], openFindings: [], waitingNotices: 0 }
+}
