@@ -1,4 +1,5 @@
 import { createReader, type Environment, type Operator, parseOperators, type Reader } from './config-readers.ts'
+import { readNovu, readVendors, type Vendors } from './config-vendors.ts'
 
 /** The variables that hold a heartbeat's address, one per job; a test compares them with the job files. */
 export const heartbeatVariables = [
@@ -17,7 +18,7 @@ export const heartbeatVariables = [
 export type { Environment, Operator }
 
 /** Everything the process takes from outside, checked. Holds secrets: never log it. */
-export interface Config {
+export interface Config extends Vendors {
   readonly mode: 'production' | 'development' | 'test'
   /** A preview deployment: it must neither ping heartbeats nor be scheduled. */
   readonly preview: boolean
@@ -33,16 +34,8 @@ export interface Config {
   readonly publicUrl: string
   /** The marketplace's site, without a slash at the end. */
   readonly appUrl: string
-  readonly qstash: {
-    readonly url: string
-    readonly token: string | undefined
-    readonly currentSigningKey: string
-    readonly nextSigningKey: string
-  }
   readonly cronSecret: string | undefined
   readonly operators: readonly Operator[]
-  /** `url` is set for a stand-in only. */
-  readonly stripe: { readonly secretKey: string; readonly live: boolean; readonly url: string | undefined }
   readonly money: {
     /** A larger movement waits for an operator, in minor units of its currency. */
     readonly maxSingleCents: number
@@ -51,13 +44,6 @@ export interface Config {
     /** What was paid before may have been paid out by the old jobs. Undefined: the first boot counts. */
     readonly since: Date | undefined
   }
-  readonly novu: {
-    readonly url: string
-    readonly secretKey: string
-    /** Who hears of jobs that keep failing; undefined: nobody does. */
-    readonly adminSubscriberId: string | undefined
-  }
-  readonly clerk: { readonly url: string; readonly secretKey: string } | undefined
   /** Heartbeat addresses by variable; those that are not set are absent. */
   readonly heartbeats: ReadonlyMap<string, string>
   readonly leaseMs: number
@@ -96,17 +82,14 @@ export function loadConfig(env: Environment = process.env): Config {
     databaseUrl: read.databaseUrl('DATABASE_URL'),
     publicUrl: read.ownUrl('PUBLIC_URL', read.optional('RENDER_EXTERNAL_URL'), 'where QStash reaches this service'),
     appUrl: read.ownUrl('APP_URL', undefined, "the address of the marketplace's site"),
-    qstash: readQstash(read, production, problems),
+    ...readVendors(read, production, problems),
     cronSecret: read.secret('CRON_SECRET', minCronSecretLength, production),
     operators: parseOperators(read.required('OPERATOR_TOKEN', 'openssl rand -hex 32 makes one'), production, problems),
-    stripe: readStripe(read, production, problems),
     money: {
       maxSingleCents: read.integer('MONEY_MAX_SINGLE', 200_000, 0, maxCents),
       maxTotalCents: read.integer('MONEY_MAX_TOTAL', 2_000_000, 0, maxCents),
       since: read.instant('MONEY_SINCE'),
     },
-    novu: { ...readNovu(read), adminSubscriberId: read.optional('NOVU_ADMIN_SUBSCRIBER_ID') },
-    clerk: readClerk(read),
     heartbeats: readHeartbeats(read),
   }
   if (problems.length > 0) throw new ConfigError(problems)
@@ -129,13 +112,6 @@ export function loadNovu(env: Environment = process.env): Pick<Config['novu'], '
   return novu
 }
 
-function readNovu(read: ReturnType<typeof createReader>): Pick<Config['novu'], 'secretKey' | 'url'> {
-  return {
-    url: read.vendorUrl('NOVU_BASE_URL', 'https://api.novu.co'),
-    secretKey: read.required('NOVU_SECRET_KEY', "Novu's dashboard shows it under API keys, one for each environment"),
-  }
-}
-
 function parseMode(value: string | undefined): Config['mode'] {
   return value === 'development' || value === 'test' ? value : 'production'
 }
@@ -152,33 +128,6 @@ function readProcess(read: Reader) {
     leaseMs: read.integer('LEASE_SECONDS', 30, 2, 3600) * 1000,
     drainMs: read.integer('DRAIN_SECONDS', 90, 0, 290) * 1000,
   }
-}
-
-function readQstash(read: Reader, production: boolean, problems: string[]): Config['qstash'] {
-  if (production && read.optional('QSTASH_DEV') !== undefined) {
-    problems.push('QSTASH_DEV is set: it makes the QStash SDK accept tokens that anybody can sign; remove it')
-  }
-  return {
-    url: read.vendorUrl('QSTASH_URL', 'https://qstash.upstash.io'),
-    token: read.optional('QSTASH_TOKEN'),
-    currentSigningKey: read.signingKey('QSTASH_CURRENT_SIGNING_KEY', production),
-    nextSigningKey: read.signingKey('QSTASH_NEXT_SIGNING_KEY', production),
-  }
-}
-
-function readStripe(read: Reader, production: boolean, problems: string[]): Config['stripe'] {
-  const key = read.stripeKey('STRIPE_SECRET_KEY', production)
-  const url = read.originUrl('STRIPE_API_BASE_URL')
-  if (key.live && url !== undefined) {
-    problems.push('STRIPE_API_BASE_URL is set while STRIPE_SECRET_KEY is a live key: a live key talks to Stripe alone')
-  }
-  return { ...key, url }
-}
-
-function readClerk(read: Reader): Config['clerk'] {
-  const url = read.vendorUrl('CLERK_API_URL', 'https://api.clerk.com')
-  const secretKey = read.optional('CLERK_SECRET_KEY')
-  return secretKey === undefined ? undefined : { url, secretKey }
 }
 
 function readHeartbeats(read: Reader): Config['heartbeats'] {

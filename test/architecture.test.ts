@@ -105,7 +105,11 @@ const layers: Readonly<Record<string, Layer>> = {
     because:
       'queries know SQL, not the reason; what they find has the shape that a rule asks for, which is written once',
   },
-  'config.ts': { may: ['config-readers.ts'], because: 'it is read first, by everybody at the top' },
+  'config.ts': {
+    may: ['config-readers.ts', 'config-vendors.ts'],
+    because: 'it is read first, by everybody at the top',
+  },
+  'config-vendors.ts': { may: ['config-readers.ts'], because: 'the page of config.ts that is about vendors' },
   'config-readers.ts': { may: [], because: 'the second page of config.ts: how one variable is read and checked' },
   'errors.ts': { may: [], because: 'everybody may import it' },
 }

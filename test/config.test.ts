@@ -20,6 +20,9 @@ const addresses = [
   'CLERK_API_URL',
   'NOVU_BASE_URL',
   'STRIPE_API_BASE_URL',
+  'BETTERSTACK_API_BASE_URL',
+  'RESEND_BASE_URL',
+  'POSTHOG_HOST',
   'PUBLIC_URL',
   'APP_URL',
   ...heartbeatVariables,
@@ -56,6 +59,10 @@ t.test('an environment with the required variables alone is enough, and the rest
     operators: [{ name: 'operator', token: strongToken }],
     novu: { url: 'https://api.novu.co', secretKey: sound.NOVU_SECRET_KEY, adminSubscriberId: undefined },
     clerk: undefined,
+    betterStack: { url: 'https://uptime.betterstack.com', token: undefined },
+    resend: undefined,
+    posthog: undefined,
+    webhookSecrets: { stripe: undefined, stripeConnect: undefined, stripeIdentity: undefined, clerk: undefined },
     stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: undefined },
     money: { maxSingleCents: 200_000, maxTotalCents: 2_000_000, since: undefined },
     leaseMs: 30_000,
@@ -76,6 +83,16 @@ t.test('everything that is set is taken', async t => {
     NOVU_BASE_URL: 'https://eu.api.novu.co/',
     NOVU_ADMIN_SUBSCRIBER_ID: 'admin_1',
     STRIPE_API_BASE_URL: 'http://127.0.0.1:8081/',
+    STRIPE_WEBHOOK_SECRET: 'whsec_one',
+    STRIPE_CONNECT_WEBHOOK_SECRET: 'whsec_two',
+    STRIPE_IDENTITY_WEBHOOK_SECRET: 'whsec_three',
+    CLERK_WEBHOOK_SIGNING_SECRET: 'whsec_four',
+    BETTERSTACK_API_TOKEN: 'better-stack-token',
+    BETTERSTACK_API_BASE_URL: 'http://127.0.0.1:8082/',
+    RESEND_API_KEY: 're_key',
+    RESEND_BASE_URL: 'http://127.0.0.1:8083',
+    POSTHOG_KEY: 'phc_key',
+    POSTHOG_HOST: 'https://eu.i.posthog.com/',
     MONEY_MAX_SINGLE: '0',
     MONEY_MAX_TOTAL: '500',
     MONEY_SINCE: '2026-03-01',
@@ -98,6 +115,15 @@ t.test('everything that is set is taken', async t => {
     clerk: { url: 'https://api.clerk.com', secretKey: 'sk_test_clerk' },
     novu: { url: 'https://eu.api.novu.co', secretKey: sound.NOVU_SECRET_KEY, adminSubscriberId: 'admin_1' },
     stripe: { secretKey: sound.STRIPE_SECRET_KEY, live: false, url: 'http://127.0.0.1:8081' },
+    webhookSecrets: {
+      stripe: 'whsec_one',
+      stripeConnect: 'whsec_two',
+      stripeIdentity: 'whsec_three',
+      clerk: 'whsec_four',
+    },
+    betterStack: { url: 'http://127.0.0.1:8082', token: 'better-stack-token' },
+    resend: { url: 'http://127.0.0.1:8083', apiKey: 're_key' },
+    posthog: { url: 'https://eu.i.posthog.com', key: 'phc_key' },
     money: { maxSingleCents: 0, maxTotalCents: 500, since: new Date('2026-03-01T00:00:00Z') },
     leaseMs: 2_000,
     drainMs: 0,
@@ -122,6 +148,9 @@ t.test('every problem is reported at once, a missing variable with what to do ab
     LEASE_SECONDS: '1',
     DRAIN_SECONDS: '291',
     CLERK_API_URL: 'ftp://clerk.example.com',
+    BETTERSTACK_API_BASE_URL: 'uptime.betterstack.com',
+    RESEND_BASE_URL: 'http://resend.example.com',
+    POSTHOG_HOST: 'https://eu.i.posthog.com/?key=x',
     QSTASH_DEV: 'false',
   })
 
@@ -138,17 +167,20 @@ t.test('every problem is reported at once, a missing variable with what to do ab
       'QSTASH_DEV',
       'QSTASH_CURRENT_SIGNING_KEY',
       'QSTASH_NEXT_SIGNING_KEY',
-      'OPERATOR_TOKEN',
       'STRIPE_SECRET_KEY',
+      'NOVU_SECRET_KEY',
+      'CLERK_API_URL',
+      'BETTERSTACK_API_BASE_URL',
+      'RESEND_BASE_URL',
+      'POSTHOG_HOST',
+      'OPERATOR_TOKEN',
       'MONEY_MAX_SINGLE',
       'MONEY_MAX_TOTAL',
       'MONEY_SINCE',
-      'NOVU_SECRET_KEY',
-      'CLERK_API_URL',
     ],
   )
   for (const problem of problems.filter(text => text.includes('is missing'))) t.match(problem, /is missing: .{10,}/)
-  t.match(new ConfigError(problems).message, /17 problems:\n {2}- PORT/, 'and the message lists them')
+  t.match(new ConfigError(problems).message, /20 problems:\n {2}- PORT/, 'and the message lists them')
 })
 
 t.test('anything that is not development or test is production', async t => {
@@ -310,9 +342,11 @@ t.test('MONEY_SINCE means one moment, wherever it is read', async t => {
 t.test('no message shows a value, whatever is planted and wherever', async t => {
   const others =
     'RENDER_EXTERNAL_URL QSTASH_DEV QSTASH_TOKEN CRON_SECRET CLERK_SECRET_KEY NOVU_ADMIN_SUBSCRIBER_ID HOST PORT LOG_LEVEL MONEY_SINCE'
+  const vendors =
+    'STRIPE_WEBHOOK_SECRET STRIPE_CONNECT_WEBHOOK_SECRET STRIPE_IDENTITY_WEBHOOK_SECRET CLERK_WEBHOOK_SIGNING_SECRET BETTERSTACK_API_TOKEN RESEND_API_KEY POSTHOG_KEY'
   const numbers = 'LEASE_SECONDS DRAIN_SECONDS MONEY_MAX_SINGLE MONEY_MAX_TOTAL'
   const required = Object.keys(sound).filter(name => name !== 'NODE_ENV')
-  const names = [...required, ...addresses, ...others.split(' '), ...numbers.split(' ')]
+  const names = [...required, ...addresses, ...others.split(' '), ...vendors.split(' '), ...numbers.split(' ')]
   const secret = fc.bigInt({ min: 2n ** 60n, max: 2n ** 160n }).map(value => value.toString(16))
   const shape = fc.constantFrom<(value: string) => string>(
     value => value,

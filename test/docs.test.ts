@@ -56,7 +56,7 @@ t.test('.env.example is enough for a start, and sets what is required and nothin
   )
   t.strictSame(
     problemsOf({ ...exampleValues, NODE_ENV: 'production' }).map(problem => problem.split(' ')[0]),
-    ['QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY', 'OPERATOR_TOKEN', 'STRIPE_SECRET_KEY'],
+    ['QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY', 'STRIPE_SECRET_KEY', 'OPERATOR_TOKEN'],
     'production refuses each secret of it',
   )
 })

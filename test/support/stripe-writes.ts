@@ -11,7 +11,7 @@ const allowedLines = new Set([
 
 const isVendor = (file: string): boolean => /^src\/providers\/stripe(?:-[\w-]+)?\.ts$/.test(file)
 const isStandIn = (file: string): boolean => /^src\/sandbox\/stripe(?:\.ts$|\/)/.test(file)
-const isEnvironment = (file: string): boolean => /^src\/config(?:-readers)?\.ts$/.test(file)
+const isEnvironment = (file: string): boolean => /^src\/config(?:-readers|-vendors)?\.ts$/.test(file)
 
 /**
  * Everything in the sources by which money could move past the ledger, one line each. What writes to Stripe cannot be
