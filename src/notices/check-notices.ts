@@ -1,5 +1,6 @@
 import pMap from 'p-map'
-import type { ClaimedNotice, NoticeEnd } from '../database/outbox-claims.ts'
+import type { ClaimedNotice } from '../database/outbox-claims.ts'
+import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { PermanentError, toError } from '../errors.ts'
 import type { Message } from '../providers/notifications.ts'
 import { nextTry, waitAfter } from './backoff.ts'

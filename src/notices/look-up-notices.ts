@@ -1,5 +1,6 @@
 import pMap from 'p-map'
-import type { ClaimedNotice, NoticeEnd } from '../database/outbox-claims.ts'
+import type { ClaimedNotice } from '../database/outbox-claims.ts'
+import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { KeyRefusedError, toError } from '../errors.ts'
 import { type Ended, recordEnds } from './record-ends.ts'
 import type { Batch, Visit } from './sender-parts.ts'

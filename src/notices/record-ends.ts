@@ -1,6 +1,6 @@
 import type { Db } from '../database/connection.ts'
 import { recordFinding } from '../database/findings.ts'
-import { endClaims, type NoticeEnd } from '../database/outbox-claims.ts'
+import { endClaims, type NoticeEnd } from '../database/outbox-ends.ts'
 import { resolveVendorFindings } from '../database/outbox-findings.ts'
 import type { SendAnswer } from '../providers/notifications.ts'
 import type { Batch, NoticeTally } from './sender-parts.ts'

@@ -1,4 +1,5 @@
-import { beginTries, type ClaimedNotice, type NoticeEnd } from '../database/outbox-claims.ts'
+import { beginTries, type ClaimedNotice } from '../database/outbox-claims.ts'
+import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { toError } from '../errors.ts'
 import type { SendAnswer } from '../providers/notifications.ts'
 import { nextTry, waitAfter, waitForKey } from './backoff.ts'
