@@ -3,21 +3,42 @@ import type { Db } from '../database/connection.ts'
 import { recordFinding } from '../database/findings.ts'
 import { toJson } from '../database/json.ts'
 import { insertNotice } from '../database/outbox.ts'
-import { checkFacts } from './facts.ts'
+import { PermanentError, toError } from '../errors.ts'
+import { checkFacts, type Reader } from './facts.ts'
 import type { Notice } from './notice.ts'
+import { operatorReader } from './recipients.ts'
+import { createRenderer, type Render } from './render.ts'
 import { poisonFinding } from './vendor-findings.ts'
 
 /**
  * Writes down what somebody is to be told. Call it in the transaction that decides it, so that neither exists without
- * the other. False when it was written before; then nothing changes. False, too, when its facts do not fit its kind: what
- * was decided must not fail for its notice, so it is set aside with a finding, and sent never.
+ * the other. False when it was written before; then nothing changes. False, too, when its facts do not fit its kind, or
+ * would not make a payload that its workflow takes: what was decided must not fail for its notice, so that is set aside
+ * with a finding, and sent never.
  */
 export async function recordNotice(trx: Db, notice: Notice): Promise<boolean> {
-  const problem = checkFacts(notice.kind, notice.facts)
-  if (problem === undefined) return await insertNotice(trx, { ...notice, transactionId: transactionIdOf(notice) })
-  await setAside(trx, notice, `facts: ${problem}`)
+  const misfit = findMisfit(notice, rehearse)
+  if (misfit === undefined) return await insertNotice(trx, { ...notice, transactionId: transactionIdOf(notice) })
+  await setAside(trx, notice, misfit)
   return false
 }
+
+/** Why a notice could never be sent, without a word of what it says; undefined when it can. */
+export function findMisfit({ at, facts, kind }: Notice, render: Render): string | undefined {
+  const problem = checkFacts(kind, facts)
+  if (problem !== undefined) return `facts: ${problem}`
+  try {
+    // Whose reader is found when it goes, is worded for another one now: the fields are the same.
+    render(kind, facts, 'reader' in facts ? (facts['reader'] as Reader) : operatorReader, at)
+    return undefined
+  } catch (thrown) {
+    // What the renderer says of itself tells no value; any other error may quote the facts.
+    return `words: ${thrown instanceof PermanentError ? thrown.message : toError(thrown).name}`
+  }
+}
+
+/** Words a notice as it will be, but for the addresses of links. */
+const rehearse = createRenderer({ appUrl: 'https://rehearsal.invalid', environment: 'rehearsal' })
 
 /** The vendor's key of a notice: always the same for one notice, and nobody is told apart in it by an address. */
 export function transactionIdOf({ kind, occurrence, recipient, subject }: Notice): string {

@@ -2,10 +2,11 @@ import t from 'tap'
 import type { Operation } from '../../src/database/money-operations.ts'
 import type { MoneyRow } from '../../src/database/money-rows.ts'
 import { recordFailureNotices, recordReceiptNotices } from '../../src/ledger/notices.ts'
+import { PermanentError } from '../../src/errors.ts'
 import type { LedgerRun } from '../../src/ledger/ledger.ts'
 import { checkFacts } from '../../src/notices/facts.ts'
 import type { Notice, NoticeKind } from '../../src/notices/notice.ts'
-import { recordNotice } from '../../src/notices/record.ts'
+import { findMisfit, recordNotice } from '../../src/notices/record.ts'
 import { testDatabase } from '../support/database.ts'
 import { appointmentFacts, readers } from '../support/notice-facts.ts'
 
@@ -80,6 +81,20 @@ t.test('facts that do not fit are set aside with a finding, and what was decided
     .select(eb => eb.fn.sum('occurrences').as('occurrences'))
     .executeTakeFirstOrThrow()
   t.equal(Number(occurrences), bad.length)
+})
+
+t.test('what makes no payload that its workflow takes is found before it is stored', async t => {
+  t.equal(
+    findMisfit(notice, () => ({ workflow: 'appointment-universal', payload: {} })),
+    undefined,
+  )
+  const throwing = (thrown: Error) =>
+    findMisfit(notice, () => {
+      throw thrown
+    })
+  const misfit = 'the payload for appointment-universal does not fit: locale must be equal to one of the allowed values'
+  t.equal(throwing(new PermanentError(misfit)), `words: ${misfit}`)
+  t.equal(throwing(new RangeError('Invalid time zone: maria@example.pt')), 'words: RangeError')
 })
 
 t.test('what the ledger writes about money fits', async t => {
