@@ -14,6 +14,7 @@ import {
   type SenderTimes,
   usualTimes,
 } from './sender-parts.ts'
+import { shareNext } from './share-next.ts'
 import { undeliveredFinding } from './vendor-findings.ts'
 
 export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
@@ -122,26 +123,6 @@ async function raiseUndelivered(now: Date, { db, log }: SenderParts): Promise<vo
   }
   const kinds = overdue.map(({ kind }) => kind)
   await resolveDelivered(db, kinds, now)
-}
-
-/** One at a time; calls meanwhile share one more, which begins afterwards. */
-function shareNext<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined
-  let next: Promise<T> | undefined
-  const begin = async (): Promise<T> => {
-    next = undefined
-    running = work()
-    try {
-      return await running
-    } finally {
-      running = undefined
-    }
-  }
-  return async () => {
-    if (running === undefined) return await begin()
-    next ??= running.then(begin, begin)
-    return await next
-  }
 }
 
 /** Waits for the last pass, cuts its calls off shortly before the budget ends, and gives up at its end. */
