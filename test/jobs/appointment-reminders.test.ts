@@ -101,7 +101,9 @@ t.test('both parties of an appointment are told, each once, in their own words a
       },
     },
   ])
-  t.same((await world.planAt('2026-03-10T12:30:30Z')).effects, [], 'the next run has nobody to tell')
+  const next = await world.planAt('2026-03-10T12:30:30Z')
+  t.same(next.effects, [], 'the next run has nobody to tell')
+  t.match(next.counts, { appointments: 0 }, 'and reads nothing of them')
   t.same(world.asked, ['pi_rui'], 'and asks nobody')
   const again = await applyAll(appointmentReminders, plan.effects, world.contextAt(now))
   t.same(again.counts, { changed: 2 }, 'the same effects tell nobody twice')

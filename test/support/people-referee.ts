@@ -45,13 +45,18 @@ export async function judge(month: Month): Promise<Verdict> {
   const byId = new Map(month.site.meetings.map(meeting => [meeting.id, meeting]))
   for (const each of received) {
     const problem = findWrong(each, byId.get(each.meetingId), month)
-    count('messages')
+    count(`messages ${each.kind} ${each.party}`)
     if (problem !== undefined) wrongs.push(`${nameOf(each)}: ${problem}`)
   }
   const groups = Map.groupBy(received, nameOf)
   for (const [name, group] of groups) if (group.length > 1) wrongs.push(`${name}: told ${group.length} times`)
   const written = await readWritten(month)
+  const told = new Set(received.map(({ meetingId }) => meetingId))
   for (const meeting of month.site.meetings) {
+    if (meeting.versions.every(({ isPaid }) => !isPaid)) {
+      count('appointments never paid')
+      if (told.has(meeting.id)) wrongs.push(`${meeting.id}: somebody heard of it, and it was never paid`)
+    }
     for (const rule of kinds) {
       for (const party of ['guest', 'expert'] as const) {
         for (const startsMs of new Set(meeting.versions.map(version => version.startsMs))) {
