@@ -61,13 +61,14 @@ t.test('what was never found and is no longer useful is dropped, and not sent', 
 
 t.test('a look-up that fails counts as none, and the others are asked later', async t => {
   const vendor = fakeVendor({ answer: () => lost, isTaken: async () => await Promise.reject(new Error('reset')) })
-  const { db, owe, sender, wait } = await testSender(t, { notifications: vendor })
+  const { create, db, owe, sender, wait } = await testSender(t, { notifications: vendor })
   await owe('first')
   await oweMany(db, 19)
   await sender.sendDue()
   wait(60_000)
-  await sender.sendDue()
-  t.ok(vendor.asked.length < 10, `it stopped asking: ${vendor.asked.length}`)
+  // One that has not met the trouble yet takes all of them.
+  await create({ owner: 'two' }).sendDue()
+  t.ok(vendor.asked.length > 0 && vendor.asked.length < 10, `it stopped asking: ${vendor.asked.length}`)
   const rows = await db.selectFrom('jobs.outbox').select(['state', 'lookups', 'claimed_by']).distinct().execute()
   t.strictSame(rows, [{ state: 'unknown', lookups: 0, claimed_by: null }])
 })
