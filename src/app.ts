@@ -26,6 +26,7 @@ import findingRoutes from './routes/findings.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
 import operationRoutes from './routes/operations.ts'
+import qstashHealthRoutes from './routes/qstash-health.ts'
 import runRoutes from './routes/runs.ts'
 import type { OwedPings } from './runner/context.ts'
 import { announceRecoveries, raiseAbandoned } from './runner/alerts.ts'
@@ -36,15 +37,10 @@ import { createOperatorActions, type OperatorActions } from './runner/operator-a
 import type { RunnerParts } from './runner/parts.ts'
 import { createPings } from './runner/pings.ts'
 import { createRunner, type Runner } from './runner/run-job.ts'
+import { createProbes } from './wire-health.ts'
 import { type MoneyOptions, wireMoney } from './wire-money.ts'
-import {
-  createProbes,
-  createProviders,
-  listHeartbeats,
-  noteMissingHeartbeats,
-  noteMoneySince,
-  noteSilentNotices,
-} from './wiring.ts'
+import { createSchedulesAnswer } from './wire-schedules.ts'
+import { createProviders, listHeartbeats, noteMissingHeartbeats, noteMoneySince, noteSilentNotices } from './wiring.ts'
 
 /** What a test or the sandbox may put in place of the real thing. */
 export interface Outside {
@@ -103,7 +99,8 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   }
   const db = createDatabase({ connectionString: config.databaseUrl, onError })
   const http = createHttp()
-  const { ledger, payments } = wireMoney({ config, db, fetch: http.fetch, newId, onStep: outside.onLedgerStep })
+  const money = wireMoney({ config, db, fetch: http.fetch, newId, onStep: outside.onLedgerStep })
+  const { ledger, payments, reachability } = money
   const providers = createProviders(config, http.fetch, payments)
   const heartbeats = listHeartbeats(config, jobs)
   const sender = createHeartbeatSender({ fetch: http.fetch })
@@ -140,12 +137,12 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const runner = createRunner(parts)
   const actions = createOperatorActions({ db, runner, clock, newId })
   const state = { booted: false, fatal: undefined as string | undefined }
-  return { ...parts, jobs, http, heartbeats, pings, notices, runner, actions, state }
+  return { ...parts, jobs, http, reachability, heartbeats, pings, notices, runner, actions, state }
 }
 
 /** What HTTP offers; the order of plugins is the order in which they judge a request. */
 async function registerRoutes(server: FastifyInstance, config: Config, core: Core, outside: Outside): Promise<void> {
-  const { actions, clock, db, jobs, log, newId, providers, runner, state } = core
+  const { actions, clock, db, http, jobs, log, newId, providers, reachability, runner, state } = core
   const isBooted = (): boolean => state.booted
   await server.register(errorHandler)
   await server.register(sensible)
@@ -156,7 +153,10 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
     state: () => ({ ...state, draining: runner.draining }),
     version: packageJson.version,
     release: config.release,
-    ...createProbes(db, providers, jobs, clock, log),
+    ...createProbes({ config, db, fetch: http.fetch, jobs, reachability, qstash: providers.qstash, clock, log }),
+  })
+  await server.register(qstashHealthRoutes, {
+    answer: createSchedulesAnswer({ config, jobs, fetch: http.fetch, clock, log }),
   })
   await server.register(jobRoutes, {
     jobs,

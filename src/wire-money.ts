@@ -5,6 +5,7 @@ import type { Ledger } from './ledger/ledger.ts'
 import type { LedgerParts } from './ledger/parts.ts'
 import type { Fetch } from './providers/http.ts'
 import type { PaymentReads } from './providers/payments.ts'
+import type { Reachability } from './providers/reachability.ts'
 import { createStripe } from './providers/stripe.ts'
 
 export interface MoneyOptions {
@@ -15,11 +16,17 @@ export interface MoneyOptions {
   readonly onStep?: LedgerParts['onStep'] | undefined
 }
 
+export interface Money {
+  readonly payments: PaymentReads
+  readonly ledger: Ledger
+  readonly reachability: Reachability
+}
+
 /** Stripe, and the ledger on top of it. What can write to Stripe exists in this function alone, and goes to the ledger. */
-export function wireMoney(options: MoneyOptions): { readonly payments: PaymentReads; readonly ledger: Ledger } {
+export function wireMoney(options: MoneyOptions): Money {
   const { config, db, fetch, newId, onStep } = options
-  const { reads: payments, writes } = createStripe({ ...config.stripe, fetch })
+  const { reachability, reads: payments, writes } = createStripe({ ...config.stripe, fetch })
   const hooks = onStep === undefined ? {} : { onStep }
   const ledger = createLedger({ db, payments, writes, limits: config.money, newId, ...hooks })
-  return { payments, ledger }
+  return { payments, ledger, reachability }
 }

@@ -1,9 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Config } from './config.ts'
-import type { Db } from './database/connection.ts'
-import { createDatabaseProbe, createMigrationsProbe } from './health/database-probe.ts'
-import { createJobsProbe } from './health/jobs-probe.ts'
-import { createReachabilityProbe } from './health/reachability-probe.ts'
 import { createClerk } from './providers/clerk.ts'
 import type { Fetch } from './providers/http.ts'
 import type { PaymentReads } from './providers/payments.ts'
@@ -12,7 +8,6 @@ import { createSite } from './providers/site.ts'
 import type { Providers } from './runner/context.ts'
 import type { Job } from './runner/define-job.ts'
 import { doubtMoneySince, moneySinceAdvice } from './runner/money-since.ts'
-import { graceSeconds, lastDueAt, listDueBetween } from './runner/slots.ts'
 
 /** The vendors, as the configuration points at them. */
 export function createProviders(config: Config, fetch: Fetch, payments: PaymentReads): Providers {
@@ -65,31 +60,4 @@ export function noteSilentNotices({ novu, preview }: Config, log: FastifyBaseLog
   if (preview) log.info('notices are not sent in a preview')
   else if (novu.adminSubscriberId === undefined)
     log.warn('NOVU_ADMIN_SUBSCRIBER_ID is not set: nobody is told of jobs that keep failing')
-}
-
-/** The probes behind the health routes. */
-export function createProbes(
-  db: Db,
-  providers: Providers,
-  jobs: ReadonlyMap<string, Job>,
-  clock: () => Date,
-  log: FastifyBaseLogger,
-) {
-  const shared = { db, clock, log }
-  const due = [...jobs.values()].map(job => ({
-    name: job.name,
-    priority: job.priority,
-    graceSeconds: graceSeconds(job),
-    lastDueAt: (at: Date) => lastDueAt(job, at),
-    listDueBetween: (from: Date, to: Date) => listDueBetween(job, from, to),
-  }))
-  const qstash = { name: 'qstash', critical: true, ttlMs: 120_000, timeoutMs: 2_200, clock, log }
-  return {
-    dependencies: new Map([
-      ['neon-database', createDatabaseProbe(shared)],
-      ['qstash', createReachabilityProbe({ ...qstash, target: providers.qstash })],
-    ]),
-    migrations: createMigrationsProbe(shared),
-    jobs: createJobsProbe({ ...shared, jobs: due }),
-  }
 }

@@ -1,5 +1,5 @@
 import type { Fetch } from './http.ts'
-import { reach } from './reach.ts'
+import { isRecord, reach } from './reach.ts'
 import type { Reachability } from './reachability.ts'
 
 export interface QstashOptions {
@@ -24,6 +24,7 @@ export function createQstash({ fetch, timeoutMs = 3_000, token, url }: QstashOpt
         headers: { authorization: `Bearer ${token}` },
         timeoutMs,
         signal,
+        isItsOwn: isRecord,
         judge: status => {
           if (status === 408) return { state: 'down', detail: 'answered 408: it gave up waiting' }
           if (status === 401 || status === 403) {

@@ -6,11 +6,15 @@ export interface ReachOptions {
   readonly fetch: Fetch
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Makes it a POST. */
+  readonly body?: string
   /** For the whole answer, body included; the signal may end it sooner. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
-  /** What a 3xx or a 4xx other than 429 means here. */
-  readonly judge: (status: number) => Pick<Reached, 'state' | 'detail'>
+  /** Whether the JSON of a success is the vendor's, and no page of something in between; not asked unless given. */
+  readonly isItsOwn?: (body: unknown) => boolean
+  /** What a 3xx or a 4xx other than 429 means here; `body` is its JSON, undefined where it is none or too long. */
+  readonly judge: (status: number, body: unknown) => Pick<Reached, 'state' | 'detail'>
 }
 
 /** What came back, and for how long the vendor asked to be left alone, where it did. */
@@ -20,34 +24,46 @@ const maxBodyBytes = 64 * 1024
 const maxRetryAfterSeconds = 900
 
 /**
- * One GET whose body is read up to 64 kB and thrown away; it follows no redirect and never throws. What went wrong is
- * told by status or error code alone, because messages of the network stack carry addresses and sometimes headers.
+ * One call whose body is read up to 64 kB, judged and thrown away; it follows no redirect and never throws. What went
+ * wrong is told by status or error code alone, because messages of the network stack carry addresses and sometimes
+ * headers, and bodies whatever the vendor likes.
  */
 export async function reach(options: ReachOptions): Promise<Asked> {
-  const { fetch, headers = {}, signal, timeoutMs, url } = options
+  const { signal, timeoutMs } = options
   const startedAt = performance.now()
   const limit = AbortSignal.timeout(timeoutMs)
-  const answer = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.any([signal, limit]) })
-    .then(async response => {
-      await discard(response.body)
-      return judgeResponse(response.status, response.headers.get('retry-after'), options.judge)
-    })
-    .catch((thrown: unknown) => {
-      if (limit.aborted) return { state: 'down' as const, detail: `no answer within ${timeoutMs} ms` }
-      if (signal.aborted) return { state: 'down' as const, detail: 'no answer before the caller gave up' }
-      return { state: 'down' as const, detail: `no answer (${codeOf(toError(thrown))})` }
-    })
+  const answer = await ask(options, AbortSignal.any([signal, limit])).catch((thrown: unknown) => {
+    if (limit.aborted) return { state: 'down' as const, detail: `no answer within ${timeoutMs} ms` }
+    if (signal.aborted) return { state: 'down' as const, detail: 'no answer before the caller gave up' }
+    return { state: 'down' as const, detail: `no answer (${codeOf(toError(thrown))})` }
+  })
   return { ...answer, latencyMs: Math.round(performance.now() - startedAt) }
 }
 
-function judgeResponse(
-  status: number,
-  retryAfter: string | null,
-  judge: ReachOptions['judge'],
-): Omit<Asked, 'latencyMs'> {
-  if (status >= 200 && status < 300) return { state: 'up', detail: '' }
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+async function ask(options: ReachOptions, signal: AbortSignal): Promise<Omit<Asked, 'latencyMs'>> {
+  const { body, fetch, headers, isItsOwn, judge, url } = options
+  const response = await fetch(url, {
+    // Some vendors turn away whoever does not say who they are.
+    headers: { 'user-agent': 'eleva-jobs', accept: 'application/json', ...headers },
+    redirect: 'manual',
+    signal,
+    ...(body === undefined ? {} : { method: 'POST', body }),
+  })
+  const { status } = response
+  const answered = await readJson(response.body)
   if (status >= 500) return { state: 'down', detail: `answered ${status}` }
-  if (status !== 429) return judge(status)
+  if (status === 429) return judgeLimit(response.headers.get('retry-after'))
+  if (status < 200 || status > 299) return judge(status, answered)
+  if (isItsOwn !== undefined && !isItsOwn(answered))
+    return { state: 'down', detail: `answered ${status} with something that is not its own` }
+  return { state: 'up', detail: '' }
+}
+
+function judgeLimit(retryAfter: string | null): Omit<Asked, 'latencyMs'> {
   const seconds = /^\d+$/.test(retryAfter ?? '') ? Math.min(Number(retryAfter), maxRetryAfterSeconds) : undefined
   return {
     state: 'up',
@@ -56,14 +72,20 @@ function judgeResponse(
   }
 }
 
-/** Reading to the end lets the connection be used again; an endless body is cut off. */
-async function discard(body: AsyncIterable<Uint8Array> | null): Promise<void> {
-  if (body === null) return
+/** Reading to the end lets the connection be used again; an endless body is cut off, and is undefined. */
+async function readJson(body: AsyncIterable<Uint8Array> | null): Promise<unknown> {
+  const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body) {
+  for await (const chunk of body ?? []) {
     bytes += chunk.byteLength
     // Leaving the loop cancels the body.
-    if (bytes > maxBodyBytes) return
+    if (bytes > maxBodyBytes) return undefined
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    return undefined
   }
 }
 

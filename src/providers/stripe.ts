@@ -1,7 +1,9 @@
 import type { Fetch } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import type { PaymentReads, PaymentWrites } from './payments.ts'
+import type { Reachability } from './reachability.ts'
 import { createStripeClient } from './stripe-client.ts'
+import { createStripeReachability } from './stripe-reachability.ts'
 import { createReads } from './stripe-reads.ts'
 import { createWrites } from './stripe-writes.ts'
 
@@ -22,13 +24,18 @@ export interface StripeOptions {
  * Stripe through its official SDK, with one limiter for everything that this process asks. Reads are for everybody;
  * writes are for the ledger alone, and a test watches over it.
  */
-export function createStripe(options: StripeOptions): { readonly reads: PaymentReads; readonly writes: PaymentWrites } {
+export function createStripe(options: StripeOptions): {
+  readonly reads: PaymentReads
+  readonly writes: PaymentWrites
+  readonly reachability: Reachability
+} {
   const { fetch, requestsPerSecond = 25, retryMs = 500, secretKey, timeoutMs = 20_000, url } = options
   const limiter = createLimiter({ limit: requestsPerSecond, intervalMs: 1000 })
   const client = createStripeClient({ secretKey, url, fetch, limiter })
   return {
     reads: createReads({ client, live: isLiveKey(secretKey), timeoutMs: timeoutMs / 2, retryMs }),
     writes: createWrites({ client, timeoutMs, retryMs }),
+    reachability: createStripeReachability({ secretKey, url, fetch }),
   }
 }
 
