@@ -22,7 +22,18 @@ interface Layer {
   readonly because: string
 }
 
-const edge = ['app.ts', 'config.ts', 'database/', 'errors.ts', 'health/', 'jobs/', 'notices/', 'providers/', 'runner/']
+const edge = [
+  'app.ts',
+  'config.ts',
+  'database/',
+  'errors.ts',
+  'health/',
+  'jobs/',
+  'notices/',
+  'providers/',
+  'provision/',
+  'runner/',
+]
 
 /** Who may import whom. Imports go one way, so that each folder can be read, tested and changed without those above it. */
 const layers: Readonly<Record<string, Layer>> = {
@@ -35,7 +46,9 @@ const layers: Readonly<Record<string, Layer>> = {
   'app.ts': {
     may: [
       'boot.ts',
+      'wire-health.ts',
       'wire-money.ts',
+      'wire-schedules.ts',
       'wiring.ts',
       'package.json',
       'plugins/',
@@ -45,14 +58,24 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'the one place where parts meet knows all parts and no edge',
   },
   'wiring.ts': {
-    may: ['health/', 'providers/', 'runner/'],
+    may: ['providers/', 'runner/'],
     asTypes: ['config.ts', 'database/'],
     because: 'the second page of app.ts: it makes parts from a configuration, and decides nothing',
+  },
+  'wire-health.ts': {
+    may: ['health/', 'providers/', 'runner/'],
+    asTypes: ['config.ts', 'database/'],
+    because: 'the page of app.ts that is about probes: which there are, how critical and how rare each is',
   },
   'wire-money.ts': {
     may: ['ledger/', 'providers/'],
     asTypes: ['config.ts', 'database/'],
     because: 'the one place that holds what writes to Stripe; it gives it to the ledger and to nobody else',
+  },
+  'wire-schedules.ts': {
+    may: ['health/', 'providers/', 'provision/'],
+    asTypes: ['config.ts', 'runner/'],
+    because: 'the page of app.ts that is about schedules: it compares them, and changes none',
   },
   'boot.ts': {
     may: ['database/', 'errors.ts'],
@@ -69,8 +92,14 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   'health/': {
     may: ['database/', 'errors.ts'],
-    asTypes: ['providers/'],
+    asTypes: ['providers/', 'provision/'],
     because: 'probes get what they ask as arguments, and know no route',
+  },
+  'provision/': {
+    may: ['errors.ts', 'runner/'],
+    asTypes: ['providers/'],
+    because:
+      'what there should be at vendors, compared with what there is, and applied: jobs and vendors are arguments',
   },
   'runner/': {
     may: ['database/', 'errors.ts', 'notices/'],
