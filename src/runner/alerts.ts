@@ -1,4 +1,5 @@
 import {
+  isFindingLive,
   recordFinding,
   resolveCaughtUp,
   resolveDeclined,
@@ -7,7 +8,7 @@ import {
 } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
-import { tellOfRecovery, tellOfStreak } from './alert-notices.ts'
+import { describeInTime, tellOfRecovery, tellOfStreak } from './alert-notices.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
 import type { Job } from './define-job.ts'
@@ -15,12 +16,13 @@ import type { Delivery } from './delivery.ts'
 import type { RunnerParts } from './parts.ts'
 import { periodSeconds } from './slots.ts'
 
-type StreakParts = Pick<RunnerParts, 'alertRecipient' | 'clock' | 'db' | 'log'>
+type StreakParts = Pick<RunnerParts, 'alertRecipient' | 'clock' | 'db' | 'describeMoment' | 'log'>
 
 const usualAlertAfter = 3
 const oneDaySeconds = 86_400
 const leftoverRuns = 3
 const fallsBehind = 'job-falls-behind'
+const keepsFailing = 'job-failing'
 
 /** After how many failed runs in a row operators hear of it: 1 for a financial job that runs once a day or less. */
 export function alertAfter(job: Job): number {
@@ -30,7 +32,7 @@ export function alertAfter(job: Job): number {
 
 /**
  * Tells operators what a single run does not show: a streak of failures, once, runs that one after the other leave work
- * that is due until one leaves nothing, and what is over. Today as a finding and a log line.
+ * that is due until one leaves nothing, and what is over: as findings and log lines, and streaks as notices too.
  */
 export async function raiseAlerts(
   delivery: Delivery,
@@ -69,7 +71,8 @@ export async function raiseAbandoned(
  * declined operations whose rows were settled; tells operators once. For every minute, so that a run that went well costs
  * no statement more.
  */
-export async function announceRecoveries({ alertRecipient, clock, db, log }: StreakParts): Promise<void> {
+export async function announceRecoveries(parts: Omit<StreakParts, 'describeMoment'>): Promise<void> {
+  const { alertRecipient, clock, db, log } = parts
   for (const job of await resolveCaughtUp(db, fallsBehind, clock())) log.info({ job }, 'job has caught up')
   const now = clock()
   const recovered = await db.transaction().execute(async trx => {
@@ -82,15 +85,22 @@ export async function announceRecoveries({ alertRecipient, clock, db, log }: Str
     log.info({ operationId }, 'what was declined is settled')
 }
 
-async function raiseStreak(job: Job, runId: string, { alertRecipient, clock, db, log }: StreakParts): Promise<void> {
+/**
+ * One finding a streak, and with it what operators are told: (1) nothing before there are enough failures, (2) the
+ * diagnostics of the moment, read outside of the transaction and only where nobody was told yet, (3) finding and notice.
+ */
+async function raiseStreak(job: Job, runId: string, parts: StreakParts): Promise<void> {
+  const { alertRecipient, clock, db, log } = parts
   const limit = alertAfter(job)
   if ((await countFailuresInARow(db, job.name, runId, limit)) < limit) return
+  const isTold = alertRecipient === undefined || (await isFindingLive(db, keepsFailing, job.name))
+  const moment = isTold ? '' : await describeInTime(parts)
   const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`
-  const finding = { kind: 'job-failing', subject: job.name, job: job.name, runId, message }
+  const finding = { kind: keepsFailing, subject: job.name, job: job.name, runId, message }
   const now = clock()
   const fresh = await db.transaction().execute(async trx => {
     const isNew = await recordFinding(trx, finding, now)
-    if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId }, alertRecipient, now)
+    if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId, moment }, alertRecipient, now)
     return isNew
   })
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')

@@ -26,6 +26,8 @@ export interface RunnerParts {
   readonly sendDueNotices: () => Promise<unknown>
   /** Who is told of jobs that keep failing, by the vendor's id; nobody unless given. */
   readonly alertRecipient?: string | undefined
+  /** Says in words what is wrong at this moment, for those who are told; what takes long is left out. */
+  readonly describeMoment?: () => Promise<string>
   /** Stops or kills a run at a named moment, in tests. */
   readonly onStep?: (step: Step, runId: string) => Promise<void> | void
 }

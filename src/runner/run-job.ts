@@ -115,11 +115,9 @@ async function runJob(
     await attempt.onStep('closing')
     const closed = await closeAttempt(delivery, claim, result, attempt, parts)
     await attempt.onStep('closed')
-    follow(async () => {
-      await raiseAlerts(delivery, claim.runId, result, closed, parts)
-      if (closed.pingOwed) await parts.sendOwedPings()
-    })
-    // Apart from the above: a vendor of messages that hangs must not hold up the ping.
+    // Apart from each other: neither diagnostics that take their time nor a vendor of messages may hold up the ping.
+    follow(async () => await raiseAlerts(delivery, claim.runId, result, closed, parts))
+    if (closed.pingOwed) follow(async () => void (await parts.sendOwedPings()))
     if (delivery.job.tellsPeople === true && !delivery.dryRun) follow(async () => void (await parts.sendDueNotices()))
     return { kind: 'answered', answer: await answerEnding(delivery, claim, result, closed, parts.db) }
   } finally {

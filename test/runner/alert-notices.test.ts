@@ -1,6 +1,7 @@
+import { sql } from 'kysely'
 import t from 'tap'
 import { announceRecoveries } from '../../src/runner/alerts.ts'
-import { delivery, testJob, testRunner } from '../support/runner.ts'
+import { delivery, testJob, testRunner, type TestRunner } from '../support/runner.ts'
 
 t.test('operators are told once of a streak, with what else is wrong, and once that it is over', async t => {
   let works = false
@@ -63,3 +64,95 @@ t.test('where no operator is named, streaks are findings alone', async t => {
   t.match(await db.selectFrom('jobs.findings').select('kind').execute(), [{ kind: 'job-failing' }])
   t.strictSame(await db.selectFrom('jobs.outbox').selectAll().execute(), [])
 })
+
+t.test(
+  'what was wrong at that moment goes with it, bounded and without secrets; a run waits for none of it',
+  async t => {
+    const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1 })
+    const told = async (describeMoment: () => Promise<string>): Promise<string> => {
+      const { answer, db, runner } = await testRunner(t, { alertRecipient: 'operators', describeMoment })
+      t.equal((await answer(delivery(job))).body.outcome, 'failed')
+      await runner.drain(5_000)
+      const { facts } = await db.selectFrom('jobs.outbox').select('facts').executeTakeFirstOrThrow()
+      return (facts as { diagnostics: string }).diagnostics
+    }
+    t.match(
+      await told(async () => 'qstash: fail, its key sk_live_abcdefghijklmn was refused'),
+      /\nqstash: fail, its key \[key\] was/,
+    )
+    t.match(await told(async () => 'word '.repeat(10_000)), /word {2}\[\d+ more characters\]$/)
+    t.match(
+      await told(async () => await Promise.reject(new Error('broken too'))),
+      /\nThe diagnostics could not be read: /,
+    )
+
+    const hanging = Promise.withResolvers<string>()
+    const { answer, db, runner } = await testRunner(t, {
+      alertRecipient: 'operators',
+      describeMoment: async () => await hanging.promise,
+    })
+    t.equal((await answer(delivery(job))).body.outcome, 'failed', 'answered although its diagnostics hang')
+    await runner.drain(5_000)
+    const { facts } = await db.selectFrom('jobs.outbox').select('facts').executeTakeFirstOrThrow()
+    t.match(facts, { diagnostics: /\nThe diagnostics could not be read within 2 s: / })
+  },
+)
+
+t.test('the moment is described once a streak, and not for nobody', async t => {
+  let described = 0
+  const describeMoment = async (): Promise<string> => `${(described += 1)}`
+  const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1 })
+  const world = await testRunner(t, { alertRecipient: 'operators', describeMoment })
+  for (let run = 0; run < 3; run += 1)
+    await world
+      .another()
+      .run(delivery(job))
+      .then(async () => await settle(world))
+  t.equal(described, 1)
+  const silent = await testRunner(t, { describeMoment })
+  await silent.answer(delivery(job))
+  await silent.runner.drain(5_000)
+  t.equal(described, 1)
+})
+
+t.test('a finding and its notice are written together or not at all', async t => {
+  const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1 })
+  const world = await testRunner(t, { alertRecipient: 'operators' })
+  await sql`alter table jobs.outbox add constraint away check (false) not valid`.execute(world.db)
+  await world.another().run(delivery(job))
+  while (!world.logs().some(({ msg }) => msg === 'heartbeat or alert of a closed run failed')) await pass()
+  t.strictSame(await world.db.selectFrom('jobs.findings').selectAll().execute(), [])
+
+  await sql`alter table jobs.outbox drop constraint away`.execute(world.db)
+  await world.answer(delivery(job))
+  await world.runner.drain(5_000)
+  t.equal((await world.db.selectFrom('jobs.findings').select('kind').execute()).length, 1)
+  t.equal((await world.db.selectFrom('jobs.outbox').select('kind').execute()).length, 1)
+})
+
+t.test('of two processes that see the same streak end, and begin, one tells', async t => {
+  let works = false
+  const job = testJob({
+    gather: async () => (works ? undefined : await Promise.reject(new Error('broken'))),
+    alertAfter: 1,
+  })
+  const recipient = { alertRecipient: 'operators' }
+  const { clock, db, log, ...world } = await testRunner(t, recipient)
+  const processes = [world.another(recipient), world.another(recipient), world.another(recipient)]
+  await Promise.all(processes.map(async each => await each.run(delivery(job))))
+  await Promise.all(processes.map(async each => await each.drain(5_000)))
+  works = true
+  await world.answer(delivery(job))
+  const parts = { ...recipient, clock, db, log }
+  await Promise.all([announceRecoveries(parts), announceRecoveries(parts), announceRecoveries(parts)])
+  const kinds = await db.selectFrom('jobs.outbox').select('kind').orderBy('id').execute()
+  t.strictSame(kinds, [{ kind: 'job-failing' }, { kind: 'job-recovered' }])
+})
+
+async function settle({ db }: TestRunner): Promise<void> {
+  while ((await db.selectFrom('jobs.findings').select('id').execute()).length === 0) await pass()
+}
+
+async function pass(): Promise<void> {
+  await new Promise(setImmediate)
+}
