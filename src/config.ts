@@ -80,7 +80,7 @@ export function loadConfig(env: Environment = process.env): Config {
     mode,
     ...readProcess(read),
     databaseUrl: read.databaseUrl('DATABASE_URL'),
-    publicUrl: read.ownUrl('PUBLIC_URL', read.optional('RENDER_EXTERNAL_URL'), 'where QStash reaches this service'),
+    publicUrl: readPublicUrl(read),
     appUrl: read.ownUrl('APP_URL', undefined, "the address of the marketplace's site"),
     ...readVendors(read, production, problems),
     cronSecret: read.secret('CRON_SECRET', minCronSecretLength, production),
@@ -110,6 +110,48 @@ export function loadNovu(env: Environment = process.env): Pick<Config['novu'], '
   const novu = readNovu(createReader(env, problems))
   if (problems.length > 0) throw new ConfigError(problems)
   return novu
+}
+
+/** What the schedules at QStash are read and removed with. */
+export interface QstashAccess {
+  readonly url: string
+  readonly token: string
+  /** A preview is never scheduled. */
+  readonly preview: boolean
+}
+
+/** What they are made with. */
+export interface SchedulingAccess extends QstashAccess {
+  readonly publicUrl: string
+}
+
+/** Reads and checks how the API of QStash is reached, for commands that need nothing else. Throws ConfigError. */
+export function loadQstash(env: Environment = process.env): QstashAccess {
+  return loadAlone(env, readQstashAccess)
+}
+
+/** The same, with the address that schedules call. Throws ConfigError. */
+export function loadScheduling(env: Environment = process.env): SchedulingAccess {
+  return loadAlone(env, read => ({ ...readQstashAccess(read), publicUrl: readPublicUrl(read) }))
+}
+
+function loadAlone<T>(env: Environment, readPart: (read: Reader) => T): T {
+  const problems: string[] = []
+  const part = readPart(createReader(env, problems))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return part
+}
+
+function readQstashAccess(read: Reader): QstashAccess {
+  return {
+    url: read.vendorUrl('QSTASH_URL', 'https://qstash.upstash.io'),
+    token: read.required('QSTASH_TOKEN', 'the QStash console shows it for each region'),
+    preview: read.optional('IS_PULL_REQUEST') === 'true',
+  }
+}
+
+function readPublicUrl(read: Reader): string {
+  return read.ownUrl('PUBLIC_URL', read.optional('RENDER_EXTERNAL_URL'), 'where QStash reaches this service')
 }
 
 function parseMode(value: string | undefined): Config['mode'] {

@@ -9,6 +9,7 @@ import { addMoneyCommands } from './money-commands.ts'
 import { addNoticeCommands } from './notice-commands.ts'
 import type { SwitchOptions } from './pause.ts'
 import { printJson, printNote } from './print.ts'
+import { addScheduleCommands } from './schedule-commands.ts'
 import type { RunOptions } from './run.ts'
 import type { RunsOptions } from './runs.ts'
 import type { SlotsOptions } from './slots.ts'
@@ -50,6 +51,7 @@ function createProgram(): Command {
   addSwitches(program)
   addMoneyCommands(program)
   addNoticeCommands(program)
+  addScheduleCommands(program)
   addUpkeep(program)
   return program
 }
@@ -148,6 +150,7 @@ Environment:
   DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline,
                 notices and migrate need
   NOVU_SECRET_KEY, NOVU_BASE_URL  all that novu diagnose needs
+  QSTASH_TOKEN, QSTASH_URL  all that schedules list, stats and remove need; plan and apply need PUBLIC_URL too
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
@@ -155,7 +158,7 @@ Exit codes:
   0  fine
   1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, a workflow that
      differs, something that could not be changed, or was not approved or declined, a wrong command
-  2  changes pending (migrate --dry-run)
+  2  changes pending (migrate --dry-run, schedules plan)
 
 Examples:
   eleva-jobs jobs
@@ -170,5 +173,6 @@ Examples:
   eleva-jobs decline 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b --note 'paid by bank transfer'
   eleva-jobs notices --state poison
   eleva-jobs notices retry 42 --note 'the workflow has its field again'
+  eleva-jobs schedules plan
   eleva-jobs migrate --dry-run`
 }

@@ -91,7 +91,8 @@ function renderFresh(request: FastifyRequest, reply: FastifyReply, body: HealthB
   return render(request, reply, body)
 }
 
-function renderAnswer(request: FastifyRequest, reply: FastifyReply, { body, ttlMs }: Answer): HealthBody {
+/** Sends an answer with how long it is good for: 503 with `Retry-After` where it fails. */
+export function renderAnswer(request: FastifyRequest, reply: FastifyReply, { body, ttlMs }: Answer): HealthBody {
   const seconds = Math.floor(ttlMs / 1000)
   if (body.status === 'fail') void reply.header('retry-after', Math.max(1, seconds))
   // The answer depends on both, and no cache may show an operator's to anybody else.

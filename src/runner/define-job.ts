@@ -1,3 +1,4 @@
+import type { FlowControl } from '../providers/schedules.ts'
 import type { JobContext } from './context.ts'
 
 /** What a failure means to people; sets the heartbeat's grace and when `/fail` is sent. */
@@ -93,6 +94,10 @@ interface JobDeclaration {
   readonly everySlotCounts?: boolean
   /** True when `parse` makes something of a body. An operator who gives input to any other job is refused. */
   readonly takesInput?: boolean
+  /** What its scheduled deliveries carry, as `parse` reads it. */
+  readonly scheduleBody?: string
+  /** For a job that must not be called at the same time as others with the same key. */
+  readonly flowControl?: FlowControl
   /** Consecutive failed runs before operators are alerted; 3 unless said. */
   readonly alertAfter?: number
   /**

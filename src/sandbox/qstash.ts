@@ -36,6 +36,10 @@ export interface QstashStandIn {
   readonly faults: QstashFaults
   /** What callers asked for in vain: the errors of all 501 answers. */
   notModelled(): string[]
+  /** Every call of the API, as in `GET /v2/schedules`, oldest first. */
+  apiCalls(): string[]
+  /** Resolves once a call of the API has come that matches; those of before count too. */
+  called(pattern: RegExp): Promise<void>
   /** Ends everything that is in flight; calling it again does nothing more. */
   readonly close: () => Promise<void>
 }
@@ -100,6 +104,10 @@ function createControls(state: State): Omit<QstashStandIn, 'url' | 'token' | 'ke
     rotateKeys: () => rotateKeys(state),
     faults: createFaults(state.faults),
     notModelled: () => [...state.notModelled],
+    apiCalls: () => [...state.apiCalls],
+    called: async pattern => {
+      await until(state, () => state.apiCalls.some(call => pattern.test(call)) || undefined)
+    },
   }
 }
 

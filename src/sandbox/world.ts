@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { Client } from '@upstash/qstash'
 import { pino } from 'pino'
 import { type App, createApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { createDatabase, type Db } from '../database/connection.ts'
 import { migrateToLatest } from '../database/migrator.ts'
+import { createHttp } from '../providers/http.ts'
+import { createQstashSchedules } from '../providers/qstash-schedules.ts'
+import { applySchedules } from '../provision/apply-schedules.ts'
+import { readSchedulePlan } from '../provision/plan-schedules.ts'
 import type { Job } from '../runner/define-job.ts'
 import { type BetterStackStandIn, startBetterStack } from './betterstack.ts'
 import { type ClerkStandIn, startClerk } from './clerk.ts'
@@ -135,19 +138,17 @@ async function createMarketplace(
   return { db, money }
 }
 
-/** Registers each job's schedule through the official client, as production does. */
+/** Registers the schedules as `schedules apply` does. Throws when one could not be. */
 async function schedule(jobs: readonly Job[], publicUrl: string, { token, url }: QstashStandIn): Promise<void> {
-  const client = new Client({ baseUrl: url, token, enableTelemetry: false })
-  for (const job of jobs) {
-    await client.schedules.create({
-      scheduleId: `jobs.${job.name}`,
-      destination: `${publicUrl}/jobs/${job.name}`,
-      cron: job.timeZone === 'UTC' ? job.cron : `CRON_TZ=${job.timeZone} ${job.cron}`,
-      method: 'POST',
-      retries: job.retries,
-      // Above the job's own deadline, so that it is the job that decides.
-      timeout: Math.ceil(job.timeoutMs / 1000) + 30,
-      failureCallback: `${publicUrl}/qstash/failure`,
-    })
+  const http = createHttp()
+  try {
+    const schedules = createQstashSchedules({ url, token, fetch: http.fetch, clock: () => new Date() })
+    const { signal } = new AbortController()
+    const plan = await readSchedulePlan(schedules, { jobs, publicUrl }, signal)
+    const steps = await applySchedules(schedules, plan, { signal })
+    const undone = steps.find(({ outcome }) => outcome !== 'done')
+    if (undone !== undefined) throw new Error(`${undone.id} was not scheduled: ${undone.reason}`)
+  } finally {
+    await http.close()
   }
 }

@@ -1,4 +1,4 @@
-import type { FaultState } from './state.ts'
+import type { ApiFailure, FaultState } from './state.ts'
 
 /** What can go wrong on command. Each stays until it is used up or taken back. */
 export interface QstashFaults {
@@ -16,6 +16,8 @@ export interface QstashFaults {
   failNextApiCalls(status: number, times?: number, headers?: Readonly<Record<string, string>>): void
   /** The next `times` calls of the API get no answer at all. */
   hangNextApiCalls(times?: number): void
+  /** The next `times` calls that match, as in `POST /v2/schedules/…`, come to this; others go on as ever. */
+  failApiCalls(on: RegExp, react: ApiFailure['react'], times?: number): void
   /** Takes all of it back. */
   clear(): void
 }
@@ -47,10 +49,13 @@ export function createFaults(faults: FaultState): QstashFaults {
       faults.drops = times
     },
     failNextApiCalls: (status, times = 1, headers = status === 429 ? burstHeaders : {}) => {
-      for (let n = 0; n < times; n += 1) faults.apiFailures.push({ status, headers })
+      for (let n = 0; n < times; n += 1) faults.apiFailures.push({ react: { status, headers } })
     },
     hangNextApiCalls: (times = 1) => {
-      for (let n = 0; n < times; n += 1) faults.apiFailures.push('hang')
+      for (let n = 0; n < times; n += 1) faults.apiFailures.push({ react: 'hang' })
+    },
+    failApiCalls: (on, react, times = 1) => {
+      for (let n = 0; n < times; n += 1) faults.apiFailures.push({ on, react })
     },
     clear: () => {
       Object.assign(faults, none, { apiFailures: [] })

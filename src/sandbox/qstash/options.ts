@@ -44,6 +44,7 @@ export function createState(options: QstashOptions): State {
     attempts: [],
     events: [],
     notModelled: [],
+    apiCalls: [],
     faults: noFaults(),
     keys: options.keys ?? { current: createSigningKey(), next: createSigningKey() },
     held: undefined,

@@ -18,7 +18,7 @@ import {
 } from './messages.ts'
 import { deleteSchedule, describeSchedule, getSchedule, upsertSchedule } from './schedules.ts'
 import { ApiError } from './settings.ts'
-import { remember, type State } from './state.ts'
+import { type ApiFailure, changed, remember, type State } from './state.ts'
 import { createSigningKey } from '../qstash-token.ts'
 import { type Answer, type Reaction, type Request } from '../stand-in.ts'
 
@@ -58,9 +58,26 @@ const routes: ReadonlyArray<readonly [methods: string, target: RegExp, route: Ro
 
 /** Answers one call of QStash's API v2; what is not modelled is answered 501 and remembered. Source: upstash.com/docs/qstash. */
 export function answerApi(state: State, request: Request): Reaction {
-  const failure = state.faults.apiFailures.shift()
+  const call = `${request.method} ${request.target}`
+  remember(state.apiCalls, call)
+  changed(state)
+  const failure = takeFailure(state, call)
   if (failure === 'hang') return 'hang'
+  if (failure === 'lose') {
+    carryOut(state, request)
+    return 'hang'
+  }
   if (failure !== undefined) return { ...failure, body: { error: `answered ${failure.status} on command` } }
+  return carryOut(state, request)
+}
+
+/** The first failure that is meant for the call; it happens once. */
+function takeFailure({ faults: { apiFailures } }: State, call: string): ApiFailure['react'] | undefined {
+  const index = apiFailures.findIndex(({ on }) => on === undefined || on.test(call))
+  return index === -1 ? undefined : apiFailures.splice(index, 1)[0]?.react
+}
+
+function carryOut(state: State, request: Request): Answer {
   if (request.headers.authorization !== `Bearer ${state.token}`) return refuse(401, 'unauthorized: invalid token')
   if (request.bodyBytes > maxApiBodyBytes) return refuse(413, 'request body too large')
   try {

@@ -22,6 +22,8 @@ export interface State {
   readonly events: Event[]
   /** The calls that were answered 501. */
   readonly notModelled: string[]
+  /** Every call of the API, as in `GET /v2/schedules`, oldest first. */
+  readonly apiCalls: string[]
   readonly faults: FaultState
   keys: SigningKeys
   /** Messages that are due while deliveries are held; undefined while they are not. */
@@ -115,7 +117,14 @@ export interface FaultState {
   skewMs: number
   drops: number
   dropAfterMs: number
-  apiFailures: Array<'hang' | { readonly status: number; readonly headers: Readonly<Record<string, string>> }>
+  apiFailures: ApiFailure[]
+}
+
+export interface ApiFailure {
+  /** Which calls, as in `POST /v2/schedules/…`; the next ones, whatever they are, unless given. */
+  readonly on?: RegExp
+  /** `lose`: the call is carried out, and no answer comes. */
+  readonly react: 'hang' | 'lose' | { readonly status: number; readonly headers: Readonly<Record<string, string>> }
 }
 
 const keptHistory = 10_000

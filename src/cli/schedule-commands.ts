@@ -1,0 +1,42 @@
+import type { Command } from 'commander'
+import { addCommand, finish, parseWhole } from './command.ts'
+import type { ApplyChoice } from './schedules.ts'
+import type { PlanChoice } from './schedules-connect.ts'
+import type { RemoveChoice } from './schedules-remove.ts'
+
+// The vendor's free plan, as provision/plan-schedules.ts says: importing it would load the slots for a mere --help.
+const freePlanLimit = 10
+
+/** The schedules at QStash, made from the job files. */
+export function addScheduleCommands(program: Command): void {
+  const schedules = program
+    .command('schedules')
+    .description('make the schedules at QStash what the job files say; needs QSTASH_TOKEN and PUBLIC_URL')
+  const addPlanned = (name: string, description: string): Command =>
+    addCommand(schedules, name, description).option(
+      '--plan-limit <n>',
+      "how many schedules the account's plan allows, to warn above it",
+      parseWhole(1, 1_000_000),
+      freePlanLimit,
+    )
+  addPlanned('plan', 'show what apply would do, field by field; exit code 2 when that is something').action(
+    async (options: PlanChoice) => await finish((await import('./schedules.ts')).plan(options)),
+  )
+  addPlanned('apply', 'create and change schedules, then remove ours that no job has; safe to run again')
+    .option('--dry-run', 'the same as plan')
+    .action(async (options: ApplyChoice) => await finish((await import('./schedules.ts')).apply(options)))
+  addCommand(schedules, 'list', 'list every schedule of the account, ours first').action(
+    async (options: { json?: boolean }) => await finish((await import('./schedules-list.ts')).list(options)),
+  )
+  addPlanned('stats', 'show how the schedules are doing, and what of the plan they use').action(
+    async (options: PlanChoice) => await finish((await import('./schedules-list.ts')).stats(options)),
+  )
+  addCommand(schedules, 'remove', 'remove schedules of ours, after asking: those named, else all')
+    .argument('[job...]', 'jobs, or ids of schedules')
+    .option('--orphans', 'only those that no job has')
+    .option('--yes', 'do not ask')
+    .action(
+      async (names: string[], options: RemoveChoice) =>
+        await finish((await import('./schedules-remove.ts')).remove(names, options)),
+    )
+}

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Schedules } from '@upstash/qstash'
+import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
+import type { Fetch } from './http.ts'
+
+/** What the official SDK sends its requests with. */
+export type Requester = ConstructorParameters<typeof Schedules>[0]
+type Request = Parameters<Requester['request']>[0]
+
+export interface QstashCallOptions {
+  /** The region's address, without a slash at the end. */
+  readonly url: string
+  readonly token: string
+  readonly fetch: Fetch
+  readonly clock: () => Date
+  /** For each try; 10 s unless given. */
+  readonly timeoutMs?: number
+}
+
+const maxBodyBytes = 8 * 1024 * 1024
+// A burst is over within seconds. Who is told to wait for longer has to come back.
+const longestWaitMs = 15_000
+const mostTries = 4
+
+/**
+ * Sends the SDK's requests in the place of its own client, which has no deadline, follows redirects with the token, and
+ * prints failures past the log. Waits for as long as a 429 says and tries again, three times at most; nothing else is
+ * tried twice. Throws as `Schedules` in schedules.ts says.
+ */
+export function createRequester(options: QstashCallOptions, signal: AbortSignal): Requester {
+  return {
+    request: async <Result>(request: Request) => (await ask(options, request, signal)) as Result & { error?: string },
+    requestStream: () => {
+      throw new Error('nothing here reads a stream of QStash')
+    },
+  }
+}
+
+async function ask(options: QstashCallOptions, request: Request, signal: AbortSignal): Promise<unknown> {
+  for (let tries = 1; ; tries += 1) {
+    const { headers, status, text } = await send(options, request, signal)
+    if (status >= 200 && status < 300) return request.parseResponseAsJson === false ? undefined : parse(text)
+    if (status !== 429) throw judge(status, text)
+    const waitMs = readReset(headers, options.clock())
+    if (tries === mostTries || waitMs > longestWaitMs) {
+      const seconds = Math.ceil(waitMs / 1000)
+      throw new RetryLaterError(`QStash answered 429: its limit of calls is used up for ${seconds} s`, seconds)
+    }
+    await sleep(waitMs, undefined, { signal })
+  }
+}
+
+async function send(
+  { fetch, timeoutMs = 10_000, token, url }: QstashCallOptions,
+  request: Request,
+  signal: AbortSignal,
+) {
+  const limit = AbortSignal.timeout(timeoutMs)
+  // The SDK's headers and body are of Node's fetch, which is another one than ours.
+  const headers = new Headers(request.headers as ConstructorParameters<typeof Headers>[0])
+  headers.set('authorization', `Bearer ${token}`)
+  try {
+    const response = await fetch([url, ...request.path].join('/'), {
+      method: request.method ?? 'GET',
+      headers: Object.fromEntries(headers),
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, limit]),
+      ...(typeof request.body === 'string' ? { body: request.body } : {}),
+    })
+    return { status: response.status, headers: response.headers, text: await readText(response.body) }
+  } catch (thrown) {
+    if (signal.aborted) throw new Error('QStash was not waited for any longer', { cause: thrown })
+    if (limit.aborted) throw new Error(`QStash did not answer within ${timeoutMs} ms`, { cause: thrown })
+    throw new Error(`QStash did not answer (${codeOf(toError(thrown))})`, { cause: thrown })
+  }
+}
+
+async function readText(body: AsyncIterable<Uint8Array> | null): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > maxBodyBytes) throw new Error('QStash answered more than anybody can use')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (thrown) {
+    throw new Error('QStash answered 200 with something that is no JSON', { cause: thrown })
+  }
+}
+
+function judge(status: number, text: string): Error {
+  if (status === 401 || status === 403) {
+    return new KeyRefusedError(`QStash refuses our token (${status}): is QSTASH_TOKEN of the region of QSTASH_URL?`)
+  }
+  const said = readError(text)
+  const message = `QStash answered ${status}${said === undefined ? '' : `: ${said}`}`
+  if (status === 412) return new PermanentError(message, { code: 'quota' })
+  if (status === 404) return new PermanentError(message, { code: 'absent' })
+  return status >= 300 && status < 500 && status !== 408 ? new PermanentError(message) : new Error(message)
+}
+
+function readError(text: string): string | undefined {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: unknown }
+    return typeof error === 'string' ? error.slice(0, 200) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** How long until there is room again: the vendor says seconds, or a moment in seconds or milliseconds. 1 s unless it says. */
+function readReset(headers: { get(name: string): string | null }, now: Date): number {
+  const names = ['retry-after', 'burst-ratelimit-reset', 'ratelimit-reset']
+  const text = names.map(name => headers.get(name)).find(value => value !== null && /^\d{1,15}$/.test(value))
+  const value = Number(text ?? 1)
+  if (value > 1e11) return Math.max(0, value - now.getTime())
+  return value > 1e9 ? Math.max(0, value * 1000 - now.getTime()) : value * 1000
+}
+
+function codeOf(err: Error): string {
+  const cause = err.cause ?? err
+  const code = typeof cause === 'object' && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' && /^\w{2,40}$/.test(code) ? code : 'no error code'
+}

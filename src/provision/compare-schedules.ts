@@ -1,0 +1,63 @@
+import type { FlowControl, Schedule, ScheduleSettings } from '../providers/schedules.ts'
+
+/** One setting that is not as it should be, in words. */
+export interface Difference {
+  readonly field: string
+  readonly is: string
+  readonly wanted: string
+}
+
+type Show = (schedule: ScheduleSettings & Partial<Schedule>) => string
+
+// Everything that creating or changing a schedule sets or resets, so that whatever was changed elsewhere is found.
+const fields: Readonly<Record<string, Show>> = {
+  cron: ({ cron }) => cron,
+  zone: ({ timeZone }) => timeZone,
+  destination: ({ destination }) => destination,
+  method: ({ method }) => method,
+  retries: ({ retries }) => String(retries),
+  timeout: ({ timeoutSeconds }) => (timeoutSeconds === undefined ? 'unknown' : `${timeoutSeconds} s`),
+  body: ({ body }) => describeBody(body),
+  'failure callback': ({ failureCallback }) => failureCallback ?? none,
+  'flow control': ({ flowControl }) => describeFlow(flowControl),
+  callback: ({ callback }) => callback ?? none,
+  queue: ({ queue }) => queue ?? none,
+  delay: ({ delaySeconds }) => (delaySeconds === undefined ? none : `${delaySeconds} s`),
+  'retry delay': ({ retryDelay }) => retryDelay ?? none,
+}
+
+const none = 'none'
+
+/** Field by field, where a schedule is not what it should be. Pausing is no difference: it is somebody's decision. */
+export function compareSchedules(wanted: ScheduleSettings, real: Schedule): Difference[] {
+  const found = Object.entries(fields).flatMap(([field, show]) => {
+    const [is, should] = [show(real), show(wanted)]
+    return is === should ? [] : [{ field, is, wanted: should }]
+  })
+  if (!real.keptPaused || real.paused) return found
+  // Whether somebody resumed it, or a change was cut off before it was paused again, cannot be told from here.
+  return [...found, { field: 'paused', is: 'no, but it was when it was changed last', wanted: 'no' }]
+}
+
+/** Whole where it is short: a plan that cuts two long bodies at the same place would show no difference. */
+function describeBody(body: string | undefined): string {
+  if (body === undefined) return none
+  return body.length <= 80 ? body : `${body.slice(0, 60)}… (${body.length} characters, ${checksum(body)})`
+}
+
+function describeFlow(flow: FlowControl | undefined): string {
+  if (flow === undefined) return none
+  const { key, parallelism, periodSeconds = 1, rate } = flow
+  const limits = [
+    ...(parallelism === undefined ? [] : [`${parallelism} at once`]),
+    ...(rate === undefined ? [] : [`${rate} in ${periodSeconds} s`]),
+  ]
+  return `${key}: ${limits.join(', ')}`
+}
+
+/** Enough to see that two long texts differ; it guards nothing. */
+function checksum(text: string): string {
+  let sum = 0
+  for (const char of text) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 0xff_ff_ff_fb
+  return sum.toString(16)
+}

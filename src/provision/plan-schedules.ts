@@ -1,0 +1,125 @@
+import type { Schedule, ScheduleSettings, Schedules } from '../providers/schedules.ts'
+import { compareSchedules, type Difference } from './compare-schedules.ts'
+import { listWantedSchedules, ownedPrefix, type ScheduledJob } from './wanted-schedules.ts'
+
+/** The difference between the schedules that there should be and those that there are. */
+export interface SchedulePlan {
+  readonly creates: readonly ScheduleSettings[]
+  readonly changes: readonly ScheduleChange[]
+  /** Ours, and no job has it: to be removed, last. */
+  readonly orphans: readonly Schedule[]
+  readonly unchanged: readonly Schedule[]
+  /** Ours, of a job, and paused at the vendor: it stays paused, whatever else is changed. */
+  readonly paused: readonly Schedule[]
+  /** Somebody else's: never touched. */
+  readonly unmanaged: readonly Unmanaged[]
+  /** What a person should know before applying it. */
+  readonly warnings: readonly string[]
+}
+
+export interface ScheduleChange {
+  readonly wanted: ScheduleSettings
+  readonly paused: boolean
+  readonly differences: readonly Difference[]
+}
+
+export interface Unmanaged {
+  readonly schedule: Schedule
+  /** The job that it calls too. */
+  readonly job: string | undefined
+}
+
+export interface PlanOptions {
+  readonly jobs: Iterable<ScheduledJob>
+  /** Where QStash reaches this service. */
+  readonly publicUrl: string
+  /** How many schedules the account may have; 10 unless given. */
+  readonly planLimit?: number
+}
+
+/** What the vendor's free plan has. Source: upstash.com/pricing/qstash. */
+export const freePlanLimit = 10
+
+/** Asks what there is and compares. Throws what `Schedules.list` throws, and what `planSchedules` does. */
+export async function readSchedulePlan(
+  schedules: Pick<Schedules, 'list'>,
+  options: PlanOptions,
+  signal: AbortSignal,
+): Promise<SchedulePlan> {
+  return planSchedules(await schedules.list(signal), options)
+}
+
+/** Compares. Pure. Throws an Error when an id is listed twice: nobody can tell then which of the two is meant. */
+export function planSchedules(real: readonly Schedule[], options: PlanOptions): SchedulePlan {
+  const byId = new Map(real.map(schedule => [schedule.id, schedule]))
+  if (byId.size < real.length) throw new Error(`QStash lists ${findTwice(real)} twice: nothing can be told apart`)
+  const wanted = listWantedSchedules(options.jobs, options.publicUrl)
+  const wantedIds = new Set(wanted.map(({ id }) => id))
+  const pairs = wanted.flatMap(settings => {
+    const found = byId.get(settings.id)
+    return found === undefined
+      ? []
+      : [{ wanted: settings, real: found, differences: compareSchedules(settings, found) }]
+  })
+  const isOwned = ({ id }: Schedule): boolean => id.startsWith(ownedPrefix)
+  const unmanaged = real.filter(schedule => !isOwned(schedule))
+  const plan = {
+    creates: wanted.filter(({ id }) => !byId.has(id)),
+    changes: pairs
+      .filter(({ differences }) => differences.length > 0)
+      .map(({ differences, real, wanted }) => ({ wanted, paused: real.paused, differences })),
+    orphans: real.filter(schedule => isOwned(schedule) && !wantedIds.has(schedule.id)),
+    unchanged: pairs.filter(({ differences }) => differences.length === 0).map(({ real }) => real),
+    paused: pairs.map(({ real }) => real).filter(({ paused }) => paused),
+    unmanaged: unmanaged.map(schedule => ({ schedule, job: findJobCalled(schedule, wanted) })),
+  }
+  return { ...plan, warnings: listWarnings(plan, wanted, options) }
+}
+
+/** How many things would be changed. */
+export function countPending({ changes, creates, orphans }: SchedulePlan): number {
+  return creates.length + changes.length + orphans.length
+}
+
+function findTwice(real: readonly Schedule[]): string {
+  const ids = real.map(({ id }) => id)
+  return [...new Set(ids.filter((id, index) => ids.indexOf(id) !== index))].join(', ')
+}
+
+/** By the address and by the old one, at any host: this service and the old site are called for the same work. */
+function findJobCalled({ destination }: Schedule, wanted: readonly ScheduleSettings[]): string | undefined {
+  const called = /\/(?:jobs|api\/cron)\/([\w-]+)\/?(?:\?.*)?$/.exec(destination)?.[1]
+  const names = wanted.map(({ id }) => id.slice(ownedPrefix.length))
+  return names.find(name => name === called)
+}
+
+type Compared = Omit<SchedulePlan, 'warnings'>
+
+function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], options: PlanOptions): string[] {
+  const { planLimit = freePlanLimit, publicUrl } = options
+  const after = wanted.length + plan.unmanaged.length
+  const origin = new URL(publicUrl).origin
+  const elsewhere = plan.changes.flatMap(({ differences, wanted }) =>
+    differences
+      .filter(({ field, is }) => field === 'destination' && !is.startsWith(`${origin}/`))
+      .map(({ is }) => `${wanted.id} calls ${hostOf(is)} now: is this the QStash account of another environment?`),
+  )
+  return [
+    ...(after > planLimit
+      ? [
+          `${after} schedules in this account, and its plan may allow only ${planLimit} (the free one has 10): QStash then refuses the rest`,
+        ]
+      : []),
+    ...elsewhere,
+    ...plan.unmanaged
+      .filter(({ job }) => job !== undefined)
+      .map(
+        ({ job, schedule }) =>
+          `${schedule.id} is not ours and calls ${job} too: remove it in the console, or its calls stay for nothing`,
+      ),
+  ]
+}
+
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : 'no address'
+}

@@ -1,0 +1,22 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Answer } from '../health/answers.ts'
+import { renderAnswer } from './health.ts'
+
+export interface QstashHealthOptions {
+  readonly answer: () => Promise<Answer>
+}
+
+/** For operators: whether the schedules at QStash are those that the jobs ask for. */
+const qstashHealth: FastifyPluginAsync<QstashHealthOptions> = async (app, { answer }) => {
+  for (const url of ['/admin/qstash-health', '/api/admin/qstash-health']) {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url,
+      config: { limited: true },
+      onRequest: app.requireOperator,
+      handler: async (request, reply) => renderAnswer(request, reply, await answer()),
+    })
+  }
+}
+
+export default qstashHealth
