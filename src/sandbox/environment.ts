@@ -6,7 +6,9 @@ import type { BetterStackStandIn } from './betterstack.ts'
 import type { ClerkStandIn } from './clerk.ts'
 import { demoLimits } from './demo/money.ts'
 import type { NovuStandIn } from './novu.ts'
+import type { PosthogStandIn } from './posthog.ts'
 import type { QstashStandIn } from './qstash.ts'
+import type { ResendStandIn } from './resend.ts'
 import type { SiteStandIn } from './site.ts'
 import type { StripeStandIn } from './stripe.ts'
 
@@ -18,7 +20,9 @@ export interface EnvironmentParts {
   readonly novu: NovuStandIn
   readonly operatorToken: string
   readonly port: number
+  readonly posthog: PosthogStandIn
   readonly qstash: QstashStandIn
+  readonly resend: ResendStandIn
   readonly site: SiteStandIn
   readonly stripe: StripeStandIn
 }
@@ -28,7 +32,8 @@ const drainSeconds = '5'
 
 /** The environment as production reads it, with every vendor's address pointed at its stand-in. */
 export function createEnvironment(parts: EnvironmentParts): Readonly<Record<string, string>> {
-  const { betterStack, clerk, databaseUrl, moneySince, novu, operatorToken, port, qstash, site, stripe } = parts
+  const { betterStack, clerk, databaseUrl, moneySince, novu, operatorToken, port, posthog, qstash } = parts
+  const { resend, site, stripe } = parts
   return {
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
@@ -51,6 +56,10 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     NOVU_ADMIN_SUBSCRIBER_ID: 'admin',
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
+    RESEND_BASE_URL: resend.url,
+    RESEND_API_KEY: resend.apiKey,
+    POSTHOG_HOST: posthog.url,
+    POSTHOG_KEY: posthog.key,
     ...Object.fromEntries(jobs.map(job => [job.heartbeat, betterStack.register(job.name)])),
     LEASE_SECONDS: leaseSeconds,
     DRAIN_SECONDS: drainSeconds,

@@ -23,8 +23,8 @@ export type StripeFault =
   | { readonly kind: 'conflict' }
   /** Carried out, and half of the answer's body arrives before the connection breaks. */
   | { readonly kind: 'truncate' }
-  /** A page of a proxy in place of the answer. */
-  | { readonly kind: 'html'; readonly executed: boolean }
+  /** A page of a proxy in place of the answer; 502 unless given. */
+  | { readonly kind: 'html'; readonly executed: boolean; readonly status?: number }
   /** The key is at work meanwhile; carried out at the end, also when the caller has gone, unless `executes` is `first`. */
   | { readonly kind: 'slow'; readonly delayMs: number; readonly executes?: 'first' | 'last' }
   | { readonly kind: 'unauthorized' }

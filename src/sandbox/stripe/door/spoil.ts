@@ -2,17 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer, Reaction } from '../../stand-in.ts'
 import type { StripeFault } from './faults.ts'
 
-const proxyPage: Answer = {
-  status: 502,
-  headers: { 'Content-Type': 'text/html' },
-  body: '<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>',
-}
-
 /** What becomes of a request on its way, where it never arrives. */
 export function loseBefore(fault: StripeFault | undefined): Reaction | undefined {
   if (fault?.kind === 'drop' && !fault.executed) return 'reset'
   if (fault?.kind === 'freeze' && !fault.executed) return 'hang'
-  return fault?.kind === 'html' && !fault.executed ? proxyPage : undefined
+  return fault?.kind === 'html' && !fault.executed ? proxyPage(fault) : undefined
 }
 
 /** What becomes of an answer on its way back. */
@@ -23,7 +17,7 @@ export async function spoil(fault: StripeFault | undefined, answer: Answer, clos
     case 'freeze':
       return 'hang'
     case 'html':
-      return proxyPage
+      return proxyPage(fault)
     case 'truncate':
       return { ...answer, cutAfterBytes: Math.floor(String(answer.body).length / 2) }
     case 'slow':
@@ -37,6 +31,11 @@ export async function spoil(fault: StripeFault | undefined, answer: Answer, clos
     case undefined:
       return answer
   }
+}
+
+function proxyPage({ status = 502 }: Extract<StripeFault, { kind: 'html' }>): Answer {
+  const text = status === 502 ? '502 Bad Gateway' : 'Sign in'
+  return { status, headers: { 'Content-Type': 'text/html' }, body: `<html><title>${text}</title>${text}</html>` }
 }
 
 /** A 5xx in Stripe's shape. */
