@@ -17,9 +17,11 @@ import { demoExperts, seedDemo } from './demo.ts'
 import { createEnvironment, writeEnvironment } from './environment.ts'
 import { applyMarketplace } from './marketplace.ts'
 import { type NovuStandIn, startNovu } from './novu.ts'
+import { type PosthogStandIn, startPosthog } from './posthog.ts'
 import { findFreePort, type PostgresServer, startPostgres } from './postgres.ts'
 import { type QstashStandIn, startQstash } from './qstash.ts'
 import { createSigningKey } from './qstash-token.ts'
+import { type ResendStandIn, startResend } from './resend.ts'
 import { type SiteStandIn, startSite } from './site.ts'
 import { startStripe, type StripeStandIn } from './stripe.ts'
 
@@ -48,6 +50,8 @@ export interface World {
   readonly betterStack: BetterStackStandIn
   readonly clerk: ClerkStandIn
   readonly novu: NovuStandIn
+  readonly posthog: PosthogStandIn
+  readonly resend: ResendStandIn
   readonly site: SiteStandIn
   readonly stripe: StripeStandIn
   /** The bookings of the demo, by name. */
@@ -75,7 +79,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     onProgress('embedded PostgreSQL')
     const postgres = await startPostgres(options.postgresPort === undefined ? {} : { port: options.postgresPort })
     keep({ close: async () => await postgres.stop() })
-    onProgress('stand-ins of QStash, Stripe, Novu, Better Stack, Clerk and the site')
+    onProgress('stand-ins of QStash, Stripe, Novu, Better Stack, Clerk, Resend, PostHog and the site')
     const standIns = await startStandIns({ clock, speed, port: options.qstashPort ?? 0 }, keep)
     onProgress('demo marketplace')
     const { db, money } = await createMarketplace(postgres, standIns.stripe, clock())
@@ -117,11 +121,13 @@ async function startStandIns({ clock, port, speed }: StandInOptions, keep: Keep)
   const novu = keep(await startNovu({ clock }))
   const betterStack = keep(await startBetterStack({ clock }))
   const clerk = keep(await startClerk({ clock }))
+  const resend = keep(await startResend())
+  const posthog = keep(await startPosthog())
   const site = keep(await startSite({ clock }))
   for (const [index, expert] of demoExperts.entries()) {
     clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
   }
-  return { betterStack, clerk, novu, qstash, site, stripe }
+  return { betterStack, clerk, novu, posthog, qstash, resend, site, stripe }
 }
 
 async function createMarketplace(
