@@ -68,7 +68,7 @@ export async function startQstash(options: QstashOptions = {}): Promise<QstashSt
   const { close, url } = await listen({
     ...(options.port === undefined ? {} : { port: options.port }),
     maxBodyBytes: maxApiBodyBytes,
-    answer: request => answerApi(state, request),
+    answer: async (request, closed) => await answerApi(state, request, closed),
   })
   return {
     ...createControls(state),

@@ -1,19 +1,50 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import t, { type Test } from 'tap'
+import { createClerkReachability } from '../../src/providers/clerk-reachability.ts'
 import { createHttp, type Fetch } from '../../src/providers/http.ts'
+import { createNovuReachability } from '../../src/providers/novu-reachability.ts'
+import { createPosthog } from '../../src/providers/posthog.ts'
 import { createQstash } from '../../src/providers/qstash.ts'
 import type { Asked } from '../../src/providers/reach.ts'
-import type { Reachability } from '../../src/providers/reachability.ts'
+import type { Reachability, Reached } from '../../src/providers/reachability.ts'
+import { createResend } from '../../src/providers/resend.ts'
 import { createSite } from '../../src/providers/site.ts'
+import { createStripeReachability } from '../../src/providers/stripe-reachability.ts'
 
 const token = 'planted-token-4711'
 
-const providers = {
-  site: (url: string, fetch: Fetch, timeoutMs: number): Reachability => createSite({ url, fetch, timeoutMs }),
-  qstash: (url: string, fetch: Fetch, timeoutMs: number): Reachability =>
-    createQstash({ url, token, fetch, timeoutMs }),
-} as const
+type Name = 'site' | 'qstash' | 'stripe' | 'clerk' | 'novu' | 'resend' | 'posthog'
+
+/** How each vendor is made, and what the least of its own answers is. */
+const vendors: Readonly<
+  Record<Name, { own: unknown; create: (url: string, fetch: Fetch, timeoutMs: number) => Reachability }>
+> = {
+  site: { own: {}, create: (url, fetch, timeoutMs) => createSite({ url, fetch, timeoutMs }) },
+  qstash: { own: {}, create: (url, fetch, timeoutMs) => createQstash({ url, token, fetch, timeoutMs }) },
+  stripe: {
+    own: { object: 'balance' },
+    create: (url, fetch, timeoutMs) => createStripeReachability({ url, secretKey: token, fetch, timeoutMs }),
+  },
+  clerk: {
+    own: { keys: [{}] },
+    create: (url, fetch, timeoutMs) => createClerkReachability({ url, secretKey: token, fetch, timeoutMs }),
+  },
+  novu: {
+    own: { data: {} },
+    create: (url, fetch, timeoutMs) => createNovuReachability({ url, secretKey: token, fetch, timeoutMs }),
+  },
+  resend: {
+    own: { data: [] },
+    create: (url, fetch, timeoutMs) => createResend({ url, apiKey: token, fetch, timeoutMs }),
+  },
+  posthog: { own: {}, create: (url, fetch, timeoutMs) => createPosthog({ url, key: token, fetch, timeoutMs }) },
+}
+const names = Object.keys(vendors) as Name[]
+
+function create(name: Name, url: string, fetch: Fetch, timeoutMs = 1_000): Reachability {
+  return vendors[name].create(url, fetch, timeoutMs)
+}
 
 function openFetch(t: Test): Fetch {
   const http = createHttp()
@@ -52,32 +83,39 @@ const status =
 
 t.test('what a vendor answers decides the state, at the cost of one call', async t => {
   const fetch = openFetch(t)
-  const answers: [
-    string,
-    (request: IncomingMessage, response: ServerResponse) => void,
-    { site: string; qstash: string },
-  ][] = [
-    ['200', status(200), { site: 'up', qstash: 'up' }],
-    ['204', (_request, response) => response.writeHead(204).end(), { site: 'up', qstash: 'up' }],
-    ['401', status(401), { site: 'misconfigured', qstash: 'misconfigured' }],
-    ['403', status(403), { site: 'misconfigured', qstash: 'misconfigured' }],
-    ['404', status(404), { site: 'misconfigured', qstash: 'misconfigured' }],
-    ['408', status(408), { site: 'down', qstash: 'down' }],
-    ['429', status(429), { site: 'up', qstash: 'up' }],
-    ['500', status(500), { site: 'down', qstash: 'down' }],
-    ['503', status(503, { 'retry-after': '9' }), { site: 'down', qstash: 'down' }],
-    ['a reset', request => request.socket.resetAndDestroy(), { site: 'down', qstash: 'down' }],
-    ['garbage', request => request.socket.end('garbage\r\n\r\n'), { site: 'down', qstash: 'down' }],
-    ['silence', () => {}, { site: 'down', qstash: 'down' }],
-    ['a body that stops', (_request, response) => response.writeHead(200).write('{'), { site: 'down', qstash: 'down' }],
-    ['a body cut off', cutOff, { site: 'down', qstash: 'down' }],
+  const answers: [string, (request: IncomingMessage, response: ServerResponse) => void, Reached['state']][] = [
+    ['204', (_request, response) => response.writeHead(204).end(), 'down'],
+    ['400', status(400), 'misconfigured'],
+    ['401', status(401), 'misconfigured'],
+    ['402', status(402), 'misconfigured'],
+    ['403', status(403), 'misconfigured'],
+    ['404', status(404), 'misconfigured'],
+    ['408', status(408), 'down'],
+    ['429', status(429), 'up'],
+    ['500', status(500), 'down'],
+    ['503', status(503, { 'retry-after': '9' }), 'down'],
+    ['a reset', request => request.socket.resetAndDestroy(), 'down'],
+    ['no HTTP', request => request.socket.end('garbage\r\n\r\n'), 'down'],
+    ['a page', (_request, response) => response.end('<html>Sign in'), 'down'],
+    ['a list', (_request, response) => response.end('[]'), 'down'],
+    ['silence', () => {}, 'down'],
+    ['a body that stops', (_request, response) => response.writeHead(200).write('{'), 'down'],
+    ['a body cut off', cutOff, 'down'],
   ]
-  for (const [what, answer, expected] of answers) {
-    for (const name of ['site', 'qstash'] as const) {
+  const tolerated = ['204', 'a page', 'a list']
+  for (const name of names) {
+    const { requests, url } = await openVendor(t, (_request, response) =>
+      response.end(JSON.stringify(vendors[name].own)),
+    )
+    t.match(await create(name, url, fetch).check(never), { state: 'up', detail: '' }, `${name}: 200`)
+    t.equal(requests.length, 1)
+    for (const [what, answer, expected] of answers) {
       const { requests, url } = await openVendor(t, answer)
-      const reached = await providers[name](url, fetch, 150).check(never)
-      t.equal(reached.state, expected[name], `${name}: ${what}: ${reached.detail}`)
-      t.equal(reached.detail === '', what === '200' || what === '204', `${name}: ${what} says why it is not simply up`)
+      const reached = await create(name, url, fetch, 150).check(never)
+      // The site says what it likes: any success will do.
+      const isUp = name === 'site' && tolerated.includes(what)
+      t.equal(reached.state, isUp ? 'up' : expected, `${name}: ${what}: ${reached.detail}`)
+      t.equal(reached.detail === '', isUp, `${name}: ${what} says why it is not simply up`)
       t.notMatch(reached.detail, /planted|127\.0\.0\.1|http:|body/, `${name}: ${what} gives nothing away`)
       t.equal(requests.length, 1, `${name}: ${what} is one call`)
     }
@@ -91,15 +129,38 @@ function cutOff(request: IncomingMessage, response: ServerResponse): void {
   })
 }
 
-t.test('each vendor is asked at its harmless address', async t => {
+t.test('each vendor is asked at its harmless address, by somebody with a name', async t => {
   const fetch = openFetch(t)
   const { requests, url } = await openVendor(t, status(200))
-  await providers.site(url, fetch, 1_000).check(never)
-  await providers.qstash(url, fetch, 1_000).check(never)
-  const [site, qstash] = requests
-  t.match(site, { method: 'GET', url: '/api/healthcheck' })
-  t.equal(site?.headers.authorization, undefined)
-  t.match(qstash, { method: 'GET', url: '/v2/globalParallelism', headers: { authorization: `Bearer ${token}` } })
+  for (const name of names) await create(name, url, fetch).check(never)
+  t.strictSame(
+    requests.map(request => [request.method, request.url, request.headers.authorization]),
+    [
+      ['GET', '/api/healthcheck', undefined],
+      ['GET', '/v2/globalParallelism', `Bearer ${token}`],
+      ['GET', '/v1/balance', `Bearer ${token}`],
+      ['GET', '/v1/jwks', `Bearer ${token}`],
+      ['GET', '/v2/workflows?limit=1', `ApiKey ${token}`],
+      ['GET', '/domains?limit=1', `Bearer ${token}`],
+      ['POST', '/flags?v=2', undefined],
+    ],
+  )
+  for (const request of requests) t.equal(request.headers['user-agent'], 'eleva-jobs')
+  t.match(requests[2]?.headers['stripe-version'], /^\d{4}-\d\d-\d\d\.\w+$/)
+})
+
+t.test('a key of Resend that may only send is fine, and nothing else with 401 is', async t => {
+  const fetch = openFetch(t)
+  const refusals: [string, Reached['state']][] = [
+    ['{"statusCode":401,"name":"restricted_api_key"}', 'up'],
+    ['{"statusCode":401,"name":"missing_api_key"}', 'misconfigured'],
+    ['restricted_api_key', 'misconfigured'],
+    [`{"name":"restricted_api_key","more":"${'x'.repeat(70_000)}"}`, 'misconfigured'],
+  ]
+  for (const [body, state] of refusals) {
+    const { url } = await openVendor(t, (_request, response) => response.writeHead(401).end(body))
+    t.equal((await create('resend', url, fetch).check(never)).state, state, body.slice(0, 60))
+  }
 })
 
 t.test('a redirect is not followed: the address is wrong', async t => {
@@ -107,10 +168,10 @@ t.test('a redirect is not followed: the address is wrong', async t => {
   const target = await openVendor(t, status(200))
   for (const code of [301, 302, 307]) {
     const { requests, url } = await openVendor(t, status(code, { location: `${target.url}/login` }))
-    for (const name of ['site', 'qstash'] as const) {
-      t.equal((await providers[name](url, fetch, 1_000).check(never)).state, 'misconfigured', `${name}: ${code}`)
+    for (const name of names) {
+      t.equal((await create(name, url, fetch).check(never)).state, 'misconfigured', `${name}: ${code}`)
     }
-    t.equal(requests.length, 2)
+    t.equal(requests.length, names.length)
   }
   t.equal(target.requests.length, 0, 'nobody came to where it points')
 })
@@ -121,8 +182,8 @@ t.test('a closed port is down', async t => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   await new Promise(resolve => server.close(resolve))
-  for (const name of ['site', 'qstash'] as const) {
-    const reached = await providers[name](`http://127.0.0.1:${port}`, fetch, 1_000).check(never)
+  for (const name of names) {
+    const reached = await create(name, `http://127.0.0.1:${port}`, fetch).check(never)
     t.match(reached, { state: 'down', detail: 'no answer (ECONNREFUSED)' })
   }
 })
@@ -131,17 +192,17 @@ t.test('an answer may take until the limit, and a caller may give up sooner', as
   const fetch = openFetch(t)
   const waiting: ServerResponse[] = []
   const { url } = await openVendor(t, (_request, response) => waiting.push(response))
-  const timed = await providers.site(url, fetch, 60).check(never)
+  const timed = await create('site', url, fetch, 60).check(never)
   t.match(timed, { state: 'down', detail: 'no answer within 60 ms' })
   t.ok(timed.latencyMs >= 55 && timed.latencyMs < 1_000, `took ${timed.latencyMs} ms`)
 
   const slow = await openVendor(t, (_request, response) => setTimeout(() => response.end('{}'), 60))
-  const reached = await providers.site(slow.url, fetch, 5_000).check(never)
+  const reached = await create('site', slow.url, fetch, 5_000).check(never)
   t.match(reached, { state: 'up', detail: '' })
   t.ok(reached.latencyMs >= 55, `took ${reached.latencyMs} ms`)
 
   const controller = new AbortController()
-  const asked = providers.qstash(url, fetch, 5_000).check(controller.signal)
+  const asked = create('qstash', url, fetch, 5_000).check(controller.signal)
   controller.abort()
   t.match(await asked, { state: 'down', detail: 'no answer before the caller gave up' })
 })
@@ -159,7 +220,7 @@ t.test('of an endless body only the beginning is read', async t => {
     }
     write()
   })
-  t.equal((await providers.site(url, fetch, 5_000).check(never)).state, 'up')
+  t.equal((await create('site', url, fetch, 5_000).check(never)).state, 'up')
   await closed
   t.ok(sent < 16 * 1024 * 1024, `the vendor could send ${sent} bytes`)
 })
@@ -176,7 +237,7 @@ t.test('a vendor may say for how long it wants to be left alone', async t => {
   for (const [value, retryAfterMs] of table) {
     const headers: Record<string, string> = value === undefined ? {} : { 'retry-after': value }
     const { url } = await openVendor(t, status(429, headers))
-    const asked: Asked = await providers.qstash(url, fetch, 1_000).check(never)
+    const asked: Asked = await create('qstash', url, fetch).check(never)
     t.equal(asked.retryAfterMs, retryAfterMs, value ?? 'no header')
   }
 })

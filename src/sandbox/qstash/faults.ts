@@ -1,4 +1,4 @@
-import type { ApiFailure, FaultState } from './state.ts'
+import type { ApiReaction, FaultState } from './state.ts'
 
 /** What can go wrong on command. Each stays until it is used up or taken back. */
 export interface QstashFaults {
@@ -17,7 +17,7 @@ export interface QstashFaults {
   /** The next `times` calls of the API get no answer at all. */
   hangNextApiCalls(times?: number): void
   /** The next `times` calls that match, as in `POST /v2/schedules/…`, come to this; others go on as ever. */
-  failApiCalls(on: RegExp, react: ApiFailure['react'], times?: number): void
+  failApiCalls(on: RegExp, react: ApiReaction, times?: number): void
   /** Takes all of it back. */
   clear(): void
 }

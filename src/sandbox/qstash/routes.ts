@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   deleteDeadLetters,
   getDeadLetter,
@@ -18,7 +19,7 @@ import {
 } from './messages.ts'
 import { deleteSchedule, describeSchedule, getSchedule, upsertSchedule } from './schedules.ts'
 import { ApiError } from './settings.ts'
-import { type ApiFailure, changed, remember, type State } from './state.ts'
+import { type ApiReaction, changed, remember, type State } from './state.ts'
 import { createSigningKey } from '../qstash-token.ts'
 import { type Answer, type Reaction, type Request } from '../stand-in.ts'
 
@@ -57,22 +58,24 @@ const routes: ReadonlyArray<readonly [methods: string, target: RegExp, route: Ro
 ]
 
 /** Answers one call of QStash's API v2; what is not modelled is answered 501 and remembered. Source: upstash.com/docs/qstash. */
-export function answerApi(state: State, request: Request): Reaction {
+export async function answerApi(state: State, request: Request, closed: AbortSignal): Promise<Reaction> {
   const call = `${request.method} ${request.target}`
   remember(state.apiCalls, call)
   changed(state)
   const failure = takeFailure(state, call)
-  if (failure === 'hang') return 'hang'
+  if (failure === undefined) return carryOut(state, request)
+  if (failure === 'hang' || failure === 'reset') return failure
   if (failure === 'lose') {
     carryOut(state, request)
     return 'hang'
   }
-  if (failure !== undefined) return { ...failure, body: { error: `answered ${failure.status} on command` } }
+  if ('status' in failure) return { body: { error: `answered ${failure.status} on command` }, ...failure }
+  await delay(failure.delayMs, undefined, { signal: closed }).catch(() => undefined)
   return carryOut(state, request)
 }
 
 /** The first failure that is meant for the call; it happens once. */
-function takeFailure({ faults: { apiFailures } }: State, call: string): ApiFailure['react'] | undefined {
+function takeFailure({ faults: { apiFailures } }: State, call: string): ApiReaction | undefined {
   const index = apiFailures.findIndex(({ on }) => on === undefined || on.test(call))
   return index === -1 ? undefined : apiFailures.splice(index, 1)[0]?.react
 }

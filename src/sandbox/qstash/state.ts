@@ -123,9 +123,18 @@ export interface FaultState {
 export interface ApiFailure {
   /** Which calls, as in `POST /v2/schedules/…`; the next ones, whatever they are, unless given. */
   readonly on?: RegExp
-  /** `lose`: the call is carried out, and no answer comes. */
-  readonly react: 'hang' | 'lose' | { readonly status: number; readonly headers: Readonly<Record<string, string>> }
+  readonly react: ApiReaction
 }
+
+export type ApiReaction =
+  /** No answer comes; with `lose` the call is carried out all the same. */
+  | 'hang'
+  | 'lose'
+  /** The connection breaks. */
+  | 'reset'
+  /** The answer comes late. */
+  | { readonly delayMs: number }
+  | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body?: string }
 
 const keptHistory = 10_000
 
