@@ -118,11 +118,18 @@ async function runJob(
     // Apart from each other: neither diagnostics that take their time nor a vendor of messages may hold up the ping.
     follow(async () => await raiseAlerts(delivery, claim.runId, result, closed, parts))
     if (closed.pingOwed) follow(async () => void (await parts.sendOwedPings()))
-    if (delivery.job.tellsPeople === true && !delivery.dryRun) follow(async () => void (await parts.sendDueNotices()))
+    if (delivery.job.tellsPeople === true && !delivery.dryRun) sendNotices(parts)
     return { kind: 'answered', answer: await answerEnding(delivery, claim, result, closed, parts.db) }
   } finally {
     attempt.end()
   }
+}
+
+/** Begins a pass, for which neither the ping nor the draining waits: the sender itself has an end that is in time. */
+function sendNotices({ log, sendDueNotices }: RunnerParts): void {
+  sendDueNotices().catch((thrown: unknown) => {
+    log.error({ err: toError(thrown) }, 'notices that are due could not be sent')
+  })
 }
 
 /** What the job makes of the body. An error that says "never" is for the sender, any other one is a failed attempt. */
