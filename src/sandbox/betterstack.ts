@@ -1,4 +1,22 @@
-import { type Fault, listen, notModelled, type Reaction, reactTo, type Request } from './stand-in.ts'
+import { answerApi } from './betterstack/api.ts'
+import { addItem, changeItem, removeItem } from './betterstack/items.ts'
+import { everyToken, receivePing } from './betterstack/pings.ts'
+import {
+  type ApiCall,
+  type ApiFault,
+  type ApiMatch,
+  type BetterStackFault,
+  type Expectation,
+  heartbeatUrl,
+  type Item,
+  type Kind,
+  type Ping,
+  type State,
+  statusOf,
+} from './betterstack/state.ts'
+import { listen, notModelled } from './stand-in.ts'
+
+export type { ApiCall, ApiFault, ApiMatch, BetterStackFault, Expectation, Item, Kind, Ping }
 
 export interface BetterStackOptions {
   /** A free port unless given. */
@@ -7,31 +25,11 @@ export interface BetterStackOptions {
   readonly clock?: () => Date
 }
 
-/** One request to a heartbeat's address. */
-export interface Ping {
-  readonly token: string
-  readonly kind: 'success' | 'fail'
-  /** Of a ping to `/<exit code>`. */
-  readonly exitCode?: number
-  readonly method: string
-  readonly body: string
-  /** More than 10,000 is more than the vendor is known to keep; then `body` holds the first 10,000. */
-  readonly bodyBytes: number
-  readonly at: Date
-  /** Whether it counts: false when a fault took its place or the token is unknown. */
-  readonly accepted: boolean
-}
-
-/** What can go wrong; `lost-answer` counts the ping and then breaks the connection. */
-export type BetterStackFault = Fault | { readonly kind: 'lost-answer' }
-
-export interface Expectation {
-  readonly periodSeconds: number
-  readonly graceSeconds: number
-}
-
 export interface BetterStackStandIn {
   readonly url: string
+  /** What the API is called with; the other one may only read. */
+  readonly apiToken: string
+  readonly readOnlyToken: string
   /** Makes the token known, `pending` until its first ping; with an expectation it goes down when a ping is overdue. */
   register(token: string, expectation?: Expectation): string
   /** The heartbeat's full address. */
@@ -43,83 +41,95 @@ export interface BetterStackStandIn {
   statusOf(token: string): 'pending' | 'up' | 'down'
   /** For every ping from now on, or those of one token; undefined takes it back. */
   setFault(fault: BetterStackFault | undefined, token?: string): void
+  /** What the API keeps, oldest first. */
+  items(kind: Kind): readonly Item[]
+  /** Makes something by hand, as on the vendor's pages. */
+  add(kind: Kind, attributes: Readonly<Record<string, unknown>>): Item
+  /** Changes something by hand. */
+  change(item: Item, attributes: Readonly<Record<string, unknown>>): void
+  /** Removes something by hand. */
+  remove(item: Item): void
+  /** Every call of the API, oldest first. */
+  apiCalls(): readonly ApiCall[]
+  /** For the calls that match, after the faults that were set before; undefined takes all of them back. */
+  setApiFault(fault: ApiFault | undefined, match?: ApiMatch): void
+  /** How many heartbeats, and how many monitors, may be made. */
+  setQuota(most: number): void
   readonly close: () => Promise<void>
 }
 
-interface State {
-  readonly clock: () => Date
-  readonly registered: Map<string, Expectation | undefined>
-  readonly arrivals: Ping[]
-  readonly faults: Map<string, BetterStackFault>
-}
+// A monitor is sent whole, and a ping may be too long.
+const maxBodyBytes = 64 * 1024
 
-const keptBodyBytes = 10_000
-const keptArrivals = 10_000
-const everyToken = ''
-const address = /^\/api\/v1\/heartbeat\/([^/]+)(?:\/(fail|\d+))?$/
-
-/** Starts Better Stack's heartbeat receiver on 127.0.0.1. Source: betterstack.com/docs/uptime/cron-and-heartbeat-monitor. */
+/** Starts Better Stack on 127.0.0.1: its heartbeats (betterstack.com/docs/uptime/cron-and-heartbeat-monitor) and its API. */
 export async function startBetterStack(options: BetterStackOptions = {}): Promise<BetterStackStandIn> {
   const { clock = () => new Date(), port = 0 } = options
-  const state: State = { clock, registered: new Map(), arrivals: [], faults: new Map() }
-  const answer = async (request: Request, closed: AbortSignal): Promise<Reaction> =>
-    await receive(state, request, closed)
-  const { close, url } = await listen({ port, maxBodyBytes: keptBodyBytes, answer })
-  const heartbeatUrl = (token: string): string => `${url}/api/v1/heartbeat/${token}`
+  const state = createState(clock)
+  const { close, url } = await listen({
+    port,
+    maxBodyBytes,
+    answer: async (request, closed) =>
+      (await receivePing(state, request, closed)) ??
+      (await answerApi(state, request, closed)) ??
+      notModelled('Better Stack', `${request.method} ${request.path}`),
+  })
+  state.url = url
+  return { url, ...createPingControls(state), ...createApiControls(state), close }
+}
+
+function createState(clock: () => Date): State {
+  return {
+    clock,
+    apiToken: 'betterstack-token-of-the-sandbox',
+    readOnlyToken: 'betterstack-token-that-only-reads',
+    url: '',
+    lastId: 1000,
+    items: [],
+    expectations: new Map(),
+    arrivals: [],
+    faults: new Map(),
+    apiFaults: [],
+    apiCalls: [],
+    quota: Infinity,
+  }
+}
+
+function createPingControls(state: State) {
   const arrivals = (token?: string): Ping[] =>
     state.arrivals.filter(ping => token === undefined || ping.token === token)
   return {
-    url,
-    register: (token, expectation) => {
-      state.registered.set(token, expectation)
-      return heartbeatUrl(token)
+    register: (token: string, expectation?: Expectation): string => {
+      const { graceSeconds: grace, periodSeconds: period } = expectation ?? {}
+      addItem(state, 'heartbeats', { name: token, ...(period === undefined ? {} : { period, grace }) }, token)
+      return heartbeatUrl(state, token)
     },
-    heartbeatUrl,
-    pings: token => arrivals(token).filter(({ accepted }) => accepted),
+    heartbeatUrl: (token: string) => heartbeatUrl(state, token),
+    pings: (token?: string) => arrivals(token).filter(({ accepted }) => accepted),
     arrivals,
-    statusOf: token => statusOf(state, token),
-    setFault: (fault, token = everyToken) => {
+    statusOf: (token: string) => statusOf(state, token),
+    setFault: (fault: BetterStackFault | undefined, token: string = everyToken): void => {
       if (fault === undefined) state.faults.delete(token)
       else state.faults.set(token, fault)
     },
-    close,
   }
 }
 
-async function receive(state: State, request: Request, closed: AbortSignal): Promise<Reaction> {
-  const [, token, ending] = address.exec(request.path) ?? []
-  if (token === undefined || (request.method !== 'GET' && request.method !== 'POST')) {
-    return notModelled('Better Stack', `${request.method} ${request.path}`)
-  }
-  const fault = state.faults.get(token) ?? state.faults.get(everyToken)
-  const isKnown = state.registered.has(token)
-  const isLost = fault?.kind === 'lost-answer'
-  const instead = isLost ? undefined : await reactTo(fault, closed)
-  const accepted = isKnown && instead === undefined
-  state.arrivals.push({ ...readPing(request, token, ending), at: state.clock(), accepted })
-  if (state.arrivals.length > keptArrivals) state.arrivals.shift()
-  if (isLost) return 'reset'
-  return instead ?? (isKnown ? { status: 200, body: 'OK' } : { status: 404, body: { errors: 'heartbeat not found' } })
-}
-
-function readPing(request: Request, token: string, ending: string | undefined): Omit<Ping, 'at' | 'accepted'> {
-  const exitCode = ending === undefined || ending === 'fail' ? undefined : Number(ending)
+function createApiControls(state: State) {
+  const { apiToken, readOnlyToken } = state
   return {
-    token,
-    kind: ending === 'fail' || (exitCode ?? 0) !== 0 ? 'fail' : 'success',
-    ...(exitCode === undefined ? {} : { exitCode }),
-    method: request.method,
-    body: request.body.toString(),
-    bodyBytes: request.bodyBytes,
+    apiToken,
+    readOnlyToken,
+    items: (kind: Kind) => state.items.filter(item => item.kind === kind),
+    add: (kind: Kind, attributes: Readonly<Record<string, unknown>>) => addItem(state, kind, attributes),
+    change: (item: Item, attributes: Readonly<Record<string, unknown>>) => changeItem(state, item, attributes),
+    remove: (item: Item) => removeItem(state, item),
+    apiCalls: () => state.apiCalls,
+    setApiFault: (fault: ApiFault | undefined, match: ApiMatch = {}): void => {
+      if (fault === undefined) state.apiFaults.length = 0
+      else state.apiFaults.push({ fault, match, seen: 0, used: 0 })
+    },
+    setQuota: (most: number): void => {
+      state.quota = most
+    },
   }
-}
-
-function statusOf({ arrivals, clock, registered }: State, token: string): 'pending' | 'up' | 'down' {
-  const last = arrivals.findLast(ping => ping.token === token && ping.accepted)
-  if (last === undefined) return 'pending'
-  if (last.kind === 'fail') return 'down'
-  const expected = registered.get(token)
-  if (expected === undefined) return 'up'
-  const overdueAt = last.at.getTime() + (expected.periodSeconds + expected.graceSeconds) * 1_000
-  return clock().getTime() > overdueAt ? 'down' : 'up'
 }
