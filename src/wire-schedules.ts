@@ -28,6 +28,6 @@ export function createSchedulesAnswer({ clock, config, fetch, jobs, log }: Sched
     clock,
     log,
   })
-  const configured = { preview, missing: token === undefined ? ['QSTASH_TOKEN'] : [] }
+  const configured = { preview, publicUrl, missing: token === undefined ? ['QSTASH_TOKEN'] : [] }
   return async () => await answerSchedules(probe, configured)
 }

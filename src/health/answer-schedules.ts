@@ -8,12 +8,14 @@ export interface SchedulesConfigured {
   /** The variables that are missing. */
   readonly missing: readonly string[]
   readonly preview: boolean
+  /** What the schedules should call. */
+  readonly publicUrl: string
 }
 
 /** For operators: configuration, whether QStash answers, and each schedule that is not what its job asks for. */
 export async function answerSchedules(probe: Probe<SchedulePlan>, configured: SchedulesConfigured): Promise<Answer> {
   const { checkedAt, latencyMs, observed, output, state, status, ttlMs } = await probe.read()
-  const { missing, preview } = configured
+  const { missing, preview, publicUrl } = configured
   const isIncomplete = missing.length > 0 && !preview
   const answered: Check = {
     status,
@@ -28,6 +30,7 @@ export async function answerSchedules(probe: Probe<SchedulePlan>, configured: Sc
   const configuration: Check = {
     status: isIncomplete ? 'warn' : 'pass',
     componentType: 'component',
+    observedValue: publicUrl,
     ...(isIncomplete ? { output: `not set: ${missing.join(', ')}` } : {}),
   }
   const checks: Checks = {

@@ -104,6 +104,7 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
       .filter(({ field, is }) => field === 'destination' && !is.startsWith(`${origin}/`))
       .map(({ is }) => `${wanted.id} calls ${hostOf(is)} now: is this the QStash account of another environment?`),
   )
+  const resumed = plan.changes.filter(({ differences }) => differences.some(({ field }) => field === 'paused'))
   return [
     ...(after > planLimit
       ? [
@@ -111,6 +112,10 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
         ]
       : []),
     ...elsewhere,
+    ...resumed.map(
+      ({ wanted: { id } }) =>
+        `${id} was paused when it was changed last, and runs now: somebody resumed it, or that change was cut off; pause it in the console if it should not run`,
+    ),
     ...plan.unmanaged
       .filter(({ job }) => job !== undefined)
       .map(

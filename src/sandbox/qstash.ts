@@ -38,8 +38,8 @@ export interface QstashStandIn {
   notModelled(): string[]
   /** Every call of the API, as in `GET /v2/schedules`, oldest first. */
   apiCalls(): string[]
-  /** Resolves once a call of the API has come that matches; those of before count too. */
-  called(pattern: RegExp): Promise<void>
+  /** Resolves once so many calls of the API have come that match, 1 unless given; those of before count too. */
+  called(pattern: RegExp, times?: number): Promise<void>
   /** Ends everything that is in flight; calling it again does nothing more. */
   readonly close: () => Promise<void>
 }
@@ -105,8 +105,9 @@ function createControls(state: State): Omit<QstashStandIn, 'url' | 'token' | 'ke
     faults: createFaults(state.faults),
     notModelled: () => [...state.notModelled],
     apiCalls: () => [...state.apiCalls],
-    called: async pattern => {
-      await until(state, () => state.apiCalls.some(call => pattern.test(call)) || undefined)
+    called: async (pattern, times = 1) => {
+      const count = (): number => state.apiCalls.filter(call => pattern.test(call)).length
+      await until(state, () => count() >= times || undefined)
     },
   }
 }
