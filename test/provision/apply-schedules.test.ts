@@ -19,7 +19,7 @@ const jobs = [
 
 function open(t: Test, { qstash }: Account, timeoutMs = 5_000): Schedules {
   const http = createHttp()
-  t.teardown(http.close)
+  t.teardown(async () => await http.close())
   const { token, url } = qstash
   return createQstashSchedules({ url, token, fetch: http.fetch, clock: () => new Date(), timeoutMs })
 }

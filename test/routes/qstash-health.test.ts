@@ -14,7 +14,7 @@ const jobs = [testJob(), testJob({ name: 'other-job', heartbeat: 'OTHER_HEARTBEA
 async function openScheduled(t: Test, env: Readonly<Record<string, string>> = {}) {
   const account = await openAccount(t)
   const http = createHttp()
-  t.teardown(http.close)
+  t.teardown(async () => await http.close())
   const { token, url } = account.qstash
   const schedules = createQstashSchedules({ url, token, fetch: http.fetch, clock: () => new Date() })
   const { signal } = new AbortController()
