@@ -1,6 +1,9 @@
 import t from 'tap'
+import { request } from 'undici'
 import { startBetterStack } from '../../src/sandbox/betterstack.ts'
 import { startClerk } from '../../src/sandbox/clerk.ts'
+import { startPosthog } from '../../src/sandbox/posthog.ts'
+import { startResend } from '../../src/sandbox/resend.ts'
 import { startSite } from '../../src/sandbox/site.ts'
 import { listen } from '../../src/sandbox/stand-in.ts'
 
@@ -225,6 +228,54 @@ t.test('Clerk', async t => {
     t.equal(await call(`${clerk.url}/v1/users`, { headers }), 501)
     t.equal(await call(`${clerk.url}/v1/users/user_connected`, { method: 'DELETE', headers }), 501)
   })
+})
+
+t.test('Resend tells keys apart as it does, and knows domains alone', async t => {
+  const resend = await startResend({ apiKey: 're_key' })
+  t.teardown(resend.close)
+  const url = `${resend.url}/domains?limit=1`
+  const refusalOf = async (authorization?: string): Promise<unknown> => {
+    const answer = await fetch(url, { headers: authorization === undefined ? {} : { authorization } })
+    return [answer.status, ((await answer.json()) as { name?: string }).name]
+  }
+  t.strictSame(await refusalOf(), [401, 'missing_api_key'])
+  t.strictSame(await refusalOf('Bearer re_other'), [403, 'invalid_api_key'])
+  t.strictSame(await refusalOf('Bearer re_key'), [401, 'restricted_api_key'])
+  const nameless = await request(url, { headers: { authorization: 'Bearer re_key' } })
+  t.equal(nameless.statusCode, 403, 'who does not say who they are is turned away')
+  t.equal(await nameless.body.text(), 'error code: 1010')
+
+  resend.setAccess('full')
+  const headers = { authorization: 'Bearer re_key' }
+  const list = await fetch(url, { headers })
+  t.match(await list.json(), { object: 'list', data: [{ status: 'verified' }] })
+  t.equal(await call(`${resend.url}/emails`, { method: 'POST', headers }), 501)
+  resend.setFault({ kind: 'reset' })
+  t.equal(await call(url, { headers }), 'broken')
+  t.equal(resend.asked(), 7)
+})
+
+t.test('PostHog checks the key, bills flags that it evaluates, and knows nothing else', async t => {
+  const posthog = await startPosthog({ key: 'phc_key' })
+  t.teardown(posthog.close)
+  const ask = async (body: unknown, path = '/flags?v=2'): Promise<number | string> =>
+    await call(`${posthog.url}${path}`, {
+      method: 'POST',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+  t.equal(await ask({ api_key: 'phc_key', disable_flags: true }), 200)
+  t.equal(posthog.billed(), 0)
+  t.equal(await ask({ token: 'phc_key', distinct_id: 'somebody' }), 200)
+  t.equal(posthog.billed(), 1)
+  t.equal(await ask({ api_key: 'phc_key' }), 400)
+  t.equal(await ask({ api_key: 'phc_other', disable_flags: true }), 401)
+  t.equal(await ask({ disable_flags: true }), 401)
+  t.equal(await ask('{'), 400)
+  t.equal(await ask({ api_key: 'phc_key', event: 'x' }, '/capture'), 501)
+  t.equal(await call(`${posthog.url}/flags?v=2`), 501)
+  posthog.setFault({ kind: 'status', status: 503 })
+  t.equal(await ask({ api_key: 'phc_key', disable_flags: true }), 503)
+  t.equal(posthog.asked(), 9)
 })
 
 t.test('closing drops hanging callers and frees the port, twice is once', async t => {
