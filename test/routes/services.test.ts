@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startResend } from '../../src/sandbox/resend.ts'
 import { publicUrl, type TestApp, testApp } from '../support/app.ts'
+import { readTable } from '../support/sources.ts'
 import {
   retryAfterSeconds,
   startVendors,
@@ -240,4 +242,18 @@ t.test('a key of Resend is told apart: genuine with either access, wrong, and ab
     state: 'misconfigured',
     output: 'refused our key (403): is RESEND_API_KEY right, and may it do this?',
   })
+})
+
+t.test('the README has the services, how they count and how often they are asked', async t => {
+  const { app } = await openWorld(t)
+  const served = await Promise.all(
+    names.map(async name => {
+      const age = /max-age=(\d+)/.exec(String((await app.call('GET', `/health/${name}`)).headers['cache-control']))?.[1]
+      return [`\`${name}\``, critical.includes(name) ? 'critical' : 'warns', `${age} s`]
+    }),
+  )
+  t.strictSame(
+    readTable(readFileSync('README.md', 'utf8'), 'Service').map(([name, counts, , age]) => [name, counts, age]),
+    served,
+  )
 })
