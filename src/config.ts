@@ -1,5 +1,5 @@
 import { createReader, type Environment, type Operator, parseOperators, type Reader } from './config-readers.ts'
-import { readNovu, readVendors, type Vendors } from './config-vendors.ts'
+import { readBetterStack, readNovu, readVendors, type Vendors } from './config-vendors.ts'
 
 /** The variables that hold a heartbeat's address, one per job; a test compares them with the job files. */
 export const heartbeatVariables = [
@@ -135,9 +135,50 @@ export function loadScheduling(env: Environment = process.env): SchedulingAccess
   return loadAlone(env, read => ({ ...readQstashAccess(read), publicUrl: readPublicUrl(read) }))
 }
 
-function loadAlone<T>(env: Environment, readPart: (read: Reader) => T): T {
+/** What heartbeats at Better Stack are compared with. */
+export interface BetterStackAccess {
+  readonly url: string
+  readonly token: string
+  readonly heartbeats: Config['heartbeats']
+}
+
+/** What heartbeats and monitors are made with. */
+export interface MonitoringAccess extends BetterStackAccess {
+  readonly publicUrl: string
+  readonly operators: readonly Operator[]
+  /** A preview has neither. */
+  readonly preview: boolean
+}
+
+/** Reads and checks the addresses of heartbeats alone. Throws ConfigError. */
+export function loadHeartbeats(env: Environment = process.env): Config['heartbeats'] {
+  return loadAlone(env, readHeartbeats)
+}
+
+/** Reads and checks how the API of Better Stack is reached, for commands that need nothing else. Throws ConfigError. */
+export function loadBetterStack(env: Environment = process.env): BetterStackAccess {
+  return loadAlone(env, readBetterStackAccess)
+}
+
+/** The same, with what monitors call and show. Throws ConfigError. */
+export function loadMonitoring(env: Environment = process.env): MonitoringAccess {
+  return loadAlone(env, (read, problems) => {
+    const isProduction = parseMode(read.optional('NODE_ENV')) === 'production'
+    const access = readBetterStackAccess(read)
+    const publicUrl = readPublicUrl(read)
+    const operators = read.required('OPERATOR_TOKEN', 'monitors show it to see details')
+    return {
+      ...access,
+      publicUrl,
+      operators: parseOperators(operators, isProduction, problems),
+      preview: read.optional('IS_PULL_REQUEST') === 'true',
+    }
+  })
+}
+
+function loadAlone<T>(env: Environment, readPart: (read: Reader, problems: string[]) => T): T {
   const problems: string[] = []
-  const part = readPart(createReader(env, problems))
+  const part = readPart(createReader(env, problems), problems)
   if (problems.length > 0) throw new ConfigError(problems)
   return part
 }
@@ -148,6 +189,12 @@ function readQstashAccess(read: Reader): QstashAccess {
     token: read.required('QSTASH_TOKEN', 'the QStash console shows it for each region'),
     preview: read.optional('IS_PULL_REQUEST') === 'true',
   }
+}
+
+function readBetterStackAccess(read: Reader): BetterStackAccess {
+  const { token: _, url } = readBetterStack(read)
+  const hint = "Better Stack's API tokens page shows it: an Uptime API token of the team, which may write"
+  return { url, token: read.required('BETTERSTACK_API_TOKEN', hint), heartbeats: readHeartbeats(read) }
 }
 
 function readPublicUrl(read: Reader): string {

@@ -6,6 +6,7 @@ import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
 import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole } from './command.ts'
 import { addMoneyCommands } from './money-commands.ts'
+import { addMonitorCommands } from './monitor-commands.ts'
 import { addNoticeCommands } from './notice-commands.ts'
 import type { SwitchOptions } from './pause.ts'
 import { printJson, printNote } from './print.ts'
@@ -52,6 +53,7 @@ function createProgram(): Command {
   addMoneyCommands(program)
   addNoticeCommands(program)
   addScheduleCommands(program)
+  addMonitorCommands(program)
   addUpkeep(program)
   return program
 }
@@ -148,9 +150,11 @@ command line itself is said on stderr. Times are UTC.
 
 Environment:
   DATABASE_URL  all that runs, slots, pause, resume, findings, operations, approve, decline,
-                notices and migrate need
+                notices, heartbeats logs and migrate need
   NOVU_SECRET_KEY, NOVU_BASE_URL  all that novu diagnose needs
   QSTASH_TOKEN, QSTASH_URL  all that schedules list, stats and remove need; plan and apply need PUBLIC_URL too
+  BETTERSTACK_API_TOKEN, BETTERSTACK_API_BASE_URL  all that heartbeats check needs beside the heartbeats' own variables;
+                monitors plan, apply and import need PUBLIC_URL and OPERATOR_TOKEN too
   The rest of the service's environment is needed by run and check; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
@@ -158,7 +162,7 @@ Exit codes:
   0  fine
   1  trouble: a run that did not succeed, a slot missed, failed or doubled, a check that failed, a workflow that
      differs, something that could not be changed, or was not approved or declined, a wrong command
-  2  changes pending (migrate --dry-run, schedules plan)
+  2  changes pending (migrate --dry-run, schedules plan, monitors plan, monitors import)
 
 Examples:
   eleva-jobs jobs
@@ -174,5 +178,7 @@ Examples:
   eleva-jobs notices --state poison
   eleva-jobs notices retry 42 --note 'the workflow has its field again'
   eleva-jobs schedules plan
+  eleva-jobs monitors apply --write-env heartbeats.env
+  eleva-jobs heartbeats check
   eleva-jobs migrate --dry-run`
 }

@@ -69,7 +69,7 @@ function checkAddress(
     named.length > 1 ? [`${named.length} heartbeats are called ${nameHeartbeat(job)}: delete all but one`] : []
   if (token === undefined) {
     const advice =
-      named.length > 0 ? '`monitors apply --env-file` hands over its address' : '`monitors apply` makes one'
+      named.length > 0 ? '`monitors apply --write-env` hands over its address' : '`monitors apply` makes one'
     return [`not configured: set ${job.heartbeat} (${advice})`, ...several]
   }
   if (own !== undefined) return several

@@ -54,6 +54,8 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     NOVU_SECRET_KEY: novu.secretKey,
     NOVU_BASE_URL: novu.url,
     NOVU_ADMIN_SUBSCRIBER_ID: 'admin',
+    BETTERSTACK_API_TOKEN: betterStack.apiToken,
+    BETTERSTACK_API_BASE_URL: betterStack.url,
     CLERK_API_URL: clerk.url,
     CLERK_SECRET_KEY: clerk.secretKey,
     RESEND_BASE_URL: resend.url,

@@ -69,15 +69,15 @@ t.test('heartbeats', async t => {
 
   t.test('what is not modelled is 501 with its name', async t => {
     for (const [method, path] of [
-      ['GET', '/api/v2/heartbeats'],
+      ['GET', '/api/v2/status-pages'],
       ['HEAD', '/api/v1/heartbeat/tok1'],
       ['PUT', '/api/v1/heartbeat/tok1'],
       ['GET', '/api/v1/heartbeat/tok1/success'],
     ] as const) {
       t.equal(await call(`${betterStack.url}${path}`, { method }), 501, `${method} ${path}`)
     }
-    const answer = await fetch(`${betterStack.url}/api/v2/monitors`)
-    t.same(await answer.json(), { error: 'the Better Stack stand-in does not model GET /api/v2/monitors' })
+    const answer = await fetch(`${betterStack.url}/api/v2/incidents`)
+    t.same(await answer.json(), { error: 'the Better Stack stand-in does not model GET /api/v2/incidents' })
   })
 
   t.test('faults keep a ping from counting, except a lost answer', async t => {
