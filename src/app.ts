@@ -17,11 +17,12 @@ import { expectedUrl } from './plugins/expected-url.ts'
 import methodNotAllowed from './plugins/method-not-allowed.ts'
 import operatorAuth from './plugins/operator-auth.ts'
 import rateLimit from './plugins/rate-limit.ts'
-import { createRenderer } from './notices/render.ts'
-import { createNoticeSender, type NoticeSenderOptions } from './notices/sender.ts'
+import type { Diagnostics } from './diagnostics/diagnose.ts'
+import { createLater } from './diagnostics/later.ts'
+import type { NoticeSenderOptions } from './notices/sender.ts'
 import { createHeartbeatSender } from './providers/heartbeat.ts'
 import { createHttp } from './providers/http.ts'
-import { createNovu } from './providers/novu.ts'
+import diagnosticsRoutes from './routes/diagnostics.ts'
 import findingRoutes from './routes/findings.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
@@ -39,6 +40,7 @@ import { createPings } from './runner/pings.ts'
 import { createRunner, type Runner } from './runner/run-job.ts'
 import { createProbes } from './wire-health.ts'
 import { type MoneyOptions, wireMoney } from './wire-money.ts'
+import { wireNotices } from './wire-notices.ts'
 import { createSchedulesAnswer } from './wire-schedules.ts'
 import { createProviders, listHeartbeats, noteMissingHeartbeats, noteMoneySince, noteSilentNotices } from './wiring.ts'
 
@@ -57,6 +59,7 @@ export interface App {
   readonly server: FastifyInstance
   readonly runner: Runner
   readonly actions: OperatorActions
+  readonly diagnostics: Diagnostics
   readonly jobs: ReadonlyMap<string, Job>
   readonly db: Db
   /** Resolves once the database was usable for the first time; rejects with SchemaError or AccountError when it never is. */
@@ -80,8 +83,8 @@ export async function createApp(config: Config, log: FastifyBaseLogger, outside:
   const server = createServer(log)
   await registerRoutes(server, config, core, outside)
   const life = createLife(config, core, server)
-  const { actions, db, jobs, runner } = core
-  return { server, runner, actions, jobs, db, ...life }
+  const { actions, db, diagnostics, jobs, runner } = core
+  return { server, runner, actions, diagnostics, jobs, db, ...life }
 }
 
 type Core = ReturnType<typeof createCore>
@@ -105,18 +108,12 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const heartbeats = listHeartbeats(config, jobs)
   const sender = createHeartbeatSender({ fetch: http.fetch })
   const pings = createPings({ db, sender, heartbeats, clock, owner, log })
-  const notices = createNoticeSender({
-    db,
-    notifications: createNovu({ ...config.novu, fetch: http.fetch }),
-    payments,
-    render: createRenderer({ appUrl: config.appUrl, environment: config.mode }),
-    clock,
-    owner,
-    log,
-    // A preview shares the database of a place where people are told.
-    isSilent: config.preview,
-    ...(outside.onNoticeStep === undefined ? {} : { onStep: outside.onNoticeStep }),
-    ...(outside.noticeTimes === undefined ? {} : { times: outside.noticeTimes }),
+  const outsideOfNotices = { onStep: outside.onNoticeStep, times: outside.noticeTimes }
+  const shared = { config, db, fetch: http.fetch, payments, clock, log }
+  const { notices, notifications } = wireNotices({ ...shared, ...outsideOfNotices, owner })
+  const diagnostics = createLater(async () => {
+    const { wireDiagnostics } = await import('./wire-diagnostics.ts')
+    return wireDiagnostics({ ...shared, jobs, notifications, webhooks: money.webhooks })
   })
   const parts: RunnerParts = {
     db,
@@ -132,12 +129,13 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
     sendOwedPings: async () => await pings.sendOwed(),
     sendDueNotices: async () => await notices.sendDue(),
     alertRecipient: config.novu.adminSubscriberId,
+    describeMoment: async () => await diagnostics.describeMoment(),
     ...(outside.onStep === undefined ? {} : { onStep: outside.onStep }),
   }
   const runner = createRunner(parts)
   const actions = createOperatorActions({ db, runner, clock, newId })
   const state = { booted: false, fatal: undefined as string | undefined }
-  return { ...parts, jobs, http, reachability, heartbeats, pings, notices, runner, actions, state }
+  return { ...parts, diagnostics, jobs, http, reachability, heartbeats, pings, notices, runner, actions, state }
 }
 
 /** What HTTP offers; the order of plugins is the order in which they judge a request. */
@@ -173,6 +171,7 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
   })
   await server.register(runRoutes, { jobs, actions, db, isBooted })
   await server.register(findingRoutes, { actions, db, isBooted })
+  await server.register(diagnosticsRoutes, { diagnostics: core.diagnostics })
   await server.register(operationRoutes, { actions, db, isBooted })
 }
 

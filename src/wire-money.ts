@@ -7,6 +7,7 @@ import type { Fetch } from './providers/http.ts'
 import type { PaymentReads } from './providers/payments.ts'
 import type { Reachability } from './providers/reachability.ts'
 import { createStripe } from './providers/stripe.ts'
+import type { WebhookReads } from './providers/webhooks.ts'
 
 export interface MoneyOptions {
   readonly config: Pick<Config, 'money' | 'stripe'>
@@ -20,13 +21,14 @@ export interface Money {
   readonly payments: PaymentReads
   readonly ledger: Ledger
   readonly reachability: Reachability
+  readonly webhooks: WebhookReads
 }
 
 /** Stripe, and the ledger on top of it. What can write to Stripe exists in this function alone, and goes to the ledger. */
 export function wireMoney(options: MoneyOptions): Money {
   const { config, db, fetch, newId, onStep } = options
-  const { reachability, reads: payments, writes } = createStripe({ ...config.stripe, fetch })
+  const { reachability, reads: payments, webhooks, writes } = createStripe({ ...config.stripe, fetch })
   const hooks = onStep === undefined ? {} : { onStep }
   const ledger = createLedger({ db, payments, writes, limits: config.money, newId, ...hooks })
-  return { payments, ledger, reachability }
+  return { payments, ledger, reachability, webhooks }
 }

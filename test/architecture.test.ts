@@ -26,6 +26,7 @@ const edge = [
   'app.ts',
   'config.ts',
   'database/',
+  'diagnostics/',
   'errors.ts',
   'health/',
   'jobs/',
@@ -46,8 +47,10 @@ const layers: Readonly<Record<string, Layer>> = {
   'app.ts': {
     may: [
       'boot.ts',
+      'wire-diagnostics.ts',
       'wire-health.ts',
       'wire-money.ts',
+      'wire-notices.ts',
       'wire-schedules.ts',
       'wiring.ts',
       'package.json',
@@ -67,6 +70,16 @@ const layers: Readonly<Record<string, Layer>> = {
     asTypes: ['config.ts', 'database/'],
     because: 'the page of app.ts that is about probes: which there are, how critical and how rare each is',
   },
+  'wire-diagnostics.ts': {
+    may: ['diagnostics/', 'package.json', 'providers/', 'provision/', 'runner/', 'wire-health.ts'],
+    asTypes: ['config.ts', 'database/'],
+    because: 'the page of app.ts that is about diagnostics: what each component asks, and where secrets end',
+  },
+  'wire-notices.ts': {
+    may: ['notices/', 'providers/'],
+    asTypes: ['config.ts', 'database/'],
+    because: 'the page of app.ts that is about notices: the vendor, and who sends through it',
+  },
   'wire-money.ts': {
     may: ['ledger/', 'providers/'],
     asTypes: ['config.ts', 'database/'],
@@ -83,7 +96,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'being ready is a question to the database alone',
   },
   'routes/': {
-    may: ['database/', 'errors.ts', 'health/', 'money/', 'plugins/', 'runner/'],
+    may: ['database/', 'diagnostics/', 'errors.ts', 'health/', 'money/', 'plugins/', 'runner/'],
     because: 'a route translates HTTP; it knows no provider and no job',
   },
   'plugins/': {
@@ -94,6 +107,12 @@ const layers: Readonly<Record<string, Layer>> = {
     may: ['database/', 'errors.ts'],
     asTypes: ['providers/', 'provision/'],
     because: 'probes get what they ask as arguments, and know no route',
+  },
+  'diagnostics/': {
+    may: ['database/', 'errors.ts', 'health/', 'notices/', 'provision/', 'runner/'],
+    asTypes: ['providers/'],
+    because:
+      'what is wrong and what to do, for people: it asks, and changes nothing; the runner gets its words as an argument',
   },
   'provision/': {
     may: ['errors.ts', 'runner/'],

@@ -56,7 +56,26 @@ export function createDatabase(options: DatabaseOptions): Db {
     hangUpOnSilence(client)
     prepare(client)
   })
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  pools.set(db, pool)
+  return db
+}
+
+const pools = new WeakMap<object, pg.Pool>()
+
+export interface PoolUse {
+  readonly max: number
+  /** Connections that a query, or a transaction, has at this moment. */
+  readonly used: number
+  /** Who wait for one. */
+  readonly waiting: number
+}
+
+/** How much of the pool of a database from `createDatabase` is in use. */
+export function readPoolUse(db: Db): PoolUse {
+  const pool = pools.get(db)
+  if (pool === undefined) throw new Error('this database has no pool of ours')
+  return { max: pool.options.max, used: pool.totalCount - pool.idleCount, waiting: pool.waitingCount }
 }
 
 /** A connection whose answer did not come in time is broken: returned to the pool it would make the next query wait too. */

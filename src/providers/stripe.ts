@@ -5,7 +5,9 @@ import type { Reachability } from './reachability.ts'
 import { createStripeClient } from './stripe-client.ts'
 import { createStripeReachability } from './stripe-reachability.ts'
 import { createReads } from './stripe-reads.ts'
+import { createWebhookReads } from './stripe-webhooks.ts'
 import { createWrites } from './stripe-writes.ts'
+import type { WebhookReads } from './webhooks.ts'
 
 export interface StripeOptions {
   readonly secretKey: string
@@ -26,14 +28,17 @@ export interface StripeOptions {
  */
 export function createStripe(options: StripeOptions): {
   readonly reads: PaymentReads
+  readonly webhooks: WebhookReads
   readonly writes: PaymentWrites
   readonly reachability: Reachability
 } {
   const { fetch, requestsPerSecond = 25, retryMs = 500, secretKey, timeoutMs = 20_000, url } = options
   const limiter = createLimiter({ limit: requestsPerSecond, intervalMs: 1000 })
   const client = createStripeClient({ secretKey, url, fetch, limiter })
+  const reading = { client, live: isLiveKey(secretKey), timeoutMs: timeoutMs / 2, retryMs }
   return {
-    reads: createReads({ client, live: isLiveKey(secretKey), timeoutMs: timeoutMs / 2, retryMs }),
+    reads: createReads(reading),
+    webhooks: createWebhookReads(reading),
     writes: createWrites({ client, timeoutMs, retryMs }),
     reachability: createStripeReachability({ secretKey, url, fetch }),
   }

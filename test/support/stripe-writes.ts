@@ -5,7 +5,7 @@ const wire = 'src/wire-money.ts'
 /** All that it may say about it; the names in it are words of the check below. */
 const allowedLines = new Set([
   "import { createStripe } from './providers/stripe.ts'",
-  'const { reachability, reads: payments, writes } = createStripe({ ...config.stripe, fetch })',
+  'const { reachability, reads: payments, webhooks, writes } = createStripe({ ...config.stripe, fetch })',
   'const ledger = createLedger({ db, payments, writes, limits: config.money, newId, ...hooks })',
 ])
 

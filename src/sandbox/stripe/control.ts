@@ -3,6 +3,7 @@ import { type OldPayout, type OldTransfer, payOutAsOldCode, transferAsOldCode } 
 import type { Charge, PayoutStatus } from './records.ts'
 import { getBook, nowMs, type State } from './state.ts'
 import { type AccountSettings, addAccount, type NewAccount, replaceBank, setAccount } from './world/accounts.ts'
+import { addEndpoint, type NewEndpoint } from './world/endpoints.ts'
 import { closeDispute, type DisputeOrder, openDispute } from './world/disputes.ts'
 import { move } from './world/money.ts'
 import { addCharge, addIntent, type Booking, collect, type Paid } from './world/payments.ts'
@@ -47,6 +48,8 @@ export interface StripeControl extends VoucherControl {
   transferAsOldCode(transfer: OldTransfer): string
   /** Money that nothing explains, or with a negative amount money that is missing. */
   credit(account: string, cents: number, currency?: string, availableAt?: Date): void
+  /** Registers where Stripe calls; nothing is called. Gives its id. */
+  addEndpoint(endpoint: NewEndpoint): string
   /** An event counts as delivered until told otherwise. */
   setDelivered(eventId: string, isDelivered: boolean): void
   inject(fault: FaultOrder): Standing
@@ -65,6 +68,7 @@ export function createControl(state: State): StripeControl {
       setAccount(state, account, settings)
     },
     replaceBank: (account, currency = 'eur') => replaceBank(state, account, currency),
+    addEndpoint: endpoint => addEndpoint(state, endpoint),
     setDelivered: (eventId, isDelivered) => {
       for (const { events } of state.books.values()) {
         const event = events.byId.get(eventId)
@@ -89,6 +93,7 @@ type MoneyControl = Omit<
   | 'addAccount'
   | 'setAccount'
   | 'replaceBank'
+  | 'addEndpoint'
   | 'setDelivered'
   | 'inject'
   | 'clearFaults'

@@ -182,6 +182,14 @@ export interface Dispute extends Dated {
   entryIds: readonly string[]
 }
 
+/** Where somebody else wants to be called. */
+export interface Endpoint extends Dated {
+  readonly url: string
+  readonly events: readonly string[]
+  readonly apiVersion: string | null
+  readonly isEnabled: boolean
+}
+
 /** Everything that an event may be about, or that an id may be expanded to. */
 export type Thing =
   | { readonly kind: 'account'; readonly record: Account }

@@ -6,6 +6,7 @@ import type {
   Account,
   Charge,
   Dispute,
+  Endpoint,
   Entry,
   Happening,
   Intent,
@@ -85,6 +86,7 @@ export interface State {
   readonly refunds: Shelf<Refund>
   readonly refundsByCharge: Index<Refund>
   readonly disputes: Shelf<Dispute>
+  readonly endpoints: Shelf<Endpoint>
   /** Where money came from and went to outside of Stripe: cents by place and currency. All of them and all balances add up to zero. */
   readonly outside: Map<string, number>
   readonly keys: Map<string, Recorded>
@@ -124,6 +126,7 @@ export function createState(options: StripeOptions, spec: Spec | undefined): Omi
     refunds: createShelf(),
     refundsByCharge: new Map(),
     disputes: createShelf(),
+    endpoints: createShelf(),
     outside: new Map(),
     keys: new Map(),
     timers: [],

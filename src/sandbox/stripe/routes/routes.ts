@@ -5,6 +5,7 @@ import { readRoutes } from './read-routes.ts'
 import { refundRoutes } from './refund-routes.ts'
 import { reversalRoutes } from './reversal-routes.ts'
 import { transferRoutes } from './transfer-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export const routes = [
   ...readRoutes,
@@ -13,6 +14,7 @@ export const routes = [
   ...payoutRoutes,
   ...refundRoutes,
   ...historyRoutes,
+  ...webhookRoutes,
 ].map(route => ({
   route,
   steps: route.path.split('/'),

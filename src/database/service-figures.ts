@@ -1,0 +1,120 @@
+import { sql } from 'kysely'
+import type { Db } from './connection.ts'
+
+export interface RunFigures {
+  /** Messages that came to an end since then, dry runs aside. */
+  readonly finished: number
+  readonly failed: number
+  /** The newest run that the scheduler asked for, whenever that was. */
+  readonly lastScheduledAt: Date | null
+  /** When a process first booted with its jobs. */
+  readonly firstBootAt: Date | null
+}
+
+/** How runs have gone since a moment. An interrupted one is no failure: it runs again. */
+export async function readRunFigures(db: Db, since: Date): Promise<RunFigures> {
+  const { rows } = await sql<RunFigures>`
+    select
+      count(*) filter (where started_at >= ${since} and state <> 'running')::int as finished,
+      count(*) filter (where started_at >= ${since} and state in ('failed', 'incomplete', 'abandoned'))::int as failed,
+      max(started_at) filter (where trigger = 'schedule') as "lastScheduledAt",
+      (select min(first_boot_at) from jobs.job_settings) as "firstBootAt"
+    from jobs.runs where not dry_run`.execute(db)
+  return rows[0] ?? { finished: 0, failed: 0, lastScheduledAt: null, firstBootAt: null }
+}
+
+export interface FindingFigures {
+  readonly kind: string
+  readonly count: number
+  readonly firstSeenAt: Date
+  /** What they are about; five at most. */
+  readonly subjects: readonly string[]
+}
+
+/** The findings that nobody has resolved, by kind, the most numerous first; of these jobs alone where some are given. */
+export async function listFindingFigures(db: Db, jobs?: readonly string[]): Promise<FindingFigures[]> {
+  const ofJobs = jobs === undefined ? sql`true` : sql`job = any(${jobs})`
+  const { rows } = await sql<FindingFigures>`
+    select kind, count(*)::int as count, min(first_seen_at) as "firstSeenAt",
+      (array_agg(subject order by subject))[1:5] as subjects
+    from jobs.findings where state <> 'resolved' and ${ofJobs}
+    group by kind order by count desc, kind`.execute(db)
+  return rows
+}
+
+export interface NoticeFigures {
+  /** Due and not gone out, of which some may be under way. */
+  readonly waiting: number
+  readonly oldestDueAt: Date | null
+  /** May have reached the vendor, and nobody knows yet. */
+  readonly unknown: number
+  readonly poison: number
+  readonly sentSince: number
+}
+
+/** How notices go, and how many have gone out since a moment. */
+export async function readNoticeFigures(db: Db, now: Date, since: Date): Promise<NoticeFigures> {
+  const { rows } = await sql<NoticeFigures>`
+    select
+      count(*) filter (where state in ('pending', 'sending') and next_attempt_at <= ${now})::int as waiting,
+      min(created_at) filter (where state in ('pending', 'sending') and next_attempt_at <= ${now}) as "oldestDueAt",
+      count(*) filter (where state = 'unknown')::int as unknown,
+      count(*) filter (where state = 'poison')::int as poison,
+      count(*) filter (where state = 'sent' and finished_at >= ${since})::int as "sentSince"
+    from jobs.outbox`.execute(db)
+  return rows[0] ?? { waiting: 0, oldestDueAt: null, unknown: 0, poison: 0, sentSince: 0 }
+}
+
+export interface PingFigures {
+  readonly job: string
+  readonly lastArrivedAt: Date | null
+  readonly lastKind: 'success' | 'fail' | null
+  /** Not arrived, and still true. */
+  readonly owed: number
+  readonly oldestOwedAt: Date | null
+}
+
+/** What has become of the pings of each job that ever had one. */
+export async function listPingFigures(db: Db, now: Date): Promise<PingFigures[]> {
+  const { rows } = await sql<PingFigures>`
+    select job,
+      max(finished_at) filter (where state = 'delivered') as "lastArrivedAt",
+      (array_agg(kind order by id desc) filter (where state = 'delivered'))[1] as "lastKind",
+      count(*) filter (where state in ('pending', 'sending') and true_until > ${now})::int as owed,
+      min(happened_at) filter (where state in ('pending', 'sending') and true_until > ${now}) as "oldestOwedAt"
+    from jobs.heartbeat_pings group by job order by job`.execute(db)
+  return rows
+}
+
+export interface OperationFigures {
+  readonly state: string
+  readonly count: number
+  readonly since: Date
+}
+
+/** The operations that are not over, by state, with the moment of the one that was touched longest ago. */
+export async function listOperationFigures(db: Db): Promise<OperationFigures[]> {
+  const { rows } = await sql<OperationFigures>`
+    select state, count(*)::int as count, min(updated_at) as since from jobs.money_operations
+    where state in ('planned', 'held', 'sending', 'unknown', 'blocked') group by state order by state`.execute(db)
+  return rows
+}
+
+/** How many rows of the marketplace operations have been about since then. */
+export async function countMovedRows(db: Db, since: Date): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(distinct i.payment_transfer_id)::int as count
+    from jobs.money_operations o join jobs.money_operation_items i on i.operation_id = o.id
+    where o.created_at >= ${since}`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+/** When the site was done with these events of the payment vendor; undefined where it keeps no such list. */
+export async function findProcessedEvents(db: Db, ids: readonly string[]): Promise<Map<string, Date> | undefined> {
+  const { rows: tables } = await sql<{ there: boolean }>`
+    select to_regclass('public.stripe_processed_events') is not null as there`.execute(db)
+  if (tables[0]?.there !== true) return undefined
+  const { rows } = await sql<{ event_id: string; processed_at: Date }>`
+    select event_id, processed_at from public.stripe_processed_events where event_id = any(${ids})`.execute(db)
+  return new Map(rows.map(({ event_id: id, processed_at: at }) => [id, at]))
+}
