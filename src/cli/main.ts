@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, Option } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { runStates } from '../database/tables.ts'
+import { type ComponentName, componentNames } from '../diagnostics/component.ts'
 import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
 import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole } from './command.ts'
@@ -120,6 +121,16 @@ function addUpkeep(program: Command): void {
   addCommand(program, 'check', 'check configuration, database, migrations, marketplace and heartbeats').action(
     async (options: { json?: boolean }) => await finish((await import('./check.ts')).check(options)),
   )
+  addCommand(
+    program,
+    'diagnose',
+    'look at everything that the jobs need, and say what to do; exit code 1 when something fails',
+  )
+    .addArgument(new Argument('[component]', 'only this one').choices(componentNames))
+    .action(
+      async (component: ComponentName | undefined, options: { json?: boolean }) =>
+        await finish((await import('./diagnose.ts')).diagnose(component, options)),
+    )
   const novu = program.command('novu').description('look at what Novu has of ours')
   addCommand(
     novu,
@@ -155,7 +166,7 @@ Environment:
   QSTASH_TOKEN, QSTASH_URL  all that schedules list, stats and remove need; plan and apply need PUBLIC_URL too
   BETTERSTACK_API_TOKEN, BETTERSTACK_API_BASE_URL  all that heartbeats check needs beside the heartbeats' own variables;
                 monitors plan, apply and import need PUBLIC_URL and OPERATOR_TOKEN too
-  The rest of the service's environment is needed by run and check; .env.example describes each variable.
+  The rest of the service's environment is needed by run, check and diagnose; .env.example describes each variable.
   NO_COLOR      no colours on a terminal either
 
 Exit codes:
@@ -166,6 +177,7 @@ Exit codes:
 
 Examples:
   eleva-jobs jobs
+  eleva-jobs diagnose webhooks
   eleva-jobs run process-tasks --dry-run
   eleva-jobs runs --job keep-alive --state failed
   eleva-jobs runs 0190a6b2-7c3d-7e4f-8a9b-0c1d2e3f4a5b
