@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
 import { isTimeZone, type Language, type Reader } from './facts.ts'
 import type { NoticeKind, OutgoingNotice } from './notice.ts'
-import { brazilianZones, portugueseZones, spanishSpeakingZones } from './zones.ts'
+import { brazilianZones, portugueseZones, spanishSpeakingZones, unitedStatesZones } from './zones.ts'
 
 /** A reader, and whether the zone that was stored for them is one that nobody knows; the reader has UTC then. */
 export interface FoundReader {
@@ -45,14 +45,16 @@ export function guestRecipient(email: string | null | undefined): string | undef
 
 /** How an expert reads: the language of their country, the clock of their schedule, else of the meeting, else UTC. */
 export function expertReader(profile: ExpertProfile): FoundReader {
-  const locale = localesOfCountries.get(profile.country?.trim().toUpperCase() ?? '') ?? 'en-GB'
-  return readerOf(locale, profile.scheduleZone ?? profile.meetingZone, profile)
+  const zone = profile.scheduleZone ?? profile.meetingZone
+  const country = profile.country?.trim().toUpperCase() ?? ''
+  const locale = country === '' ? englishOf(zone) : (localesOfCountries.get(country) ?? 'en-GB')
+  return readerOf(locale, zone, profile)
 }
 
 /** How a guest reads: the locale of their payment, else that of the meeting's zone; the clock of the meeting. */
 export function guestReader({ email, name, paymentLocale, timeZone }: GuestProfile): FoundReader {
   const [firstName, ...others] = name?.trim().split(/\s+/) ?? []
-  const locale = toLocale(paymentLocale) ?? localeOfZone(timeZone)
+  const locale = toLocale(paymentLocale, timeZone) ?? localeOfZone(timeZone)
   return readerOf(locale, timeZone, { email, firstName, lastName: others.join(' ') })
 }
 
@@ -110,20 +112,26 @@ const localesOfSite: ReadonlyMap<string, string> = new Map([
   ['pt', 'pt-PT'],
   ['es', 'es-ES'],
   ['en-us', 'en-US'],
-  ['en', 'en-GB'],
+  ['en-gb', 'en-GB'],
 ])
 
 /** The site's `br` is Brazil's Portuguese; of a longer tag that is not known, the language counts. */
-function toLocale(stored: string | null | undefined): string | undefined {
+function toLocale(stored: string | null | undefined, zone: string | null): string | undefined {
   const tag = stored?.trim().toLowerCase().replace('_', '-') ?? ''
-  return localesOfSite.get(tag) ?? localesOfSite.get(tag.split('-')[0] ?? '')
+  const language = tag.split('-')[0] ?? ''
+  return localesOfSite.get(tag) ?? (language === 'en' ? englishOf(zone) : localesOfSite.get(language))
 }
 
 function localeOfZone(zone: string | null): string {
   const name = zone ?? ''
   if (portugueseZones.has(name)) return 'pt-PT'
   if (brazilianZones.has(name)) return 'pt-BR'
-  return spanishSpeakingZones.has(name) ? 'es-ES' : 'en-GB'
+  return spanishSpeakingZones.has(name) ? 'es-ES' : englishOf(zone)
+}
+
+/** The site has one English; the zone says whose clock goes with it. */
+function englishOf(zone: string | null | undefined): string {
+  return unitedStatesZones.has(zone?.trim() ?? '') ? 'en-US' : 'en-GB'
 }
 
 type Person = { readonly [K in 'email' | 'firstName' | 'lastName']?: string | null | undefined }

@@ -200,7 +200,7 @@ t.test('what is missing of one party is no harm to the other', async t => {
   t.match(bySubject.get(`meetings ${noExpert} expert`), {
     state: 'pending',
     recipient: 'user_gone',
-    facts: { expertName: '', reader: { locale: 'en-GB', timeZone: 'America/New_York' } },
+    facts: { expertName: '', reader: { locale: 'en-US', timeZone: 'America/New_York' } },
   })
   t.match(bySubject.get(`meetings ${noExpert} guest`), { state: 'pending' })
   t.same((await runAt()).plan.effects, [], 'nothing is planned twice')

@@ -70,10 +70,32 @@ t.test('a guest reads the locale of the payment, else that of the meeting’s zo
       'UTC',
       'nowhere',
     ].map(zone => locale(zone === 'Europe/Lisbon' ? '' : 'de', zone)),
-    ['pt-PT', 'pt-PT', 'pt-BR', 'pt-BR', 'es-ES', 'es-ES', 'es-ES', 'es-ES', 'en-GB', 'en-GB', 'en-GB', 'en-GB'],
+    ['pt-PT', 'pt-PT', 'pt-BR', 'pt-BR', 'es-ES', 'es-ES', 'es-ES', 'es-ES', 'en-GB', 'en-US', 'en-GB', 'en-GB'],
   )
   t.equal(locale(null, null), 'en-GB')
   t.equal(locale('constructor', null), 'en-GB')
+})
+
+t.test('English has the clock of the United States there, and nowhere else', async t => {
+  const guestIn = (paymentLocale: string | null, timeZone: string) =>
+    guestReader({ ...guest, paymentLocale, timeZone }).reader.locale
+  const expertIn = (country: string | null, scheduleZone: string | null, meetingZone: string | null = null) =>
+    expertReader({ ...nobody, country, scheduleZone, meetingZone }).reader.locale
+  for (const zone of [
+    'America/New_York',
+    'America/Indiana/Knox',
+    'Pacific/Honolulu',
+    'US/Eastern',
+    ' America/Denver ',
+  ]) {
+    t.strictSame([guestIn('en', zone), guestIn(null, zone), expertIn(null, zone)], ['en-US', 'en-US', 'en-US'], zone)
+    t.strictSame([guestIn('en-GB', zone), guestIn('pt', zone), expertIn('FR', zone)], ['en-GB', 'pt-PT', 'en-GB'])
+  }
+  for (const zone of ['America/Toronto', 'Europe/London', 'America/Mexico_City', 'US/Nowhere']) {
+    t.strictSame([guestIn('en', zone), expertIn('', zone)], ['en-GB', 'en-GB'], zone)
+  }
+  t.equal(expertIn(null, null, 'America/Chicago'), 'en-US', 'without a schedule, the meeting’s zone says it')
+  t.match(guestReader({ ...guest, paymentLocale: 'en', timeZone: 'America/New_York' }).reader, { language: 'en' })
 })
 
 t.test('a guest’s name and address are as given, and what is empty is not there', async t => {
@@ -103,8 +125,10 @@ t.test('a guest’s name and address are as given, and what is empty is not ther
 })
 
 t.test('every zone of a language is one that this build knows', async t => {
-  const { brazilianZones, portugueseZones, spanishSpeakingZones } = await import('../../src/notices/zones.ts')
-  for (const timeZone of [...brazilianZones, ...portugueseZones, ...spanishSpeakingZones]) {
+  const { brazilianZones, portugueseZones, spanishSpeakingZones, unitedStatesZones } = await import(
+    '../../src/notices/zones.ts'
+  )
+  for (const timeZone of [...brazilianZones, ...portugueseZones, ...spanishSpeakingZones, ...unitedStatesZones]) {
     t.doesNotThrow(() => new Intl.DateTimeFormat('en', { timeZone }), timeZone)
   }
 })
