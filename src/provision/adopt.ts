@@ -22,31 +22,49 @@ export interface Adoptions {
 export function findAdoptions(steps: readonly Step[], configured: ReadonlyMap<string, string>): Adoptions {
   const missing = steps.flatMap(step => (step.action === 'create' || step.action === 'left-out' ? [step.wanted] : []))
   const unmanaged = steps.flatMap(step => (step.action === 'unmanaged' ? [step.real] : []))
-  const found = missing.map(wanted => ({ wanted, ...findCandidates(wanted, unmanaged, configured) }))
-  const claims = found.flatMap(({ candidates }) => candidates.map(({ id, kind }) => `${kind} ${id}`))
-  const isClear = ({ candidates }: (typeof found)[number]): boolean =>
-    candidates.length === 1 &&
-    claims.filter(claim => candidates.some(one => claim === `${one.kind} ${one.id}`)).length === 1
+  const byAddress = findEach(missing, unmanaged, (wanted, one) => hasAddress(one, wanted, configured))
+  const taken = new Set(byAddress.flatMap(({ candidates }) => candidates))
+  const byName = findEach(
+    missing.filter(wanted => !byAddress.some(found => found.wanted === wanted)),
+    unmanaged.filter(one => !taken.has(one)),
+    (wanted, { name }) => namesOf(wanted).has(simplify(name)),
+  )
   return {
-    adoptions: found
-      .filter(isClear)
-      .flatMap(({ because, candidates: [real], wanted }) => (real === undefined ? [] : [{ wanted, real, because }])),
-    ambiguous: found.filter(one => one.candidates.length > 0 && !isClear(one)),
+    adoptions: [...sortOut(byAddress, 'address'), ...sortOut(byName, 'name')],
+    ambiguous: [byAddress, byName].flatMap(found => found.filter(one => !isClear(one, found))),
   }
+}
+
+interface Found {
+  readonly wanted: Wanted
+  readonly candidates: readonly Resource[]
+}
+
+function findEach(
+  missing: readonly Wanted[],
+  unmanaged: readonly Resource[],
+  fits: (wanted: Wanted, one: Resource) => boolean,
+): Found[] {
+  return missing
+    .map(wanted => ({ wanted, candidates: unmanaged.filter(one => one.kind === wanted.kind && fits(wanted, one)) }))
+    .filter(({ candidates }) => candidates.length > 0)
+}
+
+function sortOut(found: readonly Found[], because: Adoption['because']): Adoption[] {
+  return found
+    .filter(one => isClear(one, found))
+    .flatMap(({ candidates, wanted }) => candidates.map(real => ({ wanted, real, because })))
+}
+
+/** One thing could be it, and it could be nothing else. */
+function isClear({ candidates: [first, ...more] }: Found, found: readonly Found[]): boolean {
+  return more.length === 0 && found.filter(one => first !== undefined && one.candidates.includes(first)).length === 1
 }
 
 /** The end of a heartbeat's address, which is the same on each of the vendor's hosts; a secret. */
 export function tokenOf(url: unknown): string | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined
   return new URL(url).pathname.split('/').findLast(segment => segment !== '')
-}
-
-function findCandidates(wanted: Wanted, unmanaged: readonly Resource[], configured: ReadonlyMap<string, string>) {
-  const ofKind = unmanaged.filter(({ kind }) => kind === wanted.kind)
-  const byAddress = ofKind.filter(one => hasAddress(one, wanted, configured))
-  if (byAddress.length > 0) return { candidates: byAddress, because: 'address' as const }
-  const names = namesOf(wanted)
-  return { candidates: ofKind.filter(({ name }) => names.has(simplify(name))), because: 'name' as const }
 }
 
 function hasAddress({ attributes }: Resource, wanted: Wanted, configured: ReadonlyMap<string, string>): boolean {
