@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startResend } from '../../src/sandbox/resend.ts'
 import { publicUrl, type TestApp, testApp } from '../support/app.ts'
+import { testDatabase } from '../support/database.ts'
+import { openCable } from '../support/health.ts'
 import { readTable } from '../support/sources.ts'
 import {
   retryAfterSeconds,
@@ -88,6 +90,32 @@ t.test('each trouble of each vendor has its state, in time, at the cost of one c
     for (const secret of secrets) t.notMatch(line, secret)
   }
 })
+
+t.test(
+  'when everything hangs at once, the database too, the answer comes within 2.5 seconds and names them',
+  async t => {
+    const { env, vendors } = await startVendors(t)
+    const cable = await openCable(t, (await testDatabase(t)).url)
+    const app = await testApp(t, { env: { ...env, DATABASE_URL: cable.url } })
+    t.equal((await look(app)).status, 'pass')
+    for (const name of vendorNames) vendors[name].trouble('hanging')
+    cable.set('silent')
+    app.clock.advance(longMs)
+    const before = countCalls(vendors)
+    const all = await Promise.all(Array.from({ length: 20 }, async () => await look(app)))
+    for (const { seen, statusCode, tookMs } of all) {
+      t.ok(tookMs < 2_500, `took ${Math.round(tookMs)} ms`)
+      t.equal(statusCode, 503)
+      t.ok(names.every(name => seen[name]?.status === 'fail' && seen[name].state === 'down'))
+    }
+    t.strictSame(
+      countCalls(vendors).map((calls, index) => calls - (before[index] ?? 0)),
+      [1, 1, 1, 1, 1, 1],
+    )
+    t.equal((await app.call('GET', '/livez')).statusCode, 200)
+    cable.set('whole')
+  },
+)
 
 t.test('what a job needs is critical: its failure fails the whole, any other warns', async t => {
   const { app, vendors } = await openWorld(t)

@@ -120,6 +120,7 @@ export async function openCable(t: Test, databaseUrl: string) {
   })
   return {
     db,
+    url: url.href,
     set: (next: typeof mode) => {
       mode = next
       if (next !== 'silent') hangUp()
