@@ -21,7 +21,7 @@ export interface ReachOptions {
 export type Asked = Reached & { readonly retryAfterMs?: number }
 
 const maxBodyBytes = 64 * 1024
-const maxRetryAfterSeconds = 900
+const maxRetryAfterMs = 900_000
 
 /**
  * One call whose body is read up to 64 kB, judged and thrown away; it follows no redirect and never throws. What went
@@ -56,20 +56,27 @@ async function ask(options: ReachOptions, signal: AbortSignal): Promise<Omit<Ask
   const { status } = response
   const answered = await readJson(response.body)
   if (status >= 500) return { state: 'down', detail: `answered ${status}` }
-  if (status === 429) return judgeLimit(response.headers.get('retry-after'))
+  if (status === 429) return judgeLimit(readRetryAfter(response.headers))
   if (status < 200 || status > 299) return judge(status, answered)
   if (isItsOwn !== undefined && !isItsOwn(answered))
     return { state: 'down', detail: `answered ${status} with something that is not its own` }
   return { state: 'up', detail: '' }
 }
 
-function judgeLimit(retryAfter: string | null): Omit<Asked, 'latencyMs'> {
-  const seconds = /^\d+$/.test(retryAfter ?? '') ? Math.min(Number(retryAfter), maxRetryAfterSeconds) : undefined
+function judgeLimit(retryAfterMs: number | undefined): Omit<Asked, 'latencyMs'> {
   return {
     state: 'up',
     detail: 'answered 429: it asks us to call less often',
-    ...(seconds === undefined ? {} : { retryAfterMs: seconds * 1000 }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.min(retryAfterMs, maxRetryAfterMs) }),
   }
+}
+
+/** Seconds, or a time, which is compared with the vendor's own clock. */
+function readRetryAfter(headers: { get(name: string): string | null }): number | undefined {
+  const text = headers.get('retry-after') ?? ''
+  if (/^\d+$/.test(text)) return Number(text) * 1000
+  const waitMs = text.endsWith(' GMT') ? Date.parse(text) - Date.parse(headers.get('date') ?? '') : -1
+  return waitMs >= 0 ? waitMs : undefined
 }
 
 /** Reading to the end lets the connection be used again; an endless body is cut off, and is undefined. */

@@ -231,11 +231,15 @@ t.test('a vendor may say for how long it wants to be left alone', async t => {
     ['7', 7_000],
     ['86400', 900_000],
     [undefined, undefined],
-    ['Wed, 21 Oct 2026 07:28:00 GMT', undefined],
+    ['Wed, 21 Oct 2026 07:28:09 GMT', 9_000],
+    ['Wed, 21 Oct 2026 07:27:59 GMT', undefined],
+    ['Thu, 22 Oct 2026 07:28:00 GMT', 900_000],
+    ['soon', undefined],
     ['-1', undefined],
   ]
   for (const [value, retryAfterMs] of table) {
-    const headers: Record<string, string> = value === undefined ? {} : { 'retry-after': value }
+    const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
+    const headers: Record<string, string> = value === undefined ? { date } : { date, 'retry-after': value }
     const { url } = await openVendor(t, status(429, headers))
     const asked: Asked = await create('qstash', url, fetch).check(never)
     t.equal(asked.retryAfterMs, retryAfterMs, value ?? 'no header')
