@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { registerHooks } from 'node:module'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import t, { type Test } from 'tap'
 import { createClerkReachability } from '../../src/providers/clerk-reachability.ts'
@@ -147,6 +148,23 @@ t.test('each vendor is asked at its harmless address, by somebody with a name', 
   )
   for (const request of requests) t.equal(request.headers['user-agent'], 'eleva-jobs')
   t.match(requests[2]?.headers['stripe-version'], /^\d{4}-\d\d-\d\d\.\w+$/)
+})
+
+t.test('asking loads nothing: no SDK is behind it', async t => {
+  const fetch = openFetch(t)
+  const loaded: string[] = []
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => {
+      loaded.push(specifier)
+      return next(specifier, context)
+    },
+  })
+  t.teardown(() => {
+    hooks.deregister()
+  })
+  const { url } = await openVendor(t, status(200))
+  for (const name of names) await create(name, url, fetch).check(never)
+  t.strictSame(loaded, [])
 })
 
 t.test('a key of Resend that may only send is fine, and nothing else with 401 is', async t => {
