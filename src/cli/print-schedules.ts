@@ -1,4 +1,5 @@
 import { countPending, type SchedulePlan } from '../provision/plan-schedules.ts'
+import { redact } from '../runner/redact.ts'
 import { type Cell, printLine, printNote, printTable } from './print.ts'
 
 /** The plan as JSON: everything that is or would be, with the reason where there is one. */
@@ -8,9 +9,13 @@ export function describePlan(plan: SchedulePlan) {
     pending: countPending(plan),
     create: creates,
     change: changes.map(({ differences, paused, wanted: { id } }) => ({ id, paused, differences })),
-    orphan: orphans.map(({ destination, id }) => ({ id, destination })),
+    orphan: orphans.map(({ destination, id }) => ({ id, destination: redact(destination) })),
     paused: paused.map(({ id }) => id),
-    unmanaged: unmanaged.map(({ job, schedule: { destination, id } }) => ({ id, destination, job: job ?? null })),
+    unmanaged: unmanaged.map(({ job, schedule: { destination, id } }) => ({
+      id,
+      destination: redact(destination),
+      job: job ?? null,
+    })),
     unchanged: unchanged.map(({ id }) => id),
     warnings,
   }
@@ -52,7 +57,7 @@ function listPending({ changes, creates, orphans }: SchedulePlan): Cell[][] {
       { text: 'remove', style: 'red' },
       id,
       'orphan: no job has it',
-      destination,
+      redact(destination),
       '',
     ]),
   ]
@@ -71,7 +76,7 @@ function listTold({ paused, unmanaged }: SchedulePlan): Cell[][] {
       { text: 'unmanaged', style: 'dim' },
       id,
       job === undefined ? 'not ours: not touched' : `not ours, calls ${job} too: not touched`,
-      destination,
+      redact(destination),
       '',
     ]),
   ]

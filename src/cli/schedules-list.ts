@@ -1,7 +1,9 @@
 import type { Schedule } from '../providers/schedules.ts'
+import { cleanAddress } from '../provision/clean-address.ts'
 import { freePlanLimit } from '../provision/plan-schedules.ts'
 import { countDeliveriesADay } from '../provision/schedule-figures.ts'
 import { ownedPrefix } from '../provision/wanted-schedules.ts'
+import { redact } from '../runner/redact.ts'
 import { type Cell, printFacts, printJson, printTable, type Style, toUtc } from './print.ts'
 import { type PlanChoice, withSchedules } from './schedules-connect.ts'
 
@@ -9,10 +11,28 @@ import { type PlanChoice, withSchedules } from './schedules-connect.ts'
 export async function list({ json = false }: { readonly json?: boolean }): Promise<number> {
   return await withSchedules(async (schedules, _access, signal) => {
     const found = sortOurs(await schedules.list(signal))
-    if (json) printJson({ schedules: found.map(schedule => ({ ...schedule, owned: isOwned(schedule) })) })
+    if (json) printJson({ schedules: found.map(toJson) })
     else printTable(['schedule', 'cron', 'zone', 'next due (UTC)', 'paused', 'destination'], found.map(toListRow))
     return 0
   })
+}
+
+/** Without its body, and without what may be a secret in an address. */
+function toJson({ body, callback, destination, failureCallback, ...schedule }: Schedule) {
+  return {
+    ...schedule,
+    owned: isOwned(schedule),
+    hasBody: body !== undefined,
+    destination: showAddress(destination, schedule),
+    callback: callback === undefined ? null : redact(callback),
+    failureCallback: failureCallback === undefined ? null : showAddress(failureCallback, schedule),
+  }
+}
+
+/** Whole where it is ours, but for a query. */
+function showAddress(address: string, { id }: Pick<Schedule, 'id'>): string {
+  const ours = isOwned({ id }) && URL.canParse(address) ? new URL(address).origin : ''
+  return cleanAddress(address, ours)
 }
 
 /** Shows how the schedules are doing, and what of the account's plan they use. Changes nothing. */
@@ -93,7 +113,7 @@ function toListRow({ cron, destination, id, nextDueAt, paused, timeZone }: Sched
     timeZone,
     toUtc(nextDueAt),
     showPaused(paused),
-    destination,
+    showAddress(destination, { id }),
   ]
 }
 

@@ -1,4 +1,6 @@
+import { redact } from '../runner/redact.ts'
 import type { FlowControl, Schedule, ScheduleSettings } from '../providers/schedules.ts'
+import { cleanAddress } from './clean-address.ts'
 
 /** One setting that is not as it should be, in words. */
 export interface Difference {
@@ -7,20 +9,21 @@ export interface Difference {
   readonly wanted: string
 }
 
-type Show = (schedule: ScheduleSettings & Partial<Schedule>) => string
+type Clean = (address: string) => string
+type Show = (schedule: ScheduleSettings & Partial<Schedule>, clean: Clean, cleanBody: Clean) => string
 
 // Everything that creating or changing a schedule sets or resets, so that whatever was changed elsewhere is found.
 const fields: Readonly<Record<string, Show>> = {
   cron: ({ cron }) => cron,
   zone: ({ timeZone }) => timeZone,
-  destination: ({ destination }) => destination,
+  destination: ({ destination }, clean) => clean(destination),
   method: ({ method }) => method,
   retries: ({ retries }) => String(retries),
   timeout: ({ timeoutSeconds }) => (timeoutSeconds === undefined ? 'unknown' : `${timeoutSeconds} s`),
-  body: ({ body }) => describeBody(body),
-  'failure callback': ({ failureCallback }) => failureCallback ?? none,
+  body: ({ body }, _clean, cleanBody) => describeBody(body, cleanBody),
+  'failure callback': ({ failureCallback }, clean) => clean(failureCallback ?? none),
   'flow control': ({ flowControl }) => describeFlow(flowControl),
-  callback: ({ callback }) => callback ?? none,
+  callback: ({ callback }, clean) => clean(callback ?? none),
   queue: ({ queue }) => queue ?? none,
   delay: ({ delaySeconds }) => (delaySeconds === undefined ? none : `${delaySeconds} s`),
   'retry delay': ({ retryDelay }) => retryDelay ?? none,
@@ -28,21 +31,31 @@ const fields: Readonly<Record<string, Show>> = {
 
 const none = 'none'
 
-/** Field by field, where a schedule is not what it should be. Pausing is no difference: it is somebody's decision. */
+/**
+ * Field by field, where a schedule is not what it should be, in words without secrets. Pausing is no difference: it is
+ * somebody's decision.
+ */
 export function compareSchedules(wanted: ScheduleSettings, real: Schedule): Difference[] {
+  const { origin } = new URL(wanted.destination)
+  const clean: Clean = address => cleanAddress(address, origin)
   const found = Object.entries(fields).flatMap(([field, show]) => {
-    const [is, should] = [show(real), show(wanted)]
-    return is === should ? [] : [{ field, is, wanted: should }]
+    if (show(real, asItIs, asItIs) === show(wanted, asItIs, asItIs)) return []
+    return [{ field, is: show(real, clean, redact), wanted: show(wanted, clean, redact) }]
   })
   if (!real.keptPaused || real.paused) return found
   // Whether somebody resumed it, or a change was cut off before it was paused again, cannot be told from here.
   return [...found, { field: 'paused', is: 'no, but it was when it was changed last', wanted: 'no' }]
 }
 
+function asItIs(text: string): string {
+  return text
+}
+
 /** Whole where it is short: a plan that cuts two long bodies at the same place would show no difference. */
-function describeBody(body: string | undefined): string {
+function describeBody(body: string | undefined, clean: Clean): string {
   if (body === undefined) return none
-  return body.length <= 80 ? body : `${body.slice(0, 60)}… (${body.length} characters, ${checksum(body)})`
+  const text = clean(body)
+  return text.length <= 80 ? text : `${text.slice(0, 60)}… (${body.length} characters, ${checksum(body)})`
 }
 
 function describeFlow(flow: FlowControl | undefined): string {

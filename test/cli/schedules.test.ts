@@ -12,7 +12,7 @@ const ids = jobs.map(({ name }) => `jobs.${name}`)
 async function drift(t: Test, account: Account): Promise<void> {
   const { client } = account
   t.equal((await cli(t, ['schedules', 'apply'], account.env)).code, 0)
-  const wrong = { destination: 'https://old.test/api', cron: '1 1 * * *' }
+  const wrong = { destination: 'https://old.test/api?token=planted', cron: '1 1 * * *', body: '{"apiKey":"planted"}' }
   await client.schedules.create({ ...wrong, scheduleId: 'jobs.keep-alive' })
   await client.schedules.create({ ...wrong, scheduleId: 'jobs.process-tasks' })
   await client.schedules.pause({ schedule: 'jobs.process-tasks' })
@@ -46,8 +46,9 @@ t.test('from a drifted state: the plan tells each difference, apply mends it, an
   t.equal(code, 2)
   t.match(stdout, /^create +jobs\.cleanup-blocked-dates +missing/m)
   t.match(stdout, /^change +jobs\.keep-alive|^change +jobs\.process-tasks/m)
-  t.match(stdout, /destination +https:\/\/old\.test\/api +https:\/\/jobs\.example\.test\/jobs\/keep-alive/)
+  t.match(stdout, /destination +https:\/\/old\.test\/api\?\[removed\] +https:\/\/jobs\.example\.test\/jobs\/keep-alive/)
   t.match(stdout, /timeout +unknown +90 s/)
+  t.match(stdout, /body +\{"apiKey":"\[removed\]"\} +none/)
   t.match(stdout, /^remove +jobs\.renamed-long-ago +orphan/m)
   t.match(stdout, /^paused +jobs\.process-tasks +paused in the console: stays so/m)
   t.match(stdout, /^unmanaged +scd_of-others +not ours: not touched/m)
@@ -89,7 +90,10 @@ t.test('killed anywhere in the middle, a second apply finishes, and comes to the
       account.qstash.faults.failApiCalls(pattern, react)
       const before = account.qstash.apiCalls().filter(made => pattern.test(made)).length
       const { child, ended } = start(t, ['schedules', 'apply'], account.env)
-      await account.qstash.called(pattern, before + 1)
+      const early = ended.then(({ stderr }) => {
+        throw new Error(`the command ended before: ${stderr}`)
+      })
+      await Promise.race([account.qstash.called(pattern, before + 1), early])
       child.kill('SIGKILL')
       t.equal((await ended).code, null)
 

@@ -30,7 +30,11 @@ async function ask({ clock, operate }: TestApp, path = '/admin/qstash-health') {
 }
 
 async function drift({ client }: Account): Promise<void> {
-  await client.schedules.create({ scheduleId: 'jobs.test-job', destination: 'https://old.test/', cron: '1 1 * * *' })
+  await client.schedules.create({
+    scheduleId: 'jobs.test-job',
+    destination: 'https://old.test/?token=planted',
+    cron: '1 1 * * *',
+  })
   await client.schedules.pause({ schedule: 'jobs.other-job' })
   await client.schedules.create({ scheduleId: 'jobs.gone', destination: publicUrl, cron: '1 1 * * *' })
   await client.schedules.create({ scheduleId: 'scd_1', destination: `${publicUrl}/jobs/test-job`, cron: '1 1 * * *' })
