@@ -47,95 +47,134 @@ export async function readAll(monitoring: Monitoring, signal: AbortSignal): Prom
  * stops it all. Names tell what is there, so whatever ends this half way, the next one finds the rest.
  */
 export async function applyMonitoring(monitoring: Monitoring, options: ApplyOptions): Promise<ApplyResult> {
-  const pass = createPass(monitoring, options, await readAll(monitoring, options.signal))
-  if (pass.plan().some(({ action }) => action === 'ambiguous')) return pass.end(undefined)
-  try {
-    for (const kind of resourceKinds) await pass.write(kind)
-    if (options.prune) for (const kind of resourceKinds.toReversed()) await pass.remove(kind)
-    return pass.end(undefined)
-  } catch (thrown) {
-    return pass.end(options.signal.aborted ? 'interrupted' : toError(thrown).message)
+  const account = createAccount(monitoring, options, await readAll(monitoring, options.signal))
+  const applied: AppliedStep[] = []
+  let stopped: string | undefined
+  if (!account.plan().some(({ action }) => action === 'ambiguous')) {
+    try {
+      for (const kind of resourceKinds) await writeKind(account, options, kind, applied)
+      if (options.prune) for (const kind of resourceKinds.toReversed()) await pruneKind(account, options, kind, applied)
+    } catch (thrown) {
+      stopped = options.signal.aborted ? 'interrupted' : toError(thrown).message
+    }
   }
+  const steps = account.plan()
+  return { applied: [...applied, ...listNotTried(steps, applied, options.prune)], steps, stopped }
 }
 
 type Pending = Extract<Step, { action: 'create' | 'update' }>
-type Tried = { readonly step: Pending; readonly written: Written }
 
-function createPass(monitoring: Monitoring, options: ApplyOptions, all: readonly Resource[]) {
-  const { limits, onStep = () => {}, prune, settleMs = 2_000, signal, wanted } = options
+interface Tried {
+  readonly step: Pending
+  readonly written: Written
+}
+
+/** What the account has, as far as it was read, and what is still to be done there. */
+interface Account {
+  plan(): Step[]
+  reread(kind: ResourceKind): Promise<void>
+  write(step: Pending): Promise<Written>
+  remove(kind: ResourceKind, id: string): Promise<Written>
+}
+
+function createAccount(
+  monitoring: Monitoring,
+  { limits, signal, wanted }: ApplyOptions,
+  all: readonly Resource[],
+): Account {
   let real = all
-  const applied: AppliedStep[] = []
-  const plan = (): Step[] => planMonitoring(wanted, real, limits)
-  const reread = async (kind: ResourceKind): Promise<void> => {
-    const fresh = await monitoring.list(kind, signal)
-    real = [...real.filter(one => one.kind !== kind), ...fresh]
-  }
-  const send = async (step: Pending): Promise<Tried> => {
-    onStep(`${step.action} ${step.kind} ${step.name}`)
-    return { step, written: await sendStep(monitoring, step, matchIds(wanted, real), signal) }
-  }
-  const sendLostAgain = async (kind: ResourceKind, tried: Tried[]): Promise<void> => {
-    for (const [index, one] of tried.entries()) {
-      if (!mayHaveBeenLost(one, plan())) continue
-      await sleep(settleMs, undefined, { signal })
-      await reread(kind)
-      if (!mayHaveBeenLost(one, plan())) continue
-      tried[index] = await send(one.step)
-      await reread(kind)
-    }
-  }
   return {
-    plan,
-    write: async (kind: ResourceKind): Promise<void> => {
-      const pending = plan()
-        .filter(isPending)
-        .filter(step => step.kind === kind)
-      if (pending.length === 0) return
-      const tried: Tried[] = []
-      let isStale = true
-      try {
-        for (const step of pending) tried.push(await send(step))
-        await reread(kind)
-        isStale = false
-        await sendLostAgain(kind, tried)
-      } catch (thrown) {
-        // What was done until then is told as it is, where that can still be read.
-        if (isStale) {
-          isStale = await reread(kind).then(
-            () => false,
-            () => true,
-          )
-        }
-        throw thrown
-      } finally {
-        applied.push(...tried.map(one => judge(one, isStale ? undefined : plan())))
-      }
+    plan: () => planMonitoring(wanted, real, limits),
+    reread: async kind => {
+      const fresh = await monitoring.list(kind, signal)
+      real = [...real.filter(one => one.kind !== kind), ...fresh]
     },
-    remove: async (kind: ResourceKind): Promise<void> => {
-      const orphans = plan().flatMap(step => (step.action === 'orphan' && step.kind === kind ? [step] : []))
-      for (const { name, real: orphan } of orphans) {
-        onStep(`remove ${kind} ${name}`)
-        const written = await monitoring.remove(kind, orphan.id, signal)
-        const reason = written.outcome === 'done' ? {} : { reason: written.reason }
-        applied.push({ action: 'remove', kind, name, outcome: 'reason' in reason ? 'failed' : 'done', ...reason })
-      }
-      if (orphans.length > 0) await reread(kind)
+    write: async step => {
+      const ids = matchIds(wanted, real)
+      if (step.action === 'create') return await monitoring.create(step.kind, toCreate(step.wanted, ids), signal)
+      const body = toUpdate(step.wanted, step.real, step.changes, ids)
+      if (Object.keys(body).length === 0) return { outcome: 'refused', reason: 'what it refers to is not there' }
+      return await monitoring.update(step.kind, step.real.id, body, signal)
     },
-    end: (stopped: string | undefined): ApplyResult => {
-      const steps = plan()
-      const done = new Set(applied.map(nameStep))
-      const left = steps.filter(step => isPending(step) || (prune && step.action === 'orphan'))
-      const notTried = left
-        .map(step => ({
-          action: isPending(step) ? step.action : ('remove' as const),
-          kind: step.kind,
-          name: step.name,
-        }))
-        .filter(step => !done.has(nameStep(step)))
-        .map(step => ({ ...step, outcome: 'not tried' as const }))
-      return { applied: [...applied, ...notTried], steps, stopped }
-    },
+    remove: async (kind, id) => await monitoring.remove(kind, id, signal),
   }
+}
+
+async function writeKind(
+  account: Account,
+  options: ApplyOptions,
+  kind: ResourceKind,
+  applied: AppliedStep[],
+): Promise<void> {
+  const pending = account.plan().filter(isPending)
+  const tried: Tried[] = []
+  let isFresh = false
+  try {
+    for (const step of pending.filter(one => one.kind === kind)) {
+      options.onStep?.(`${step.action} ${kind} ${step.name}`)
+      tried.push({ step, written: await account.write(step) })
+    }
+    if (tried.length > 0) await account.reread(kind)
+    isFresh = true
+    await sendLostAgain(account, options, tried)
+  } catch (thrown) {
+    // What was done until then is told as it is, where that can still be read.
+    isFresh ||= await account.reread(kind).then(
+      () => true,
+      () => false,
+    )
+    throw thrown
+  } finally {
+    applied.push(...tried.map(one => judge(one, isFresh ? account.plan() : undefined)))
+  }
+}
+
+/** Only what the list says twice did not happen, some time apart, is sent once more. */
+async function sendLostAgain(
+  account: Account,
+  { settleMs = 2_000, signal }: ApplyOptions,
+  tried: Tried[],
+): Promise<void> {
+  for (const [index, one] of tried.entries()) {
+    if (!mayHaveBeenLost(one, account.plan())) continue
+    await sleep(settleMs, undefined, { signal })
+    await account.reread(one.step.kind)
+    if (!mayHaveBeenLost(one, account.plan())) continue
+    tried[index] = { step: one.step, written: await account.write(one.step) }
+    await account.reread(one.step.kind)
+  }
+}
+
+async function pruneKind(
+  account: Account,
+  options: ApplyOptions,
+  kind: ResourceKind,
+  applied: AppliedStep[],
+): Promise<void> {
+  const orphans = account.plan().flatMap(step => (step.action === 'orphan' && step.kind === kind ? [step] : []))
+  for (const { name, real } of orphans) {
+    options.onStep?.(`remove ${kind} ${name}`)
+    const written = await account.remove(kind, real.id)
+    const step = { action: 'remove' as const, kind, name }
+    applied.push(
+      written.outcome === 'done'
+        ? { ...step, outcome: 'done' }
+        : { ...step, outcome: 'failed', reason: written.reason },
+    )
+  }
+  if (orphans.length > 0) await account.reread(kind)
+}
+
+function listNotTried(steps: readonly Step[], applied: readonly AppliedStep[], prune: boolean): AppliedStep[] {
+  const tried = new Set(applied.map(nameStep))
+  return steps
+    .filter(step => !tried.has(nameStep(step)) && (isPending(step) || (prune && step.action === 'orphan')))
+    .map(step => ({
+      action: isPending(step) ? step.action : 'remove',
+      kind: step.kind,
+      name: step.name,
+      outcome: 'not tried',
+    }))
 }
 
 function nameStep({ kind, name }: { readonly kind: ResourceKind; readonly name: string }): string {
@@ -144,18 +183,6 @@ function nameStep({ kind, name }: { readonly kind: ResourceKind; readonly name: 
 
 function isPending(step: Step): step is Pending {
   return step.action === 'create' || step.action === 'update'
-}
-
-async function sendStep(
-  monitoring: Monitoring,
-  step: Pending,
-  ids: ReadonlyMap<string, string>,
-  signal: AbortSignal,
-): Promise<Written> {
-  if (step.action === 'create') return await monitoring.create(step.kind, toCreate(step.wanted, ids), signal)
-  const body = toUpdate(step.wanted, step.real, step.changes, ids)
-  if (Object.keys(body).length === 0) return { outcome: 'refused', reason: 'what it refers to is not there' }
-  return await monitoring.update(step.kind, step.real.id, body, signal)
 }
 
 /** A create without an answer, of which the list says that it did not happen, and that can not happen any more. */

@@ -60,7 +60,7 @@ function normalise(name: string, value: unknown, all: Attributes): string {
   // It is written as one attribute and read as another, the moment since when.
   if (name === 'paused') return String((all['paused'] ?? all['paused_at'] ?? false) !== false)
   if (name === 'request_headers') return JSON.stringify(toHeaderPairs(value))
-  if (name === 'steps') return JSON.stringify(toSteps(value))
+  if (name === 'steps') return describeSteps(value)
   if (isNothing(name, value)) return 'none'
   if (name === 'http_method' && typeof value === 'string') return value.toUpperCase()
   if (sets.has(name) && Array.isArray(value)) return [...new Set(value.map(String))].toSorted().join(', ')
@@ -103,8 +103,10 @@ interface Step {
   readonly wait_before?: number
 }
 
-function toSteps(value: unknown): unknown[] {
-  return Array.isArray(value) ? (value as Step[]).map(({ type, wait_before }) => [type, wait_before]) : []
+/** Kinds and waits, and not who is told: whoever that is has been put there by people. */
+function describeSteps(value: unknown): string {
+  const steps = Array.isArray(value) ? (value as Step[]) : []
+  return steps.map(({ type, wait_before }) => `${type} after ${wait_before} s`).join(', ')
 }
 
 /** Steps as wanted, each with whoever and whatever people have put into it. */

@@ -23,6 +23,8 @@ export interface BetterStackOptions {
   readonly port?: number
   /** Dates the pings and decides what is overdue; the real clock unless given. */
   readonly clock?: () => Date
+  /** What the API is called with; a fixed one unless given. */
+  readonly apiToken?: string
 }
 
 export interface BetterStackStandIn {
@@ -63,8 +65,8 @@ const maxBodyBytes = 64 * 1024
 
 /** Starts Better Stack on 127.0.0.1: its heartbeats (betterstack.com/docs/uptime/cron-and-heartbeat-monitor) and its API. */
 export async function startBetterStack(options: BetterStackOptions = {}): Promise<BetterStackStandIn> {
-  const { clock = () => new Date(), port = 0 } = options
-  const state = createState(clock)
+  const { apiToken = 'betterstack-token-of-the-sandbox', clock = () => new Date(), port = 0 } = options
+  const state = createState(clock, apiToken)
   const { close, url } = await listen({
     port,
     maxBodyBytes,
@@ -77,10 +79,10 @@ export async function startBetterStack(options: BetterStackOptions = {}): Promis
   return { url, ...createPingControls(state), ...createApiControls(state), close }
 }
 
-function createState(clock: () => Date): State {
+function createState(clock: () => Date, apiToken: string): State {
   return {
     clock,
-    apiToken: 'betterstack-token-of-the-sandbox',
+    apiToken,
     readOnlyToken: 'betterstack-token-that-only-reads',
     url: '',
     lastId: 1000,
