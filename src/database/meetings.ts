@@ -91,8 +91,13 @@ export interface MeetingDetails {
 
 /** Undefined for one that is gone. */
 export async function findMeeting(db: Db, id: string): Promise<MeetingDetails | undefined> {
-  const { rows } = await sql<MeetingDetails>`
-    select date_trunc('milliseconds', m."startTime") as starts_at, m."endTime" as ends_at,
+  return (await findMeetings(db, [id])).get(id)
+}
+
+/** By id, in one query; one that is gone is absent. */
+export async function findMeetings(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, MeetingDetails>> {
+  const { rows } = await sql<MeetingDetails & { id: string }>`
+    select m.id, date_trunc('milliseconds', m."startTime") as starts_at, m."endTime" as ends_at,
       m."stripePaymentStatus" as payment_status,
       m."stripePaymentIntentId" is not null or m."stripeSessionId" is not null as has_payment, e.price,
       m."guestEmail" as guest_email, m."guestName" as guest_name, m."meetingUrl" as meeting_url,
@@ -100,8 +105,8 @@ export async function findMeeting(db: Db, id: string): Promise<MeetingDetails | 
       u.first_name, u.last_name
     from meetings m join events e on e.id = m."eventId"
     left join users u on u."clerkUserId" = m."clerkUserId"
-    where m.id = ${id}::uuid`.execute(db)
-  return rows[0]
+    where m.id = any(${[...new Set(ids)]}::uuid[])`.execute(db)
+  return new Map(rows.map(({ id, ...meeting }) => [id, meeting]))
 }
 
 /** Whether a party was told of this very start, and how many notices of it were taken back. */

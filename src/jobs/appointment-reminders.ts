@@ -8,7 +8,7 @@ import {
   type ReminderPlanFacts,
 } from '../notices/reminder-plan.ts'
 import { dayReminder } from '../notices/reminder-rules.ts'
-import { recordReminder } from '../notices/reminders.ts'
+import { recordReminders } from '../notices/reminders.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob } from '../runner/define-job.ts'
 
@@ -30,7 +30,8 @@ export const appointmentReminders = defineJob({
   parse: () => undefined,
   gather: gatherFacts,
   plan: (facts, now) => planReminders(facts, dayReminder, now),
-  apply: remind,
+  apply: async (effect, context) => (await remind([effect], context))[0],
+  applyTogether: remind,
 })
 
 async function gatherFacts({ clock, db, now, providers, signal }: JobContext): Promise<ReminderPlanFacts> {
@@ -44,9 +45,15 @@ async function gatherFacts({ clock, db, now, providers, signal }: JobContext): P
   return { ...found, locales }
 }
 
-async function remind(effect: ReminderEffect, { clock, db, lease, runId }: JobContext): Promise<Applied> {
+async function remind(
+  effects: readonly ReminderEffect[],
+  { clock, db, lease, runId }: JobContext,
+): Promise<readonly Applied[]> {
   if (lease === undefined) throw new Error('a notice was to be written by a run without a lease')
-  const reason = effect.kind === 'drop-reminder' ? effect.reason : undefined
-  const result = await recordReminder(db, effect, reason, { rule: dayReminder, lease, runId, now: clock() })
-  return { counts: { [result]: 1 } }
+  const decided = effects.map(effect => ({
+    reminder: effect,
+    reason: effect.kind === 'drop-reminder' ? effect.reason : undefined,
+  }))
+  const results = await recordReminders(db, decided, { rule: dayReminder, lease, runId, now: clock() })
+  return results.map(result => ({ counts: { [result]: 1 } }))
 }

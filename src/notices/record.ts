@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Db } from '../database/connection.ts'
 import { recordFinding } from '../database/findings.ts'
 import { toJson } from '../database/json.ts'
-import { insertNotice } from '../database/outbox.ts'
+import { insertNotices } from '../database/outbox.ts'
 import { PermanentError, toError } from '../errors.ts'
 import { checkFacts, type Reader } from './facts.ts'
 import type { Notice } from './notice.ts'
@@ -17,10 +17,42 @@ import { poisonFinding } from './vendor-findings.ts'
  * with a finding, and sent never.
  */
 export async function recordNotice(trx: Db, notice: Notice): Promise<boolean> {
-  const misfit = findMisfit(notice, rehearse)
-  if (misfit === undefined) return await insertNotice(trx, { ...notice, transactionId: transactionIdOf(notice) })
-  await setAside(trx, notice, misfit)
-  return false
+  const [isNew = false] = await recordNotices(trx, [notice])
+  return isNew
+}
+
+/** A notice, or one that will never be sent and is written down so that it is accounted for. */
+export type NoticeToRecord = Notice & { readonly end?: { readonly state: 'dropped'; readonly note: string } }
+
+/** As `recordNotice`, for many in one statement; in the order in which they are given. One that has its end is not checked. */
+export async function recordNotices(trx: Db, notices: readonly NoticeToRecord[]): Promise<readonly boolean[]> {
+  const checked = notices.map(notice => {
+    const misfit = notice.end === undefined ? findMisfit(notice, rehearse) : undefined
+    return { misfit, notice: { ...toStorable(notice, misfit), transactionId: transactionIdOf(notice) } }
+  })
+  const unread = new Map(
+    await insertNotices(
+      trx,
+      checked.map(({ notice }) => notice),
+    ),
+  )
+  const results: boolean[] = []
+  for (const { misfit, notice } of checked) {
+    const id = unread.get(notice.transactionId)
+    // Of two that are the same one is new.
+    unread.delete(notice.transactionId)
+    if (id !== undefined && misfit !== undefined) {
+      await recordFinding(trx, { ...poisonFinding(id, misfit), runId: notice.runId }, notice.at)
+    }
+    results.push(id !== undefined && misfit === undefined)
+  }
+  return results
+}
+
+function toStorable(notice: NoticeToRecord, misfit: string | undefined) {
+  if (misfit === undefined) return notice
+  const end = { state: 'poison', note: misfit } as const
+  return { ...notice, facts: isStorable(notice.facts) ? notice.facts : {}, end }
 }
 
 /** Why a notice could never be sent, without a word of what it says; undefined when it can. */
@@ -44,19 +76,6 @@ const rehearse = createRenderer({ appUrl: 'https://rehearsal.invalid', environme
 export function transactionIdOf({ kind, occurrence, recipient, subject }: Notice): string {
   const key = JSON.stringify([kind, subject, recipient, occurrence])
   return `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`
-}
-
-async function setAside(trx: Db, notice: Notice, note: string): Promise<void> {
-  const transactionId = transactionIdOf(notice)
-  const facts = isStorable(notice.facts) ? notice.facts : {}
-  const isNew = await insertNotice(trx, { ...notice, facts, transactionId, end: { state: 'poison', note } })
-  if (!isNew) return
-  const { id } = await trx
-    .selectFrom('jobs.outbox')
-    .select('id')
-    .where('transaction_id', '=', transactionId)
-    .executeTakeFirstOrThrow()
-  await recordFinding(trx, { ...poisonFinding(id, note), runId: notice.runId }, notice.at)
 }
 
 /** What no JSON can hold (a bigint, a circle) has no place in facts, and must not stop what was decided either. */

@@ -1,13 +1,12 @@
 import type { Db } from '../database/connection.ts'
 import type { Lease } from '../database/leases.ts'
-import { findMeeting, type MeetingDetails } from '../database/meetings.ts'
+import { findMeetings, type MeetingDetails } from '../database/meetings.ts'
 import { lockLease } from '../database/money-operations.ts'
-import { insertNotice } from '../database/outbox.ts'
 import { StopRunError } from '../errors.ts'
 import type { Reader } from './facts.ts'
 import type { Notice } from './notice.ts'
 import { expertReader, guestReader, guestRecipient } from './recipients.ts'
-import { recordNotice, transactionIdOf } from './record.ts'
+import { type NoticeToRecord, recordNotices } from './record.ts'
 import { closesAt, judgePayment, occurrenceOf, type ReminderRule } from './reminder-rules.ts'
 
 export type Party = 'expert' | 'guest'
@@ -52,31 +51,53 @@ export function readSubject(subject: string): About {
   return { meetingId, party: party as Party }
 }
 
+/** A reminder, and why it will not go; it goes without a reason. */
+export interface DecidedReminder {
+  readonly reminder: Reminder
+  readonly reason?: string | undefined
+}
+
+export type Reminded = 'told' | 'dropped' | 'no_address' | 'changed'
+
 /**
- * Writes down that a party is to be reminded, or why it is not (`reason`), in one transaction that requires the run's
- * lease. `changed` when the appointment is not as it was decided about, or the notice exists. Throws StopRunError.
+ * Writes down that parties are to be reminded, or why they are not, in one transaction that requires the run's lease, and
+ * in as many statements for a hundred as for one. Of each: `changed` when the appointment is not as it was decided about,
+ * or the notice exists. Throws StopRunError.
  */
-export async function recordReminder(
+export async function recordReminders(
   db: Db,
-  reminder: Reminder,
-  reason: string | undefined,
+  decided: readonly DecidedReminder[],
   reminding: Reminding,
-): Promise<'told' | 'dropped' | 'no_address' | 'changed'> {
+): Promise<readonly Reminded[]> {
   return await db.transaction().execute(async trx => {
     const state = await lockLease(trx, reminding.lease)
     if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
-    const { meetingId, party } = readSubject(reminder.subject)
-    const meeting = await findMeeting(trx, meetingId)
-    if (meeting === undefined || !isAsDecided(meeting, reminder)) return 'changed'
-    const recipient = party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
-    const notice = toNotice(reminder, meeting, recipient ?? 'nobody', reminding)
-    const why = recipient === undefined ? 'no_address' : reason
-    if (why === undefined) return (await recordNotice(trx, notice)) ? 'told' : 'changed'
-    const end = { state: 'dropped', note: why } as const
-    const isNew = await insertNotice(trx, { ...notice, end, transactionId: transactionIdOf(notice) })
-    if (!isNew) return 'changed'
-    return why === 'no_address' ? why : 'dropped'
+    const ids = decided.map(({ reminder }) => readSubject(reminder.subject).meetingId)
+    const meetings = await findMeetings(trx, ids)
+    const drafts = decided.map((each, index) => toDraft(each, meetings.get(ids[index] ?? ''), reminding))
+    const notices = drafts.filter(draft => draft !== undefined)
+    const fresh = await recordNotices(trx, notices)
+    const isNew = new Map(notices.map((notice, index) => [notice, fresh[index] === true]))
+    return drafts.map((draft): Reminded => {
+      if (draft === undefined || isNew.get(draft) !== true) return 'changed'
+      if (draft.end === undefined) return 'told'
+      return draft.end.note === 'no_address' ? 'no_address' : 'dropped'
+    })
   })
+}
+
+/** Undefined where the appointment is not any more as it was decided about. */
+function toDraft(
+  { reason, reminder }: DecidedReminder,
+  meeting: MeetingDetails | undefined,
+  reminding: Reminding,
+): NoticeToRecord | undefined {
+  if (meeting === undefined || !isAsDecided(meeting, reminder)) return undefined
+  const { party } = readSubject(reminder.subject)
+  const recipient = party === 'expert' ? meeting.expert : guestRecipient(meeting.guest_email)
+  const note = recipient === undefined ? 'no_address' : reason
+  const notice = toNotice(reminder, meeting, recipient ?? 'nobody', reminding)
+  return note === undefined ? notice : { ...notice, end: { state: 'dropped', note } }
 }
 
 function isAsDecided(meeting: MeetingDetails, { startsAt }: Reminder): boolean {

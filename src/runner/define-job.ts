@@ -116,6 +116,11 @@ export interface JobDefinition<Payload, Facts, E extends Effect> extends JobDecl
   plan(facts: Facts, now: Date): Plan<E>
   /** Does one effect, which must be safe to do twice. */
   apply(effect: E, context: JobContext): Promise<Applied | void>
+  /**
+   * Does several in one transaction: all of them, or none when it throws; what each came to, in their order. For effects
+   * that are rows of ours alone, where so many round trips would take too long.
+   */
+  applyTogether?(effects: readonly E[], context: JobContext): Promise<readonly (Applied | void)[]>
 }
 
 /** A job as the runner sees it: only the runner calls parse, gather, plan and apply, in that order. */
@@ -124,6 +129,7 @@ export interface Job extends JobDeclaration {
   gather(context: JobContext, payload: unknown): Promise<unknown>
   plan(facts: unknown, now: Date): Plan
   apply(effect: Effect, context: JobContext): Promise<Applied | void>
+  applyTogether?(effects: readonly Effect[], context: JobContext): Promise<readonly (Applied | void)[]>
 }
 
 /** Ties a job's four functions together by type; what comes out has the types forgotten, so that jobs fit in one list. */

@@ -39,6 +39,8 @@ export function createTally(plan: Plan) {
     firstMessage: () => firstMessage ?? '',
     /** Items that were tried, well or not. */
     tried: () => applied + failures.length + forAPerson,
+    /** Effects that were tried; one that was refused before it began anything is left for the next run. */
+    begun: () => applied + forAPerson + failures.length - (plan.failures?.length ?? 0),
     addApplied: (effect: Effect, result: Applied | void) => {
       applied += 1
       add(counts, effect.kind, 1)

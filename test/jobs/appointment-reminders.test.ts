@@ -312,6 +312,32 @@ t.test('a plan that is not true any more writes nothing', async t => {
   t.same(await notices(), [])
 })
 
+t.test('of many that are written together each comes to its own', async t => {
+  const { contextAt, db, notices, planAt } = await openWorld(t)
+  const told = await addMeeting(db, { startsAt: dayStart })
+  const moved = await addMeeting(db, { startsAt: dayStart })
+  const silent = await addMeeting(db, { startsAt: dayStart, guestEmail: 'rui@example.com' })
+  const late = await addMeeting(db, { startsAt: '2026-03-11T07:00:00Z' })
+  const { effects } = await planAt()
+  t.equal(effects.length, 8)
+  await moveMeeting(db, moved, '2026-03-12T12:00:00Z')
+  await sql`update meetings set "guestEmail" = '' where id = ${silent}::uuid`.execute(db)
+  const twice = [...effects, ...effects.filter(({ subject }) => subject === `meetings ${told} guest`)]
+  const results = (await appointmentReminders.applyTogether?.(twice, contextAt(now))) ?? []
+  const came = (id: string) =>
+    results.flatMap((result, index) =>
+      twice[index]?.subject.includes(id) === true ? Object.keys(result?.counts ?? {}) : [],
+    )
+  t.same(came(told), ['told', 'told', 'changed'], 'the same one twice is told once')
+  t.same(came(moved), ['changed', 'changed'])
+  t.same(came(silent), ['no_address', 'told'])
+  t.same(came(late), ['dropped', 'dropped'])
+  const states = (await notices()).map(({ note, state }) => `${state} ${note}`).toSorted()
+  t.same(states, ['dropped no_address', 'dropped too_late', 'dropped too_late', ...Array(3).fill('pending null')])
+  const again = await appointmentReminders.applyTogether?.(effects, contextAt(now))
+  t.ok(again?.every(result => result?.counts?.['changed'] === 1))
+})
+
 t.test('a run that lost its lease, or was paused, writes nothing', async t => {
   const { contextAt, db, notices, planAt } = await openWorld(t)
   await addMeeting(db, { startsAt: dayStart })

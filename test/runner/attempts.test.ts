@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CompiledQuery, sql } from 'kysely'
 import t from 'tap'
+import { PermanentError, StopRunError } from '../../src/errors.ts'
 import { pauseJob } from '../../src/database/job-settings.ts'
 import type { Effect } from '../../src/runner/define-job.ts'
 import type { Runner } from '../../src/runner/run-job.ts'
@@ -51,6 +52,49 @@ t.test('near its deadline a run starts no new effect, succeeds, and says what is
   t.same(applied, ['a'])
   t.equal(statusCode, 200)
   t.match(body, { outcome: 'succeeded', report: { applied: 1, left: 7 } })
+})
+
+t.test('effects that go together go by the hundred, and one by one where one of them cannot', async t => {
+  const { answer } = await testRunner(t)
+  const together: number[] = []
+  const alone: string[] = []
+  const many = effects(...Array.from({ length: 250 }, (_, index) => String(index)))
+  const job = testJob({
+    plan: () => ({ effects: many }),
+    apply: async ({ subject }) => {
+      if (subject === '150') throw new PermanentError('broken', { code: 'broken' })
+      alone.push(subject)
+      return { counts: { done: 1 } }
+    },
+    applyTogether: async chunk => {
+      together.push(chunk.length)
+      if (chunk.some(({ subject }) => subject === '150')) throw new Error('one row of them')
+      return chunk.map(() => ({ counts: { done: 1 } }))
+    },
+  })
+  const { body } = await answer(delivery(job))
+  t.same(together, [100, 100, 50])
+  t.equal(alone.length, 99)
+  t.notOk(alone.includes('99') || alone.includes('200'), 'what went together is not done again')
+  const report = { planned: 250, applied: 249, failed: 0, left: 0, findings: 1, counts: { touch: 249, done: 249 } }
+  t.match(body, { outcome: 'succeeded', report })
+})
+
+t.test('several that are refused before they begin are left for the next run', async t => {
+  const { answer } = await testRunner(t)
+  let calls = 0
+  const job = testJob({
+    plan: () => ({ effects: effects(...Array.from({ length: 150 }, (_, index) => String(index))) }),
+    apply: async () => {
+      t.fail('nothing is done one by one')
+    },
+    applyTogether: async chunk => {
+      calls += 1
+      if (calls === 2) throw new StopRunError('paused')
+      return chunk.map(() => {})
+    },
+  })
+  t.match((await answer(delivery(job))).body, { outcome: 'paused', report: { applied: 100, failed: 0, left: 50 } })
 })
 
 t.test('a run that lost its lease applies no further effect and cannot close its successor', async t => {
