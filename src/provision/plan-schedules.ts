@@ -98,6 +98,9 @@ type Compared = Omit<SchedulePlan, 'warnings'>
 function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], options: PlanOptions): string[] {
   const { planLimit = freePlanLimit, publicUrl } = options
   const after = wanted.length + plan.unmanaged.length
+  // What is there already was allowed, whatever the plan is.
+  const there = after - plan.creates.length + plan.orphans.length
+  const allowed = Math.max(planLimit, there)
   const origin = new URL(publicUrl).origin
   const elsewhere = plan.changes.flatMap(({ differences, wanted }) =>
     differences
@@ -106,9 +109,9 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
   )
   const resumed = plan.changes.filter(({ differences }) => differences.some(({ field }) => field === 'paused'))
   return [
-    ...(after > planLimit
+    ...(after > allowed
       ? [
-          `${after} schedules in this account, and its plan may allow only ${planLimit} (the free one has 10): QStash then refuses the rest`,
+          `${after} schedules would be in this account, and its plan may allow only ${allowed} (the free one has 10): QStash then refuses the rest`,
         ]
       : []),
     ...elsewhere,
