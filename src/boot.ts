@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Db } from './database/connection.ts'
 import { recordFirstBoot } from './database/job-settings.ts'
 import { checkMarketplace } from './database/marketplace-check.ts'
+import { listMissingIndexes } from './database/marketplace-indexes.ts'
 import { marketplaceNeeds } from './database/marketplace-needs.ts'
 import { readMigrationState } from './database/migrator.ts'
 import { findPinnedAccount } from './database/stripe-account.ts'
@@ -66,6 +67,9 @@ async function isUsable({ clock, db, jobs, live, log }: BootOptions): Promise<bo
   const { degraded, missing } = await checkMarketplace(db, marketplaceNeeds)
   if (missing.length > 0) throw new SchemaError(missing)
   for (const problem of degraded) log.warn({ problem }, 'marketplace lacks something optional')
+  for (const index of await listMissingIndexes(db)) {
+    log.warn({ index }, 'index is missing or unusable, so that runs read whole tables: `npm run migrate` builds it')
+  }
   const pinned = await findPinnedAccount(db)
   if (pinned !== undefined && pinned.live !== live) {
     const modeOf = (isLive: boolean): string => (isLive ? 'live' : 'test')

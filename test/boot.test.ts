@@ -49,6 +49,22 @@ t.test('a marketplace that lacks what the jobs need ends the wait with the whole
   t.match(String(err), /blocked_dates\.date[^]*blocked_dates\.timezone|blocked_dates\.timezone[^]*blocked_dates\.date/)
 })
 
+t.test('an index that is missing, or that nobody can use, is told at boot and does not stop it', async t => {
+  const { db } = await testDatabase(t)
+  const told: string[] = []
+  const { options } = bootOptions(message => told.push(message))
+  await waitForDatabase({ ...options, db })
+  t.same(told, [])
+  await sql`update pg_index set indisvalid = false where indexrelid = to_regclass('"meetings_startTime_idx"')`.execute(
+    db,
+  )
+  await waitForDatabase({ ...options, db })
+  await sql`drop index "meetings_startTime_idx"`.execute(db)
+  await waitForDatabase({ ...options, db })
+  t.match(told, [/index is missing or unusable.*npm run migrate/, /index is missing/])
+  t.equal(told.length, 2)
+})
+
 t.test('a process that has to end stops waiting', async t => {
   const { db } = await testDatabase(t)
   await sql`drop schema jobs cascade`.execute(db)

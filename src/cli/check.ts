@@ -1,6 +1,7 @@
 import { type Config, ConfigError, loadConfig } from '../config.ts'
 import type { Db } from '../database/connection.ts'
 import { checkMarketplace } from '../database/marketplace-check.ts'
+import { listMissingIndexes } from '../database/marketplace-indexes.ts'
 import { marketplaceNeeds } from '../database/marketplace-needs.ts'
 import { readMigrationState } from '../database/migrator.ts'
 import { findCutOver } from '../database/open-transfers.ts'
@@ -60,6 +61,7 @@ async function checkDatabase(config: Config | undefined): Promise<Checked[]> {
       { check: 'database', status: 'ok', message: `answered after ${Math.round(performance.now() - askedAt)} ms` },
       ...(await checkMigrations(db)),
       ...(await checkSchema(db)),
+      ...(await checkIndexes(db)),
       ...(await checkMoneySince(db, config)),
     ])
   } catch (thrown) {
@@ -89,6 +91,15 @@ async function checkSchema(db: Db): Promise<Checked[]> {
   ]
   if (problems.length > 0) return problems
   return [{ check: 'marketplace', status: 'ok', message: 'has everything that the jobs need' }]
+}
+
+async function checkIndexes(db: Db): Promise<Checked[]> {
+  const missing = await listMissingIndexes(db)
+  if (missing.length === 0) return [{ check: 'indexes', status: 'ok', message: 'as the queries need them' }]
+  return missing.map(name => {
+    const message = `${name} is missing or unusable, so that runs read whole tables`
+    return { check: 'indexes', status: 'warn', message, advice: '`npm run migrate` builds it' }
+  })
 }
 
 /** From when on payments are known to be ours to pay. Our own tables know when nobody has said so. */

@@ -77,7 +77,10 @@ t.test('migrate tells what is missing, builds it, and says so', async t => {
   const { db, url } = await testDatabase(t)
   const env = { DATABASE_URL: url }
   await drop(db)
+  const warning = new RegExp(`^warn +indexes +${name} is missing.*npm run migrate`, 'm')
+  t.match(await cli(t, ['check'], env), { stdout: warning })
   t.match(await cli(t, ['migrate', '--dry-run'], env), { code: 2, stdout: new RegExp(`^missing ${name}: .*migrate`) })
   t.match(await cli(t, ['migrate'], env), { code: 0, stdout: `built ${name}\n` })
   t.match(await json(t, ['migrate'], env), { code: 0, document: { applied: [], indexes: { built: [], missing: [] } } })
+  t.match(await cli(t, ['check'], env), { stdout: /^ok +indexes/m })
 })
