@@ -44,7 +44,13 @@ export function wireDiagnostics(parts: DiagnosticsParts): Diagnostics {
   return createDiagnostics({
     clock,
     looks: {
-      environment: lookAtEnvironment({ ...shared, ...describeConfig(config), criticalJobs, process: readProcess }),
+      environment: lookAtEnvironment({
+        ...shared,
+        ...describeConfig(config),
+        paysOut: jobs.has('process-pending-payouts'),
+        criticalJobs,
+        process: readProcess,
+      }),
       database: lookAtDatabase(db),
       qstash: lookAtQstash({
         ...shared,
@@ -62,7 +68,7 @@ export function wireDiagnostics(parts: DiagnosticsParts): Diagnostics {
   })
 }
 
-function describeConfig({ clerk, cronSecret, mode, money, qstash, release }: Config) {
+function describeConfig({ clerk, mode, money, qstash, release }: Config) {
   return {
     mode,
     release,
@@ -71,7 +77,6 @@ function describeConfig({ clerk, cronSecret, mode, money, qstash, release }: Con
     optional: [
       { variable: 'QSTASH_TOKEN', isSet: qstash.token !== undefined, lost: 'schedules can be neither read nor made' },
       { variable: 'CLERK_SECRET_KEY', isSet: clerk !== undefined, lost: 'no calendar token is refreshed' },
-      { variable: 'CRON_SECRET', isSet: cronSecret !== undefined, lost: 'only QStash can start a job by its address' },
     ],
   }
 }

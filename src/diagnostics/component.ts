@@ -25,6 +25,8 @@ export interface Look {
   readonly reads: string
   /** What to do when there is no answer. */
   readonly advice: string
+  /** It asks a provider of ours, whose errors are written for people: of them, what comes before a colon is told. */
+  readonly asksVendor?: boolean
   /** Asks. Whatever it throws becomes an issue. */
   readonly see: (signal: AbortSignal) => Observation | Promise<Observation>
 }

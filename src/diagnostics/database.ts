@@ -33,12 +33,18 @@ function seePool(db: Db) {
 }
 
 async function seeAnswer(db: Db) {
-  const askedAt = performance.now()
-  await sql`select 1`.execute(db)
-  const answerMs = Math.round(performance.now() - askedAt)
-  const advice = 'ask again: the first query after it slept is slow; if it stays so, look at its load in the console'
+  const firstMs = await timeAnswer(db)
+  // The first one may have waited for a database that slept, or for a process that was busy starting.
+  const answerMs = firstMs > slowMs ? await timeAnswer(db) : firstMs
+  const advice = "look at the database's load and locks in its console, and how far away its region is"
   const issues = answerMs > slowMs ? [warn(`the database answered after ${answerMs} ms`, advice)] : []
   return { issues, details: { answerMs } }
+}
+
+async function timeAnswer(db: Db): Promise<number> {
+  const askedAt = performance.now()
+  await sql`select 1`.execute(db)
+  return Math.round(performance.now() - askedAt)
 }
 
 async function seeMigrations(db: Db) {

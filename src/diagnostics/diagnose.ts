@@ -1,4 +1,4 @@
-import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
+import { KeyRefusedError, toError } from '../errors.ts'
 import type { HealthStatus } from '../health/probe.ts'
 import { redactDetails } from '../runner/redact-details.ts'
 import {
@@ -50,7 +50,14 @@ export function createDiagnostics(options: DiagnosticsOptions): Diagnostics {
   const diagnose = async (names: readonly ComponentName[], limitMs: number): Promise<Diagnosis> => {
     const startedAt = performance.now()
     const wanted = componentNames.filter(name => names.includes(name))
-    const reports = await Promise.all(wanted.map(async name => [name, await examine(name, limitMs)] as const))
+    // The pool first: it must not be seen as busy with what all others ask.
+    const ofDatabase = wanted.includes('database') ? examine('database', limitMs) : undefined
+    const reports = await Promise.all(
+      wanted.map(async name => {
+        const report = name === 'database' && ofDatabase !== undefined ? ofDatabase : examine(name, limitMs)
+        return [name, await report] as const
+      }),
+    )
     return {
       status: worstOf(reports.map(([, { status }]) => status)),
       checkedAt: clock().toISOString(),
@@ -82,7 +89,7 @@ export function describeDiagnosis({ checkedAt, components }: Diagnosis): string 
 }
 
 /** What a look came to; that it threw, or had no answer in time, is an issue too. */
-async function seeInTime({ advice, reads, see }: Look, timeoutMs: number): Promise<Observation> {
+async function seeInTime({ advice, asksVendor = false, reads, see }: Look, timeoutMs: number): Promise<Observation> {
   const controller = new AbortController()
   const late = Promise.withResolvers<Observation>()
   const timer = setTimeout(() => {
@@ -91,7 +98,9 @@ async function seeInTime({ advice, reads, see }: Look, timeoutMs: number): Promi
     controller.abort()
   }, timeoutMs)
   const seen = (async () => await see(controller.signal))().catch((thrown: unknown): Observation => {
-    return { issues: [{ severity: 'fail', issue: `could not read ${reads}: ${wordsOf(toError(thrown))}`, advice }] }
+    return {
+      issues: [{ severity: 'fail', issue: `could not read ${reads}: ${wordsOf(toError(thrown), asksVendor)}`, advice }],
+    }
   })
   try {
     return await Promise.race([seen, late.promise])
@@ -100,11 +109,13 @@ async function seeInTime({ advice, reads, see }: Look, timeoutMs: number): Promi
   }
 }
 
-/** Our own errors are written for people; of any other only its code is told, for its message may quote anything. */
-function wordsOf(err: Error): string {
-  const isOurs = err instanceof KeyRefusedError || err instanceof PermanentError || err instanceof RetryLaterError
-  if (isOurs) return err.message
-  const cause = err.cause instanceof Error ? err.cause : err
-  const code = [err, cause].map(each => ('code' in each ? each.code : undefined)).find(each => typeof each === 'string')
+/**
+ * A refused key is told in our words, any other error of a provider as far as a colon, behind which a vendor may be
+ * quoted. Of all others only the code is told: a driver may put anything into its messages.
+ */
+function wordsOf(err: Error, ofVendor: boolean): string {
+  if (err instanceof KeyRefusedError) return err.message
+  if (ofVendor) return err.message.split(':', 1)[0] ?? err.name
+  const code = 'code' in err ? err.code : undefined
   return typeof code === 'string' && /^\w{2,40}$/.test(code) ? code : err.name
 }

@@ -13,6 +13,8 @@ export interface EnvironmentParts {
   readonly version: string
   readonly release: string | undefined
   readonly moneySince: Date | undefined
+  /** Whether there is a job for which the cut-over counts. */
+  readonly paysOut: boolean
   /** Variables that nothing breaks without, and what does not work then. */
   readonly optional: readonly { readonly variable: string; readonly isSet: boolean; readonly lost: string }[]
   /** Of each job whose failing is critical. */
@@ -38,8 +40,9 @@ export function lookAtEnvironment(parts: EnvironmentParts): readonly Look[] {
   ]
 }
 
-function seeConfiguration({ clock, mode, moneySince, optional, preview, release, version }: EnvironmentParts) {
-  const doubt = doubtMoneySince({ since: moneySince }, clock())
+function seeConfiguration(parts: EnvironmentParts) {
+  const { clock, mode, moneySince, optional, paysOut, preview, release, version } = parts
+  const doubt = paysOut ? doubtMoneySince({ since: moneySince }, clock()) : undefined
   const missing = optional.filter(({ isSet }) => !isSet)
   const issues = [
     ...(doubt === undefined ? [] : [warn(doubt, moneySinceAdvice)]),

@@ -25,7 +25,12 @@ export function lookAtNovu(parts: NovuParts): readonly Look[] {
   const advice =
     'check that NOVU_SECRET_KEY is that of the environment and NOVU_BASE_URL of its region; otherwise status.novu.co'
   return [
-    { reads: 'the workflows at Novu', advice, see: async signal => await seeWorkflows(parts, signal) },
+    {
+      reads: 'the workflows at Novu',
+      advice,
+      asksVendor: true,
+      see: async signal => await seeWorkflows(parts, signal),
+    },
     { reads: 'the notices', advice: databaseAdvice, see: async () => await seeNotices(parts) },
     { reads: 'who is told', advice, see: () => seeRecipient(parts) },
   ]

@@ -43,11 +43,13 @@ export function lookAtQstash(parts: QstashParts): readonly Look[] {
           {
             reads: 'the schedules at QStash',
             advice: keyAdvice,
+            asksVendor: true,
             see: async signal => judgePlan(await schedules.readPlan(signal), parts.criticalJobs),
           },
           {
             reads: 'what QStash gave up',
             advice: keyAdvice,
+            asksVendor: true,
             see: async signal => judgeDeadLetters(await schedules.countDeadLetters(signal)),
           },
         ]

@@ -26,7 +26,12 @@ const decisions = new Set(['operation-held', 'hold-age'])
 /** Whether Stripe answers to our key, whose it is, and how the money operations stand. Nothing of an amount or a person. */
 export function lookAtStripe(parts: StripeParts): readonly Look[] {
   return [
-    { reads: 'our account at Stripe', advice: keyAdvice, see: async signal => await seeAccount(parts, signal) },
+    {
+      reads: 'our account at Stripe',
+      advice: keyAdvice,
+      asksVendor: true,
+      see: async signal => await seeAccount(parts, signal),
+    },
     {
       reads: 'whose account this database is of',
       advice: databaseAdvice,

@@ -33,11 +33,13 @@ export function lookAtWebhooks(parts: WebhookParts): readonly Look[] {
     {
       reads: 'the endpoints registered at Stripe',
       advice: stripeAdvice,
+      asksVendor: true,
       see: async signal => compareEndpoints(await webhooks.listEndpoints(signal), siteUrl),
     },
     {
       reads: 'the deliveries of Stripe',
       advice: stripeAdvice,
+      asksVendor: true,
       see: async signal => await seeDeliveries(webhooks, clock(), signal),
     },
     {
@@ -59,6 +61,6 @@ function seeSecrets({ secrets }: WebhookParts): Observation {
   })
   return {
     issues,
-    details: { signingSecretsSet: secrets.filter(({ isSet }) => isSet).map(({ variable }) => variable) },
+    details: { signedWith: secrets.filter(({ isSet }) => isSet).map(({ variable }) => variable) },
   }
 }

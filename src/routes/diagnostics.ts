@@ -24,9 +24,10 @@ const diagnosticsRoutes: FastifyPluginAsyncTypebox<DiagnosticsRoutesOptions> = a
     app.get(url, { config: { limited: true }, schema: { querystring } }, async (request, reply) => {
       const { component = 'all', details = 'false' } = request.query
       const names = component === 'all' ? componentNames : [component as ComponentName]
-      void reply.header('cache-control', 'no-store')
       const diagnosis = await diagnostics.diagnose(names)
-      return details === 'true' ? diagnosis : withoutDetails(diagnosis)
+      void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8')
+      // With line breaks: somebody reads it in a terminal.
+      return `${JSON.stringify(details === 'true' ? diagnosis : withoutDetails(diagnosis), null, 2)}\n`
     })
   }
 }

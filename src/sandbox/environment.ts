@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -27,6 +28,12 @@ export interface EnvironmentParts {
   readonly stripe: StripeStandIn
 }
 
+const signingSecrets = [
+  'STRIPE_WEBHOOK_SECRET',
+  'STRIPE_CONNECT_WEBHOOK_SECRET',
+  'STRIPE_IDENTITY_WEBHOOK_SECRET',
+  'CLERK_WEBHOOK_SIGNING_SECRET',
+]
 const leaseSeconds = '10'
 const drainSeconds = '5'
 
@@ -51,6 +58,8 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     MONEY_SINCE: moneySince.toISOString(),
     MONEY_MAX_SINGLE: String(demoLimits.maxSingleCents),
     MONEY_MAX_TOTAL: String(demoLimits.maxTotalCents),
+    // Of the site's routes; here it only matters that there are some.
+    ...Object.fromEntries(signingSecrets.map(name => [name, `whsec_${randomBytes(16).toString('hex')}`])),
     NOVU_SECRET_KEY: novu.secretKey,
     NOVU_BASE_URL: novu.url,
     NOVU_ADMIN_SUBSCRIBER_ID: 'admin',

@@ -3,7 +3,9 @@ import { pino } from 'pino'
 import { type App, createApp } from '../app.ts'
 import { loadConfig } from '../config.ts'
 import { createDatabase, type Db } from '../database/connection.ts'
+import { buildIndexes } from '../database/marketplace-indexes.ts'
 import { migrateToLatest } from '../database/migrator.ts'
+import { neededEndpoints } from '../diagnostics/webhook-needs.ts'
 import { createHttp } from '../providers/http.ts'
 import { createQstashSchedules } from '../providers/qstash-schedules.ts'
 import { applySchedules } from '../provision/apply-schedules.ts'
@@ -124,6 +126,7 @@ async function startStandIns({ clock, port, speed }: StandInOptions, keep: Keep)
   const resend = keep(await startResend())
   const posthog = keep(await startPosthog())
   const site = keep(await startSite({ clock }))
+  for (const { events, path } of neededEndpoints) stripe.addEndpoint({ url: `${site.url}${path}`, events })
   for (const [index, expert] of demoExperts.entries()) {
     clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
   }
@@ -138,6 +141,7 @@ async function createMarketplace(
   const db = createDatabase({ connectionString: postgres.url, onError: () => {} })
   await applyMarketplace(db)
   await migrateToLatest(db)
+  await buildIndexes(db)
   await seedDemo(db, now)
   const money = await seedMoney(db, stripe, now)
   await seedPeople(db, stripe, now)

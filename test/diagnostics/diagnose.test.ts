@@ -1,0 +1,122 @@
+import t from 'tap'
+import { type ComponentName, componentNames, fail, type Look, warn } from '../../src/diagnostics/component.ts'
+import { createDiagnostics, describeDiagnosis } from '../../src/diagnostics/diagnose.ts'
+import { KeyRefusedError } from '../../src/errors.ts'
+import { judge, thresholds } from '../../src/diagnostics/thresholds.ts'
+
+const fine: Look = { reads: 'nothing', advice: 'do nothing', see: () => ({ issues: [] }) }
+const never: Look = { ...fine, reads: 'the workflows', advice: 'wait', see: async () => await new Promise(() => {}) }
+
+function diagnosticsOf(
+  looks: Partial<Record<ComponentName, readonly Look[]>>,
+  times: { timeoutMs?: number; keptMs?: number } = {},
+) {
+  const all = Object.fromEntries(componentNames.map(name => [name, looks[name] ?? [fine]]))
+  return createDiagnostics({ looks: all as Record<ComponentName, readonly Look[]>, clock: () => new Date(0), ...times })
+}
+
+t.test('the worst of a component is its status, and comes first; advice is given once', async t => {
+  const issues = [warn('it is slow', 'wait'), fail('it is gone', 'restart it'), warn('it is late', 'wait')]
+  const { components, status } = await diagnosticsOf({
+    novu: [
+      { ...fine, see: () => ({ issues, details: { a: 1 } }) },
+      { ...fine, see: () => ({ issues: [], details: { b: 2 } }) },
+    ],
+  }).diagnose(componentNames)
+  t.equal(status, 'fail')
+  t.strictSame(Object.keys(components), componentNames)
+  t.strictSame(components.novu, {
+    status: 'fail',
+    issues: ['it is gone', 'it is slow', 'it is late'],
+    recommendations: ['restart it', 'wait'],
+    details: { a: 1, b: 2 },
+  })
+  t.strictSame(components.stripe, { status: 'pass', issues: [], recommendations: [], details: {} })
+})
+
+t.test('one that hangs hides nothing of the others, nor of its own component, and is told to stop', async t => {
+  let stopped = false
+  const hanging: Look = {
+    ...never,
+    see: async signal => {
+      signal.addEventListener('abort', () => (stopped = true))
+      return await new Promise(() => {})
+    },
+  }
+  const counted = { ...fine, see: () => ({ issues: [warn('3 wait', 'look')], details: { waiting: 3 } }) }
+  const startedAt = performance.now()
+  const { components } = await diagnosticsOf({ novu: [hanging, counted] }, { timeoutMs: 50 }).diagnose([
+    'novu',
+    'stripe',
+  ])
+  t.ok(performance.now() - startedAt < 1_000)
+  t.strictSame(Object.keys(components), ['novu', 'stripe'])
+  t.strictSame(components.novu?.issues, ['could not read the workflows within 50 ms', '3 wait'])
+  t.strictSame(components.novu?.details, { waiting: 3 })
+  t.equal(components.stripe?.status, 'pass')
+  t.ok(stopped)
+})
+
+t.test('what a look throws is told by its code, or in our own words; never in a vendor’s', async t => {
+  const throwing = async (thrown: Error): Promise<string | undefined> => {
+    const look = { ...fine, reads: 'it', see: async () => await Promise.reject(thrown) }
+    return (await diagnosticsOf({ novu: [look] }).diagnose(['novu'])).components.novu?.issues[0]
+  }
+  t.equal(await throwing(new Error('planted: password of ana@guests.test')), 'could not read it: Error')
+  t.equal(
+    await throwing(Object.assign(new Error('planted'), { code: 'ECONNREFUSED' })),
+    'could not read it: ECONNREFUSED',
+  )
+  t.equal(await throwing(Object.assign(new Error('planted'), { code: 'planted secret' })), 'could not read it: Error')
+  t.equal(await throwing(new KeyRefusedError('stripe refused our key')), 'could not read it: stripe refused our key')
+  const ofProvider = async (thrown: Error): Promise<string | undefined> => {
+    const look = { ...fine, asksVendor: true, reads: 'it', see: async () => await Promise.reject(thrown) }
+    return (await diagnosticsOf({ novu: [look] }).diagnose(['novu'])).components.novu?.issues[0]
+  }
+  t.equal(await ofProvider(new Error('QStash answered 500: planted')), 'could not read it: QStash answered 500')
+  const inWords = new KeyRefusedError('refused sk_live_abcdefghijklmnop of ana@guests.test')
+  t.equal(await throwing(inWords), 'could not read it: refused [key] of [email]')
+})
+
+t.test('who asks again within moments gets the same report, and who asks at once shares it', async t => {
+  let asked = 0
+  const counting = { ...fine, see: () => ({ issues: [], details: { asked: (asked += 1) } }) }
+  const kept = diagnosticsOf({ novu: [counting] })
+  await Promise.all([kept.diagnose(['novu']), kept.diagnose(componentNames)])
+  await kept.diagnose(['novu'])
+  t.equal(asked, 1)
+  const fresh = diagnosticsOf({ novu: [counting] }, { keptMs: 0 })
+  await fresh.diagnose(['novu'])
+  await fresh.diagnose(['novu'])
+  t.equal(asked, 3)
+})
+
+t.test('the moment in words has what is ill, and what to do; one that hangs does not outlast two seconds', async t => {
+  const ill = { ...fine, see: () => ({ issues: [fail('it is gone', 'restart it')], details: { a: 1 } }) }
+  const startedAt = performance.now()
+  const told = await diagnosticsOf({ stripe: [ill], novu: [never] }).describeMoment()
+  t.ok(performance.now() - startedAt < 1_900)
+  t.equal(
+    told,
+    'At 1970-01-01T00:00:00.000Z:\nnovu: fail\n- could not read the workflows within 1500 ms\n  > wait\nstripe: fail\n- it is gone\n  > restart it',
+  )
+  t.match(describeDiagnosis(await diagnosticsOf({}).diagnose(componentNames)), /^Everything else was well at /)
+})
+
+t.test('thresholds are those of the guide for operators', async t => {
+  const severity = (name: keyof typeof thresholds, value: number) => judge(value, thresholds[name], '', '')[0]?.severity
+  const mb = 2 ** 20
+  const cases = [
+    ['undeliveredRate', [0, 0.0099], [0.01, 0.05], [0.0501, 1]],
+    ['webhookLatencyMs', [0, 999], [1_000, 5_000], [5_001]],
+    ['poolUse', [0, 0.69], [0.7, 0.9], [0.91, 1]],
+    ['memoryBytes', [199 * mb], [200 * mb, 500 * mb], [501 * mb]],
+    ['errorRate', [0, 0.0099], [0.01, 0.05], [0.051]],
+    ['discrepancyRate', [0], [0.0001, 0.05], [0.051, 1]],
+  ] as const
+  for (const [name, healthy, warning, critical] of cases) {
+    for (const value of healthy) t.equal(severity(name, value), undefined, `${name} ${value}`)
+    for (const value of warning) t.equal(severity(name, value), 'warn', `${name} ${value}`)
+    for (const value of critical) t.equal(severity(name, value), 'fail', `${name} ${value}`)
+  }
+})
