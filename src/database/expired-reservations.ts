@@ -22,13 +22,25 @@ export async function listShortHolds(db: Db, now: Date, limit = maxShortHolds): 
   )
 }
 
-/** Deletes those of these holds that still have no payment and are past their time; returns how many went. */
-export async function deleteShortHolds(db: Db, ids: readonly string[], now: Date): Promise<number> {
-  const { numAffectedRows } = await sql`
-    delete from slot_reservations r
-    where r.id = any(${[...ids]}::uuid[]) and r.stripe_payment_intent_id is null and r.expires_at < ${now}::timestamp
-  `.execute(db)
-  return Number(numAffectedRows ?? 0n)
+export interface DeletedHolds {
+  readonly deleted: number
+  /** Meetings of their slots that wait for a payment, which no hold keeps. */
+  readonly unheld: readonly string[]
+}
+
+/** Deletes those of these holds that still have no payment and are past their time. */
+export async function deleteShortHolds(db: Db, ids: readonly string[], now: Date): Promise<DeletedHolds> {
+  const { rows } = await sql<DeletedHolds>`
+    with gone as (
+      delete from slot_reservations r
+      where r.id = any(${[...ids]}::uuid[]) and r.stripe_payment_intent_id is null and r.expires_at < ${now}::timestamp
+      returning r.event_id, r.start_time
+    )
+    select (select count(*) from gone)::integer as deleted,
+      array(select distinct m.id::text from gone r join meetings m on ${isUnheldAt(now)} order by 1) as unheld`.execute(
+    db,
+  )
+  return rows[0] ?? { deleted: 0, unheld: [] }
 }
 
 /** Deletes those of these holds whose meeting is paid, or was; returns how many went. */
@@ -149,6 +161,8 @@ export async function deleteExpiredVoucher(
 export interface UnpaidMeeting {
   readonly kind: UnpaidMeetingKind
   readonly id: string
+  /** A hold of its slot that is over shows it. */
+  readonly by_hold: boolean
 }
 
 export const unpaidMeetingKinds = ['meeting-blocks-slot', 'meeting-without-hold'] as const
@@ -162,17 +176,23 @@ const maxUnpaidMeetings = 500
  */
 export async function listUnpaidMeetings(db: Db, now: Date): Promise<readonly UnpaidMeeting[]> {
   const { rows } = await sql<UnpaidMeeting>`
-    select 'meeting-without-hold' as kind, m.id from slot_reservations r
-    join meetings m on m."eventId" = r.event_id and m."startTime" = r.start_time
-    where r.expires_at < ${now}::timestamp and r.stripe_payment_intent_id is null
-      and ${isUnpaidAhead(now)} and m."stripePaymentIntentId" is not null and ${hasNoHold}
-    union
-    select f.kind, m.id from jobs.findings f
-    join meetings m on m.id = substr(f.subject, length('meetings ') + 1)::uuid
-    where f.kind = any(${[...unpaidMeetingKinds]}::text[]) and f.state <> 'resolved' and ${isUnpaidAhead(now)}
-      and (f.kind = 'meeting-blocks-slot' or ${hasNoHold})
-    order by kind, id limit ${maxUnpaidMeetings}`.execute(db)
+    select kind, id, bool_or(by_hold) as by_hold from (
+      select 'meeting-without-hold' as kind, m.id, true as by_hold from slot_reservations r
+      join meetings m on ${isUnheldAt(now)}
+      where r.expires_at < ${now}::timestamp and r.stripe_payment_intent_id is null
+      union
+      select f.kind, m.id, false from jobs.findings f
+      join meetings m on m.id = substr(f.subject, length('meetings ') + 1)::uuid
+      where f.kind = any(${[...unpaidMeetingKinds]}::text[]) and f.state <> 'resolved' and ${isUnpaidAhead(now)}
+        and (f.kind = 'meeting-blocks-slot' or ${hasNoHold})) u
+    group by kind, id order by kind, id limit ${maxUnpaidMeetings}`.execute(db)
   return rows
+}
+
+/** A meeting `m` of the slot of a hold `r` waits for a payment that no hold keeps. */
+function isUnheldAt(now: Date) {
+  return sql`m."eventId" = r.event_id and m."startTime" = r.start_time and ${isUnpaidAhead(now)}
+    and m."stripePaymentIntentId" is not null and ${hasNoHold}`
 }
 
 function isUnpaidAhead(now: Date) {

@@ -1,9 +1,9 @@
 import type { Db } from '../database/connection.ts'
-import { deleteExpiredVoucher } from '../database/expired-reservations.ts'
+import { deleteExpiredVoucher, deleteShortHolds } from '../database/expired-reservations.ts'
 import { recordFinding } from '../database/findings.ts'
 import { type ExpectedHold, subjectOfPayment } from '../database/reservations.ts'
 import type { Booking } from '../providers/payments.ts'
-import { toBlockedSlot } from './hold-findings.ts'
+import { toBlockedSlot, toUnheldMeeting } from './hold-findings.ts'
 import { describeHold, requireLease, type TellingGuest } from './payment-reminders.ts'
 import { guestRecipient } from './recipients.ts'
 import { recordNotice } from './record.ts'
@@ -24,6 +24,22 @@ export interface EndedHold {
   readonly result: 'told' | 'untold' | 'changed'
   readonly invalidZone: boolean
   readonly finding: ReturnType<typeof toBlockedSlot> | undefined
+}
+
+/**
+ * Deletes holds without a payment, and writes down in the same transaction which meetings of their slots wait for a payment
+ * that no hold keeps: once the holds are gone, nothing shows it. Gives how many went.
+ */
+export async function deleteCheckoutHolds(
+  db: Db,
+  ids: readonly string[],
+  { job, now, runId }: Pick<EndingHold, 'job' | 'now' | 'runId'>,
+): Promise<number> {
+  return await db.transaction().execute(async trx => {
+    const { deleted, unheld } = await deleteShortHolds(trx, ids, now)
+    for (const id of unheld) await recordFinding(trx, { ...toUnheldMeeting(id), job, runId }, now)
+    return deleted
+  })
 }
 
 /**

@@ -25,6 +25,18 @@ export function toPaidVoucher(reservationId: string, meetingId: string | undefin
   }
 }
 
+/** Money that is on its way for so long may never arrive, and the slot stays taken. */
+export function toSettlingTooLong(reservationId: string) {
+  return {
+    kind: 'hold-settles-too-long',
+    subject: `slot_reservations ${reservationId}`,
+    message:
+      'Stripe says that the payment of this hold is still processing, more than ten days after the end of the hold, which is ' +
+      'kept meanwhile: look at the payment at Stripe, and ask its support; to free the slot, delete the hold, and refund the ' +
+      'guest should the money arrive',
+  }
+}
+
 /** A meeting that nobody will pay for keeps its slot taken. */
 export function toBlockedSlot(meetingId: string) {
   return {

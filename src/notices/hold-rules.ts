@@ -8,6 +8,9 @@ import type { Booking } from '../providers/payments.ts'
  */
 export const bankLagMs = 4 * 24 * 60 * 60_000
 
+/** How long after its hold's end a payment may still settle before somebody has to look. */
+export const settlesForMs = 10 * 24 * 60 * 60_000
+
 /** A meeting's "stripePaymentStatus", as the site stores it. */
 export interface HoldMeeting {
   readonly id: string
@@ -26,7 +29,13 @@ export interface ExpiredHold {
 }
 
 export type HoldDecision =
-  | { readonly kind: 'keep'; readonly reason: 'settling' | 'paid' | 'waiting'; readonly until?: Date }
+  | {
+      readonly kind: 'keep'
+      readonly reason: 'settling' | 'paid' | 'waiting'
+      readonly until?: Date
+      /** It settles for longer than any payment should. */
+      readonly isTooLong?: boolean
+    }
   | {
       readonly kind: 'delete'
       readonly reason: 'booked' | 'canceled' | 'lapsed' | 'forgotten'
@@ -52,8 +61,9 @@ export function decideHold(hold: ExpiredHold, booking: Booking | undefined, now:
   if (booking === undefined) return { kind: 'ask' }
   switch (booking.status) {
     case 'paid':
+      return { kind: 'keep', reason: 'paid' }
     case 'settling':
-      return { kind: 'keep', reason: booking.status }
+      return { kind: 'keep', reason: 'settling', isTooLong: now.getTime() > hold.expiresAt.getTime() + settlesForMs }
     case 'canceled':
     case 'lapsed':
       return letGo(hold, booking.status, now)

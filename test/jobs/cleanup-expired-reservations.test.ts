@@ -11,16 +11,17 @@ import {
   listShortHolds,
 } from '../../src/database/expired-reservations.ts'
 import { KeyRefusedError, PermanentError } from '../../src/errors.ts'
-import { cleanupExpiredReservations, rowsPerDelete } from '../../src/jobs/cleanup-expired-reservations.ts'
+import { cleanupExpiredReservations } from '../../src/jobs/cleanup-expired-reservations.ts'
 import { jobs } from '../../src/jobs/index.ts'
-import { endLapsedHold } from '../../src/notices/expired-holds.ts'
+import { deleteCheckoutHolds, endLapsedHold } from '../../src/notices/expired-holds.ts'
 import { checkFacts } from '../../src/notices/facts.ts'
+import { rowsPerDelete } from '../../src/notices/hold-plan.ts'
 import type { Booking } from '../../src/providers/payments.ts'
 import { applyMarketplace, type MarketplaceVariant } from '../../src/sandbox/marketplace.ts'
 import { startNovu } from '../../src/sandbox/novu.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
 import { testApp } from '../support/app.ts'
-import { addFinding, readAll } from '../support/builders.ts'
+import { readAll } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { explainAll } from '../support/explain.ts'
 import { addHold, bookingOf, readHolds } from '../support/holds.ts'
@@ -90,10 +91,41 @@ t.test('a meeting whose voucher the site could not hold is a finding, until it i
   const finding = { kind: 'meeting-without-hold', subject: `meetings ${meetingId}`, message: /hold the slot/ }
   t.match(plan.findings, [finding])
   t.equal(plan.findings?.length, 1)
-  await addFinding(db, { kind: finding.kind, subject: finding.subject })
+  const written = { kind: finding.kind, subject: finding.subject, state: 'open', job, occurrences: 1 }
+  t.match(await readAll(db, 'jobs.findings'), [written], 'it is written with the deletion, before the run is closed')
   t.match((await runJob(db)).plan.findings, [finding], 'its hold is gone, and it still is so')
   await addHold(db, { eventId, paymentIntentId: 'pi_1', expiresAt: '2026-03-15T10:00:00Z' })
   t.same((await runJob(db)).plan.findings, [])
+})
+
+t.test('a hold goes together with what it shows of its meeting, or neither does', async t => {
+  const { db } = await testDatabase(t)
+  const { id, meetingId } = await addHold(db, { ...short, meeting: 'failed', meetingPayment: 'pi_1' })
+  const other = await addHold(db, { ...short, meeting: 'succeeded', meetingPayment: 'pi_2' })
+  const end = async () => await deleteCheckoutHolds(db, [id, other.id], { job, runId: uuidv7(), now: new Date(now) })
+  await sql`alter table jobs.findings add constraint crash check (kind <> 'meeting-without-hold')`.execute(db)
+  await t.rejects(end(), /crash/)
+  t.equal((await readHolds(db)).size, 2)
+  await sql`alter table jobs.findings drop constraint crash`.execute(db)
+  t.equal(await end(), 2)
+  t.match(await readAll(db, 'jobs.findings'), [{ subject: `meetings ${meetingId}` }])
+  t.equal((await readAll(db, 'jobs.findings')).length, 1, 'a paid meeting is none')
+})
+
+t.test('a payment that settles for more than ten days keeps its hold, and is a finding while it does', async t => {
+  const { db } = await testDatabase(t)
+  const { id } = await addHold(db, { paymentIntentId: 'pi_1' })
+  const planAt = async (at: string, status: Booking['status'] = 'settling') =>
+    (await runJob(db, { answer: inState(status), at })).plan
+  t.match(await planAt('2026-03-18T10:00:00.000Z'), { effects: [], waits: [{ reason: 'settling' }], findings: [] })
+  t.match(await planAt('2026-03-18T10:00:00.001Z'), {
+    effects: [],
+    waits: [{ reason: 'settling' }],
+    findings: [{ kind: 'hold-settles-too-long', subject: `slot_reservations ${id}`, message: /is kept/ }],
+  })
+  t.ok(cleanupExpiredReservations.standingFindings?.includes('hold-settles-too-long'), 'it closes itself')
+  t.match((await planAt('2026-03-18T10:15:00Z', 'paid')).findings, [{ kind: 'voucher-paid-unnoticed' }])
+  t.equal((await readHolds(db)).size, 1)
 })
 
 t.test(
