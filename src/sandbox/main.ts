@@ -149,6 +149,7 @@ What to try, in another terminal in this directory:
   npm run cli -- run process-pending-payouts
 
   curl '${url}/health?services=true'
+  curl ${bearer} '${url}/diagnostics?component=all&details=true'
   curl ${bearer} '${url}/runs?limit=5'
   curl ${bearer} -H 'Content-Type: application/json' -d '{"job":"cleanup-blocked-dates","dryRun":true}' '${url}/runs'
 `)
