@@ -1,13 +1,15 @@
 import pMap from 'p-map'
 import type { ClaimedNotice } from '../database/outbox-claims.ts'
+import { recordFinding } from '../database/findings.ts'
 import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { PermanentError, toError } from '../errors.ts'
 import type { Message } from '../providers/notifications.ts'
 import { nextTry, waitAfter } from './backoff.ts'
 import type { Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
-import { findReaders } from './recipients.ts'
+import { findReaders, type FoundReader } from './recipients.ts'
 import { type Batch, isTooLate, type SenderParts } from './sender-parts.ts'
+import { toZoneFinding } from './zone-findings.ts'
 
 /** A notice that is still true, in words. */
 export interface CheckedNotice {
@@ -31,6 +33,7 @@ export async function checkNotices(notices: readonly ClaimedNotice[], { parts }:
   const isKnown = (notice: ClaimedNotice): notice is KnownNotice => Object.hasOwn(rechecks, notice.kind)
   const known = notices.filter(isKnown)
   const readers = await findReaders(db, known)
+  await tellOfZones([...readers.values()], parts)
   const check = async (notice: KnownNotice): Promise<CheckedNotice | NoticeEnd> => {
     const reader = readers.get(notice.id)?.reader
     if (reader === undefined) return drop(notice, 'no_reader')
@@ -42,6 +45,15 @@ export async function checkNotices(notices: readonly ClaimedNotice[], { parts }:
   return {
     ready: results.filter(result => 'message' in result),
     ends: [...strange, ...results.filter(result => 'state' in result)],
+  }
+}
+
+/** Those of whom nobody knew when their notice was decided: their reader is looked up now. */
+async function tellOfZones(readers: readonly FoundReader[], { clock, db, log }: SenderParts): Promise<void> {
+  const subjects = new Set(readers.flatMap(({ invalidZone, zoneOf }) => (invalidZone ? (zoneOf ?? []) : [])))
+  for (const subject of subjects) {
+    const fresh = await recordFinding(db, { ...toZoneFinding(subject), job: null, runId: null }, clock())
+    if (fresh) log.warn({ subject }, 'time zone does not exist')
   }
 }
 

@@ -8,6 +8,8 @@ import { brazilianZones, portugueseZones, spanishSpeakingZones, unitedStatesZone
 export interface FoundReader {
   readonly reader: Reader
   readonly invalidZone: boolean
+  /** Table and id of the row that has the zone, where it was looked up. */
+  readonly zoneOf?: string
 }
 
 export interface ExpertProfile {
@@ -61,12 +63,17 @@ export function guestReader({ email, name, paymentLocale, timeZone }: GuestProfi
 /** Experts by their Clerk ids, in one query; an id that the marketplace does not know is absent. */
 export async function readExperts(db: Db, clerkIds: readonly string[]): Promise<Map<string, FoundReader>> {
   if (clerkIds.length === 0) return new Map()
-  const { rows } = await sql<ExpertProfile & { id: string }>`
+  const { rows } = await sql<ExpertProfile & { id: string; scheduleId: string | null }>`
     select u."clerkUserId" as id, u.country, u.email, u.first_name as "firstName", u.last_name as "lastName",
-      s.timezone as "scheduleZone"
+      s.id as "scheduleId", s.timezone as "scheduleZone"
     from users u left join schedules s on s."clerkUserId" = u."clerkUserId"
     where u."clerkUserId" = any(${[...new Set(clerkIds)]}::text[])`.execute(db)
-  return new Map(rows.map(({ id, ...profile }) => [id, expertReader(profile)]))
+  return new Map(
+    rows.map(({ id, scheduleId, ...profile }) => {
+      const zoneOf = scheduleId === null ? {} : { zoneOf: `schedules ${scheduleId}` }
+      return [id, { ...expertReader(profile), ...zoneOf }]
+    }),
+  )
 }
 
 /**

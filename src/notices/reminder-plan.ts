@@ -3,6 +3,7 @@ import { type FoundReminders, toReminderFacts } from './find-reminders.ts'
 import { expertReader, type FoundReader, guestReader } from './recipients.ts'
 import { closesAt, decideReminder, type ReminderKind, type ReminderRule } from './reminder-rules.ts'
 import { type Party, type Reminder, subjectOf } from './reminders.ts'
+import { toZoneFinding } from './zone-findings.ts'
 
 /** A locale from a payment's metadata, or why there is none; the runner's word for it. */
 export type AskedLocale =
@@ -114,13 +115,4 @@ function readerOf(party: Party, row: MeetingRow, locales: ReminderPlanFacts['loc
 
 function zoneOf(party: Party, { id, schedule_id, schedule_zone }: MeetingRow): string {
   return party === 'expert' && schedule_zone !== null ? `schedules ${schedule_id}` : `meetings ${id}`
-}
-
-function toZoneFinding(subject: string) {
-  return {
-    kind: 'zone-invalid',
-    subject,
-    message:
-      'the time zone of this row does not exist: correct its column timezone; people are told the time in UTC meanwhile',
-  }
 }

@@ -16,6 +16,7 @@ import {
 } from './sender-parts.ts'
 import { shareNext } from './share-next.ts'
 import { undeliveredFinding } from './vendor-findings.ts'
+import { closeMendedZones } from './zone-findings.ts'
 
 export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
 
@@ -35,7 +36,10 @@ export interface NoticeSender {
    * what they had written. Rejects only when the database cannot be asked.
    */
   sendDue(): Promise<NoticeTally>
-  /** Tells operators of notices that have not gone out for a day, and takes it back when they have; looks every 15 minutes at most. */
+  /**
+   * Tells operators of notices that have not gone out for a day, and takes it back when they have; closes what was said of
+   * zones that were corrected. Looks every 15 minutes at most.
+   */
   raiseUndelivered(): Promise<void>
   /** Makes a last pass; what has no answer when `budgetMs` end is looked up later. Afterwards `sendDue` does nothing. */
   close(budgetMs: number): Promise<void>
@@ -69,6 +73,7 @@ export function createNoticeSender({ isSilent = false, ...options }: NoticeSende
       if (isSilent || now.getTime() - life.overdueLookedAt < overdueEveryMs) return
       life.overdueLookedAt = now.getTime()
       await raiseUndelivered(now, parts)
+      await closeMendedZones(parts.db, now)
     },
     close: async budgetMs => {
       life.beginBeforeMs = performance.now() + budgetMs / 2

@@ -5,6 +5,7 @@ import { KeyRefusedError } from '../../src/errors.ts'
 import type { Recheck } from '../../src/notices/notice.ts'
 import { rechecks } from '../../src/notices/rechecks.ts'
 import type { SendAnswer } from '../../src/providers/notifications.ts'
+import { addFinding } from '../support/builders.ts'
 import { later, noon } from '../support/pings.ts'
 import { accepted, fakeVendor, listFindings, nameOf, nothing, oweMany, testSender } from '../support/notices.ts'
 
@@ -137,6 +138,52 @@ t.test('a reader is that of the facts, of the marketplace, or an operator; witho
     ],
   )
   t.match(await read(ids[1]), { state: 'dropped', note: 'no_reader' })
+})
+
+t.test('a zone of an expert that is none is a finding when their notice goes, until it is corrected', async t => {
+  const { db, owe, sender, vendor, wait } = await testSender(t)
+  await sql`insert into users ("clerkUserId", email, country) values ('user_1', 'e@x.test', 'ES')`.execute(db)
+  const { rows } = await sql<{ id: string }>`
+    insert into schedules ("clerkUserId", timezone) values ('user_1', 'Mars/Phobos') returning id`.execute(db)
+  for (const name of ['1', '2']) await owe(name, { kind: 'payout-failed', facts: {} })
+  await sql`update jobs.outbox set recipient = 'user_1'`.execute(db)
+  t.strictSame(await sender.sendDue(), { ...nothing, sent: 2 })
+  t.match(vendor.inbox[0]?.to, { subscriberId: 'user_1', timeZone: 'UTC' })
+  const finding = { kind: 'zone-invalid', subject: `schedules ${rows[0]?.id}` }
+  const open = await listFindings(db)
+  t.match(open, [{ ...finding, state: 'open', message: /UTC/ }])
+  t.equal(open.length, 1, 'once for both')
+  t.notMatch(JSON.stringify(open), /Mars/, 'what somebody typed is not repeated')
+  await sender.raiseUndelivered()
+  t.match(await listFindings(db), [{ ...finding, state: 'open' }], 'it stands for as long as it is so')
+  await sql`update schedules set timezone = 'Europe/Madrid'`.execute(db)
+  wait(900_000)
+  await sender.raiseUndelivered()
+  t.match(await listFindings(db), [{ ...finding, state: 'resolved' }])
+})
+
+t.test('findings about zones close when the row is well or gone, of guests too', async t => {
+  const { db, sender } = await testSender(t)
+  const gone = '00000000-0000-4000-8000-000000000000'
+  const { rows } = await sql<{ id: string }>`
+    with e as (insert into events (name, slug, "durationInMinutes", "clerkUserId") values ('a', 'a', 1, 'a') returning id)
+    insert into meetings ("eventId", "clerkUserId", "guestEmail", "guestName", "startTime", "endTime", timezone,
+      "stripePaymentIntentId")
+    select e.id, 'a', 'a', 'a', now(), now(), z.zone, z.payment
+    from e, (values ('Europe/Lisbon', 'pi_well'), ('Lisbon', 'pi_ill')) z (zone, payment) returning id`.execute(db)
+  const [well, ill] = rows.map(({ id }) => `meetings ${id}`)
+  const stay = [ill, 'payment_intents pi_ill', 'payment_intents pi_unseen']
+  const close = [well, 'payment_intents pi_well', `schedules ${gone}`, `meetings ${gone}`]
+  for (const subject of [...stay, ...close]) {
+    await addFinding(db, { kind: 'zone-invalid', subject: subject ?? '' })
+  }
+  await addFinding(db, { kind: 'other', subject: well ?? '' })
+  await sender.raiseUndelivered()
+  const open = (await listFindings(db)).filter(({ state }) => state === 'open')
+  t.same(open.map(({ kind, subject }) => `${kind} ${subject}`).toSorted(), [
+    `other ${well}`,
+    ...stay.map(subject => `zone-invalid ${subject}`).toSorted(),
+  ])
 })
 
 t.test('what cannot be worded, and what the vendor refuses for good, is set aside as a finding', async t => {
