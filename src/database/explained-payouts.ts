@@ -3,14 +3,20 @@ import type { Db } from './connection.ts'
 import { resolveFinding } from './findings.ts'
 import { closedByRows } from './payout-accounts.ts'
 
-/** Closes the open finding of a payout that rows explain by now, audited; gives how many there were, 0 or 1. */
-export async function closeExplained(db: Db, payoutId: string, now: Date): Promise<number> {
+export interface ExplainedPayout {
+  /** The payout. */
+  readonly subject: string
+  /** What explains it, for the record. */
+  readonly why: string
+}
+
+/** Closes the open finding of a payout that has no cause any more, audited; gives how many there were, 0 or 1. */
+export async function closeExplained(db: Db, { subject, why: note }: ExplainedPayout, now: Date): Promise<number> {
   const kind = 'payout-unexplained'
-  const note = 'rows that name this payout add up to it by now'
   return await db.transaction().execute(async trx => {
-    if (!(await resolveFinding(trx, kind, payoutId, closedByRows, now, note))) return 0
+    if (!(await resolveFinding(trx, kind, subject, closedByRows, now, note))) return 0
     const details = { kind, note }
-    await recordAudit(trx, { at: now, actor: closedByRows, action: 'finding.resolve', subject: payoutId, details })
+    await recordAudit(trx, { at: now, actor: closedByRows, action: 'finding.resolve', subject, details })
     return 1
   })
 }

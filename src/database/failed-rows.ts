@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { FailedRow } from '../money/failed-rows.ts'
 import type { Db } from './connection.ts'
+import { declinedItems } from './money-rows.ts'
 
 export interface FailedQuery {
   /** Rows that were tried as often as this have a finding of their own. */
@@ -19,8 +20,11 @@ export async function listFailedRows(
   { limit, triedLessThan, turn }: FailedQuery,
 ): Promise<readonly FailedRow[]> {
   const { rows } = await sql<FailedRow>`
+    with declined as materialized (${declinedItems('transfer')})
     select p.id as "paymentTransferId", p.payment_intent_id as "paymentIntentId",
-      p.expert_connect_account_id as account, p.amount as "amountCents", lower(p.currency) as currency
+      p.expert_connect_account_id as account, p.amount as "amountCents", lower(p.currency) as currency,
+      (select d.operation_id from declined d
+        where d.payment_transfer_id = p.id or d.payment_intent_id = p.payment_intent_id limit 1) as declined
     from payment_transfers p
     where p.status = 'FAILED' and coalesce(p.retry_count, 0) < ${triedLessThan}
       and p.transfer_id is null and p.payout_id is null

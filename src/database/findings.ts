@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 import { toJson } from './json.ts'
-import { declinedKind, operationOfFinding } from './money-rows.ts'
+import { closedBySettled, closedBySettling, declinedKind, operationOfFinding } from './money-rows.ts'
 
 export interface Finding {
   readonly kind: string
@@ -27,7 +27,7 @@ export async function isFindingLive(db: Db, kind: string, subject: string): Prom
   return (await live.where('state', '<>', 'resolved').executeTakeFirst()) !== undefined
 }
 
-/** Closes a finding whose cause is gone. False when there was none open. */
+/** Closes a finding whose cause is gone; a note is added to those of people. False when there was none open. */
 export async function resolveFinding(
   db: Db,
   kind: string,
@@ -38,7 +38,12 @@ export async function resolveFinding(
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('jobs.findings')
-    .set({ state: 'resolved', closed_at: now, closed_by: by, ...(note === undefined ? {} : { note }) })
+    .set({
+      state: 'resolved',
+      closed_at: now,
+      closed_by: by,
+      note: sql`nullif(concat_ws('; ', note, ${note ?? null}::text), '')`,
+    })
     .where('kind', '=', kind)
     .where('subject', '=', subject)
     .where('state', '<>', 'resolved')
@@ -102,19 +107,32 @@ export async function resolveCaughtUp(db: Db, kind: string, now: Date): Promise<
   return rows.map(row => row.subject)
 }
 
+// By what somebody wrote down, not by a dispute that may pass; another row of the payment counts too.
+const waitsForMoney = sql`exists (
+  select from jobs.money_operation_items i
+  join payment_transfers t on t.id = i.payment_transfer_id or t.payment_intent_id = i.payment_intent_id
+  where i.operation_id = ${operationOfFinding} and t.payout_id is null
+    and (t.status in ('PENDING', 'READY', 'APPROVED', 'DISPUTED') or (i.kind = 'payout' and t.status = 'COMPLETED')))`
+
 /**
- * Closes findings of operations that were declined and of which no row, nor another row of its payment, waits for its money
- * any more: by what somebody wrote down, not by a dispute that may pass. Gives the operations.
+ * Closes findings of operations that were declined and of which no row waits for its money any more. The decline itself
+ * stands until a person has ended it. Gives the operations.
  */
 export async function resolveDeclined(db: Db, now: Date): Promise<string[]> {
   const { rows } = await sql<{ subject: string }>`
-    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+    update jobs.findings f set state = 'resolved', closed_at = ${now}, closed_by = ${closedBySettled},
       note = concat_ws('; ', f.note, 'none of its rows waits for its money any more')
-    where f.kind = ${declinedKind} and f.state <> 'resolved' and not exists (
-      select from jobs.money_operation_items i
-      join payment_transfers t on t.id = i.payment_transfer_id or t.payment_intent_id = i.payment_intent_id
-      where i.operation_id = ${operationOfFinding} and t.payout_id is null
-        and (t.status in ('PENDING', 'READY', 'APPROVED', 'DISPUTED') or (i.kind = 'payout' and t.status = 'COMPLETED')))
+    where f.kind = ${declinedKind} and f.state <> 'resolved' and not ${waitsForMoney}
+    returning f.subject`.execute(db)
+  return rows.map(row => row.subject)
+}
+
+/** Opens findings of declined operations that no person has resolved, and of which a row waits again. Gives the operations. */
+export async function reopenDeclined(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ subject: string }>`
+    update jobs.findings f set state = 'open', closed_at = null, closed_by = null,
+      note = concat_ws('; ', f.note, 'a row of it waits for its money again')
+    where f.kind = ${declinedKind} and ${closedBySettling} and ${waitsForMoney}
     returning f.subject`.execute(db)
   return rows.map(row => row.subject)
 }

@@ -90,14 +90,22 @@ export const expertsOf = sql<string[]>`array(select distinct t.expert_clerk_user
     where i.operation_id = o.id order by 1)`
 
 /**
- * The items of operations of this kind that an operator declined, as long as nobody has resolved the finding of that: it
- * keeps their rows, and other rows of their payments, from being planned again.
+ * The items of operations of this kind that an operator declined, as long as no person has resolved the finding of that: it
+ * keeps their rows, and other rows of their payments, from being planned again. One that closed because no row waited any
+ * more still does: a row may wait again.
  */
 export function declinedItems(kind: OperationKind): RawBuilder<unknown> {
   return sql`select i.operation_id, i.payment_transfer_id, i.payment_intent_id
     from jobs.findings f join jobs.money_operation_items i on i.operation_id = ${operationOfFinding}
-    where f.kind = ${declinedKind} and f.state <> 'resolved' and i.kind = ${kind}`
+    where f.kind = ${declinedKind} and (f.state <> 'resolved' or ${closedBySettling}) and i.kind = ${kind}`
 }
+
+/** Who closes the finding of a decline while none of its rows waits; no operator can have this name. */
+export const closedBySettled = 'eleva-jobs/settled'
+
+/** That a finding `f` about a decline is closed, and by no person; a later one about the same operation counts instead. */
+export const closedBySettling = sql`(f.state = 'resolved' and f.closed_by = ${closedBySettled} and not exists (
+    select from jobs.findings n where n.kind = f.kind and n.subject = f.subject and n.id > f.id))`
 
 /** The kind of the finding about an operation that was declined; its subject is the operation. */
 export const declinedKind = 'operation-declined'

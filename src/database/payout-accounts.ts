@@ -62,15 +62,19 @@ export async function findPayoutOwners(
   // Anybody can write anything into metadata.
   const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(id => uuid.test(id))
   const { rows } = await sql<OwnerRow>`
-    select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account, '' as status, 0 as amount, '' as currency from jobs.money_operations o where o.stripe_id = any(${ids})
+    select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account, '' as status, 0 as amount, '' as currency,
+      null::timestamp as created, false as otherwise from jobs.money_operations o where o.stripe_id = any(${ids})
     union all
-    select 'unsettled', o.id::text, 0, o.account, '', 0, '' from jobs.money_operations o
+    select 'unsettled', o.id::text, 0, o.account, '', 0, '', null, false from jobs.money_operations o
     where o.id = any(${operationIds}::uuid[]) and ${mayHaveMadePayout}
     union all
-    select 'row', p.payout_id, p.id, p.expert_connect_account_id, p.status::text, p.amount, lower(p.currency)
+    select 'row', p.payout_id, p.id, p.expert_connect_account_id, p.status::text, p.amount, lower(p.currency), p.created,
+      exists (select from jobs.money_operation_items i join jobs.money_operations o on o.id = i.operation_id
+        where (i.payment_transfer_id = p.id or i.payment_intent_id = p.payment_intent_id) and i.kind = 'payout' and i.live
+          and o.stripe_id is distinct from p.payout_id)
     from payment_transfers p where p.payout_id = any(${ids})
     union all
-    select case when f.state = 'resolved' then 'resolved' else 'told' end, f.subject, 0, '', '', 0, '' from jobs.findings f
+    select case when f.state = 'resolved' then 'resolved' else 'told' end, f.subject, 0, '', '', 0, '', null, false from jobs.findings f
     where f.kind = 'payout-unexplained' and f.subject = any(${ids})
       and (f.state <> 'resolved' or f.closed_by is distinct from ${closedByRows})`.execute(db)
   const idsOf = (kind: string): Set<string> => new Set(rows.filter(row => row.kind === kind).map(({ id }) => id))
@@ -95,10 +99,22 @@ interface OwnerRow {
   readonly status: string
   readonly amount: number
   readonly currency: string
+  /** Of a row; null of anything else. */
+  readonly created: Date | null
+  readonly otherwise: boolean
 }
 
-function toNaming({ account, amount, currency, row, status }: OwnerRow): NamingRow {
-  return { paymentTransferId: row, account, status, amountCents: amount, currency }
+function toNaming({ account, amount, created, currency, otherwise, row, status }: OwnerRow): NamingRow {
+  const createdAt = created ?? new Date(0)
+  return {
+    paymentTransferId: row,
+    account,
+    status,
+    amountCents: amount,
+    currency,
+    createdAt,
+    isPaidOtherwise: otherwise,
+  }
 }
 
 function byId(a: NamingRow, b: NamingRow): number {

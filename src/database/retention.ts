@@ -97,8 +97,8 @@ const records: Readonly<Record<Purged, Records>> = {
 
 const uneventful = sql`state in ('succeeded', 'skipped', 'paused', 'duplicate', 'interrupted')`
 // Somebody has explained a payout that is not ours, or decided about a refund after one: without it the account would be
-// frozen, and the decision asked for, once more.
-const explainsPayout = sql`kind in ('payout-unexplained', 'refunded-after-payout')`
+// frozen, and the decision asked for, once more. A decline holds as long as no person has ended it.
+const explainsPayout = sql`kind in ('payout-unexplained', 'refunded-after-payout', 'operation-declined')`
 
 function isOf(jobs: readonly string[]): RawBuilder<unknown> {
   return sql`job = any(${jobs}::text[])`

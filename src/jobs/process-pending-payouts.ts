@@ -149,7 +149,7 @@ async function applyPayout(effect: PayoutEffect, context: JobContext): Promise<A
   const { ledger } = context
   switch (effect.kind) {
     case 'close-finding':
-      return { counts: { findings_closed: await closeExplained(context.db, effect.subject, context.clock()) } }
+      return { counts: { findings_closed: await closeExplained(context.db, effect, context.clock()) } }
     case 'settle-payout':
       return await ledger.settlePayout(effect.subject, context)
     case 'resume-operation':

@@ -85,9 +85,10 @@ async function takeBack(
   if (closed === undefined) return nothingMoved('taken_by_another', { operationId: operation.id })
   const ids = items.map(item => item.paymentTransferId)
   const rows = await reopenRows(trx, ids, { payoutId: payout.id, errorCode, now })
-  await auditOperation(trx, result, closed, run, now, { rowsReopened: rows.map(row => row.id) })
+  const reopened = rows.map(row => row.id)
+  await auditOperation(trx, result, closed, run, now, { rowsReopened: reopened })
   const failed = failedPayoutFinding(closed, payout.failureCode, result)
-  const finding = await recordIn(trx, failed, run, now)
+  const finding = await recordIn(trx, nameRows(failed, ids, reopened), run, now)
   await recordFailureNotices(trx, { operation: closed, object: payout, rows }, run, now)
   return {
     counts: { [result]: 1, rows_reopened: rows.length },
@@ -96,4 +97,19 @@ async function takeBack(
     amountCents: 0,
     operationId: operation.id,
   }
+}
+
+/** Says of which rows it is true that they are payable again, and what to do about those that changed meanwhile. */
+function nameRows(
+  finding: Posting['findings'][number],
+  all: readonly number[],
+  rowsReopened: readonly number[],
+): Posting['findings'][number] {
+  const rowsKept = all.filter(id => !rowsReopened.includes(id))
+  const kept =
+    rowsKept.length === 0
+      ? ''
+      : `. But payment_transfers ${rowsKept.join(', ')} changed meanwhile and stayed as they are: where the expert is still ` +
+        'owed the money, set them to COMPLETED and clear payout_id'
+  return { ...finding, message: finding.message + kept, details: { ...finding.details, rowsReopened, rowsKept } }
 }

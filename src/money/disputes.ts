@@ -16,6 +16,8 @@ export interface DisputedRow {
   readonly currency: string
   readonly transferId: string | null
   readonly payoutId: string | null
+  /** The payout that it names is an operation's, and came back: the row was DISPUTED then, and kept it. */
+  readonly payoutReturned?: boolean
 }
 
 /** A DISPUTED row, and what Stripe says of its payment. */
@@ -41,9 +43,13 @@ export function planDisputes(asked: readonly AskedDispute[]): DisputePlan {
   }
 }
 
-/** What a row was before the site overwrote it. */
-export function statusBefore({ payoutId, transferId }: DisputedRow): 'PENDING' | 'COMPLETED' | 'PAID_OUT' {
-  if (payoutId !== null) return 'PAID_OUT'
+/** What a row was before the site overwrote it, or would be by now. */
+export function statusBefore({
+  payoutId,
+  payoutReturned = false,
+  transferId,
+}: DisputedRow): 'PENDING' | 'COMPLETED' | 'PAID_OUT' {
+  if (payoutId !== null) return payoutReturned ? 'COMPLETED' : 'PAID_OUT'
   return transferId === null ? 'PENDING' : 'COMPLETED'
 }
 
@@ -62,9 +68,13 @@ function tellDispute(row: DisputedRow, answer: AskedDispute['answer']): readonly
   if (charge.disputeLost) {
     return [{ kind: 'dispute-lost', subject, message: lostMessage, details: { ...details, refundedCents } }]
   }
-  const status = statusBefore(row)
-  const message = `no dispute of this payment is open any more and none was lost: set the row to ${status}, which it was before`
-  return [{ kind: 'dispute-won', subject, message, details: { ...details, refundedCents, setStatusTo: status } }]
+  const setStatusTo = statusBefore(row)
+  const clearPayoutId = payoutId !== null && setStatusTo === 'COMPLETED'
+  const todo = clearPayoutId
+    ? 'set the row to COMPLETED and clear payout_id, because that payout came back; the next run pays it again'
+    : `set the row to ${setStatusTo}, which it was before`
+  const message = `no dispute of this payment is open any more and none was lost: ${todo}`
+  return [{ kind: 'dispute-won', subject, message, details: { ...details, refundedCents, setStatusTo, clearPayoutId } }]
 }
 
 const lostMessage =

@@ -14,6 +14,8 @@ export interface FailedRow {
   readonly amountCents: number
   /** In lower case. */
   readonly currency: string
+  /** The operation by which an operator declined to send its money, until a person ends that. */
+  readonly declined?: string | null
 }
 
 /** A FAILED row, and what Stripe says of its payment. */
@@ -41,7 +43,7 @@ export function planFailedRows(asked: readonly AskedFailedRow[]): FailedRowPlan 
 
 function tellPaid(row: FailedRow, { charge }: PaymentFacts): readonly MoneyFinding[] {
   if (charge === undefined) return []
-  const { account, amountCents, currency, paymentIntentId } = row
+  const { account, amountCents, currency, declined = null, paymentIntentId } = row
   const { disputed, paidAt, refundedCents } = charge
   const isRefunded = refundedCents >= charge.amountCents
   const [setStatusTo, why] = disputed
@@ -49,7 +51,10 @@ function tellPaid(row: FailedRow, { charge }: PaymentFacts): readonly MoneyFindi
     : isRefunded
       ? ['REFUNDED', 'because all of it went back to the client']
       : ['READY', 'so that its money takes its usual way']
-  const message = `this row FAILED and its payment went through all the same: set the row to ${setStatusTo}, ${why}`
-  const details = { paymentIntentId, account, amountCents, currency, paidAt, refundedCents, setStatusTo }
+  const message = `this row FAILED and its payment went through all the same: set the row to ${setStatusTo}, ${why}${setStatusTo === 'READY' && declined !== null ? butDeclined : ''}`
+  const details = { paymentIntentId, account, amountCents, currency, paidAt, refundedCents, setStatusTo, declined }
   return [{ kind: 'failed-row-paid', subject: subjectOf(row), message, details }]
 }
+
+const butDeclined =
+  '; but an operator has declined its transfer, so that it waits until a person resolves the finding operation-declined'

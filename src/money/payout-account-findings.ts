@@ -1,6 +1,12 @@
 import type { MoneyFinding } from './findings.ts'
 import type { AccountAtStripe, OpenPayout, PayoutAccount, PayoutRow } from './payout-facts.ts'
-import { isReturned, listUnexplainedBalances, type UnexplainedBalance, type UnexplainedPayout } from './payout-gates.ts'
+import {
+  findContradiction,
+  isReturned,
+  listUnexplainedBalances,
+  type UnexplainedBalance,
+  type UnexplainedPayout,
+} from './payout-gates.ts'
 import { hasComeBack } from './payout-results.ts'
 import type { Lane, LanePayout } from './payout-lanes.ts'
 
@@ -68,13 +74,19 @@ function findingOfSharedAccount({ id, users }: PayoutAccount, rows: readonly Pay
 /** A payout that nobody can explain; it freezes its account. Where there are several, the cut-over is in doubt too. */
 export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, isOneOfSeveral: boolean): MoneyFinding {
   const { amountCents, automatic, createdAt, currency, id, paymentTransferId, status } = payout
+  const contradictions = rows.flatMap(row => {
+    const why = findContradiction(row, payout)
+    return why === undefined ? [] : [[row.paymentTransferId, why] as const]
+  })
   const cause = automatic
     ? "Stripe made it by the account's own schedule: set the schedule to manual"
     : paymentTransferId !== null
       ? 'its metadata name a row, so the old jobs still pay out: stop them'
-      : rows.length > 0
-        ? 'rows name it, and what they were paid is not its amount: find out which of them it paid'
-        : 'somebody made it at Stripe or by the old jobs: find out who, and which bookings it paid'
+      : contradictions.length > 0
+        ? 'rows name it that it cannot have paid: correct their payout_id, and find out which bookings it paid'
+        : rows.length > 0
+          ? 'rows name it, and what they were paid is not its amount: find out which of them it paid'
+          : 'somebody made it at Stripe or by the old jobs: find out who, and which bookings it paid'
   return {
     kind: 'payout-unexplained',
     subject: id,
@@ -93,7 +105,8 @@ export function findingOfPayout({ account, payout, rows }: UnexplainedPayout, is
       status,
       createdAt,
       metadataRow: paymentTransferId,
-      paymentTransferIds: rows,
+      paymentTransferIds: rows.map(row => row.paymentTransferId),
+      ...(contradictions.length === 0 ? {} : { cannotBePaidByIt: Object.fromEntries(contradictions) }),
     },
   }
 }

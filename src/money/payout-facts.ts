@@ -120,6 +120,10 @@ export interface NamingRow {
   readonly amountCents: number
   /** In lower case. */
   readonly currency: string
+  /** When the client came to the checkout: nothing older has paid it. */
+  readonly createdAt: Date
+  /** A payout operation has paid it, or may yet, and that has another receipt, or none. */
+  readonly isPaidOtherwise: boolean
 }
 
 /** Whose the payouts at Stripe are, by our own tables. */

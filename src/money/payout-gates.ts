@@ -1,3 +1,4 @@
+import type { Asked } from './asked.ts'
 import type {
   AccountAtStripe,
   ListedPayout,
@@ -21,7 +22,14 @@ export interface UnexplainedPayout {
   readonly account: string
   readonly payout: ListedPayout
   /** The rows that name it: somebody else has recorded it there. */
-  readonly rows: readonly number[]
+  readonly rows: readonly NamingRow[]
+}
+
+/** A payout whose finding is open, and has no cause any more. */
+export interface ExplainedPayout {
+  readonly account: string
+  readonly payout: ListedPayout
+  readonly by: 'rows' | 'operation' | 'return'
 }
 
 /** What an account holds beyond the money of its rows, in cents. */
@@ -61,7 +69,7 @@ export function listUnexplainedPayouts({ accounts, owners, since }: PayoutFacts)
     if (atStripe.kind !== 'known') return []
     return atStripe.value.payouts
       .filter(payout => payout.createdAt >= since && !isReturned(payout) && !isExplained(payout, id, owners))
-      .map(payout => ({ account: id, payout, rows: idsOf(owners.rows.get(payout.id) ?? []) }))
+      .map(payout => ({ account: id, payout, rows: owners.rows.get(payout.id) ?? [] }))
   })
 }
 
@@ -85,22 +93,53 @@ function isOurs({ id }: ListedPayout, { recorded }: PayoutOwners): boolean {
 const paidStatuses: readonly string[] = ['PAID_OUT', 'DISPUTED', 'REFUNDED']
 
 /** Somebody has written into rows of the account what all of this payout's money was for. */
-function isWrittenDown({ amountCents, currency, id }: ListedPayout, account: string, { rows }: PayoutOwners): boolean {
+function isWrittenDown(payout: ListedPayout, account: string, { rows }: PayoutOwners): boolean {
+  const { amountCents, currency, id } = payout
   const paid = (rows.get(id) ?? []).filter(
-    row => row.account === account && row.currency === currency && paidStatuses.includes(row.status),
+    row =>
+      row.account === account &&
+      row.currency === currency &&
+      paidStatuses.includes(row.status) &&
+      findContradiction(row, payout) === undefined,
   )
   return paid.length > 0 && paid.reduce((sum, row) => sum + row.amountCents, 0) === amountCents
 }
 
-/** Payouts whose finding is open although rows say by now what all of their money was for. */
-export function listNowExplained({ accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>) {
+/** Why a row that names a payout cannot be what that paid, whoever has written so; undefined when it can. */
+export function findContradiction(row: NamingRow, payout: ListedPayout): string | undefined {
+  if (row.isPaidOtherwise) return 'it was paid by another payout, which is ours, or may be yet'
+  return row.createdAt > payout.createdAt ? 'its booking is younger than the payout' : undefined
+}
+
+/**
+ * Payouts whose finding is open although it has no cause any more: rows say what all of their money was for, an operation
+ * has them as its receipt, or their money is back.
+ */
+export function listNowExplained({ accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>): ExplainedPayout[] {
   return [...accounts.values()].flatMap(({ atStripe, id: account }) => {
     if (atStripe.kind !== 'known') return []
     return atStripe.value.payouts
-      .filter(payout => owners.told.has(payout.id) && payout.paymentTransferId === null && !isReturned(payout))
-      .filter(payout => isWrittenDown(payout, account, owners))
-      .map(payout => ({ account, payout }))
+      .filter(({ id }) => owners.told.has(id))
+      .flatMap(payout => {
+        const by = findExplanation(payout, account, owners)
+        return by === undefined ? [] : [{ account, payout, by }]
+      })
   })
+}
+
+function findExplanation(
+  payout: ListedPayout,
+  account: string,
+  owners: PayoutOwners,
+): ExplainedPayout['by'] | undefined {
+  if (isReturned(payout)) return 'return'
+  if (isOurs(payout, owners)) return 'operation'
+  return payout.paymentTransferId === null && isWrittenDown(payout, account, owners) ? 'rows' : undefined
+}
+
+/** An account, as far as its payouts. */
+export interface PaidOutAccount extends Pick<PayoutAccount, 'id'> {
+  readonly atStripe: Asked<Pick<AccountAtStripe, 'payouts'>>
 }
 
 /**
@@ -108,7 +147,7 @@ export function listNowExplained({ accounts, owners }: Pick<PayoutFacts, 'accoun
  * rows say what it was for.
  */
 export function listPossiblePayers(
-  account: PayoutAccount | undefined,
+  account: PaidOutAccount | undefined,
   owners: PayoutOwners,
   from: Date,
 ): ListedPayout[] {
@@ -120,10 +159,6 @@ export function listPossiblePayers(
       !isOurs(payout, owners) &&
       !isWrittenDown(payout, account.id, owners),
   )
-}
-
-function idsOf(rows: readonly NamingRow[]): number[] {
-  return rows.map(({ paymentTransferId }) => paymentTransferId)
 }
 
 /**

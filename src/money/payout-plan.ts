@@ -5,7 +5,7 @@ import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
 import type { PayoutFacts } from './payout-facts.ts'
-import { listNowExplained, listUnexplainedPayouts, type UnexplainedPayout } from './payout-gates.ts'
+import { type ExplainedPayout, listNowExplained, listUnexplainedPayouts } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
 import { listPayoutFailures } from './payout-failures.ts'
@@ -47,7 +47,7 @@ export interface HoldPayout extends Paying {
   readonly hold: Hold
 }
 
-/** Closes the finding of a payout that rows explain by now. Moves nothing. */
+/** Closes the finding of a payout that has no cause any more. Moves nothing. */
 export interface CloseFinding {
   readonly kind: 'close-finding'
   /** The payout. */
@@ -163,9 +163,14 @@ function toEffects(
   return [...created, ...held]
 }
 
-function toClose({ account, payout }: ReturnType<typeof listNowExplained>[number]): CloseFinding {
-  const why = 'its rows name it by now, and add up to it'
-  return { kind: 'close-finding', subject: payout.id, destination: account, why }
+const explanations: Readonly<Record<ExplainedPayout['by'], string>> = {
+  rows: 'rows that name this payout add up to it by now',
+  operation: 'an operation of ours has this payout as its receipt by now',
+  return: 'its money is back on the account, as if it had never been made',
+}
+
+function toClose({ account, by, payout }: ExplainedPayout): CloseFinding {
+  return { kind: 'close-finding', subject: payout.id, destination: account, why: explanations[by] }
 }
 
 function toHold(payout: LanePayout, hold: HoldPayout['hold']): HoldPayout {

@@ -2,6 +2,7 @@ import {
   isFindingLive,
   recordFinding,
   resolveCaughtUp,
+  reopenDeclined,
   resolveDeclined,
   resolveRecovered,
   resolveUnseen,
@@ -68,7 +69,7 @@ export async function raiseAbandoned(
 
 /**
  * Ends the streaks of jobs that have succeeded since, and of those that have left nothing since, and what is told of
- * declined operations whose rows were settled; tells operators once. For every minute, so that a run that went well costs
+ * declined operations whose rows were settled, or wait again; tells operators once. For every minute, so that a run that went well costs
  * no statement more.
  */
 export async function announceRecoveries(parts: Omit<StreakParts, 'describeMoment'>): Promise<void> {
@@ -102,6 +103,7 @@ async function raiseStreak(job: Job, runId: string, parts: StreakParts): Promise
     const isNew = await recordFinding(trx, finding, now)
     if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId, moment }, alertRecipient, now)
     return isNew
+  for (const operationId of await reopenDeclined(db)) log.warn({ operationId }, 'what was declined waits again')
   })
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')
 }

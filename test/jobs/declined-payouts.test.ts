@@ -1,6 +1,8 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
-import { resolveDeclined } from '../../src/database/findings.ts'
+import { reopenDeclined, resolveDeclined } from '../../src/database/findings.ts'
+import { deleteOldRecords } from '../../src/database/retention.ts'
+import { processExpertTransfers } from '../../src/jobs/process-expert-transfers.ts'
 import { listTransferCandidates } from '../../src/database/payment-transfers.ts'
 import { listOpenTransfers } from '../../src/database/open-transfers.ts'
 import { declineOperation } from '../../src/database/money-approvals.ts'
@@ -9,7 +11,7 @@ import { addBooking } from '../support/bookings.ts'
 import { readAll } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { addOperation } from '../support/operations.ts'
-import { path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
+import { addRow, path, payoutWorld, type PayoutWorld } from '../support/payout-world.ts'
 
 const hourMs = 60 * 60_000
 const now = new Date('2026-03-10T12:00:30.000Z')
@@ -119,8 +121,80 @@ t.test('the finding of what was declined closes once its rows are settled, and n
   t.match((await planOf(world)).waits, [{ reason: 'declined', subject: 'payment_transfers 4711' }])
   await sql`update payment_transfers set status = 'PAID_OUT', payout_id = 'bank-1'`.execute(world.db)
   t.equal((await settled()).length, 1)
-  t.match(await findingOf(world, 'operation-declined'), { state: 'resolved', closed_by: 'eleva-jobs' })
+  t.match(await findingOf(world, 'operation-declined'), { state: 'resolved', closed_by: 'eleva-jobs/settled' })
 })
+
+t.test(
+  'a decline ends only by a person: a row that waits again after a wrong note is told of again, and not paid',
+  async t => {
+    const { account, booked, decline, id, world } = await heldWorld(t)
+    await decline()
+    const set = async (change: ReturnType<typeof sql>) =>
+      await sql`update payment_transfers set ${change} where id = ${booked.id}`.execute(world.db)
+    await set(sql`status = 'PAID_OUT', payout_id = 'po_wrong'`)
+    t.same(await resolveDeclined(world.db, now), [id])
+    await set(sql`status = 'COMPLETED', payout_id = null`)
+    world.clock.advance(25 * hourMs)
+    await world.pay()
+    t.same(await statesOf(world), ['canceled declined'])
+    t.same(world.outflow(), {})
+    t.match((await planOf(world)).waits, [{ reason: 'declined', operationId: id }])
+
+    t.same(await reopenDeclined(world.db), [id])
+    t.same(await reopenDeclined(world.db), [], 'once')
+    const again = await findingOf(world, 'operation-declined')
+    t.match(again, { state: 'open', closed_at: null, closed_by: null, note: /waits for its money again/ })
+    t.same(await resolveDeclined(world.db, now), [], 'and stays open as long as it does')
+    const said = { note: 'it was right', letMoneyGo: true }
+    t.equal((await world.operate('POST', `/findings/${again?.id}/resolve`, said)).statusCode, 200)
+    t.same(await reopenDeclined(world.db), [], 'what a person has ended stays so')
+    await world.pay()
+    t.same(await statesOf(world), ['canceled declined', 'held above_single_limit'])
+    t.same(world.outflow(), {}, `nothing has left ${account}`)
+  },
+)
+
+t.test('a decline is kept as long as its audit, also when it closed by itself', async t => {
+  const { booked, decline, id, world } = await heldWorld(t)
+  await decline()
+  await sql`update payment_transfers set status = 'FAILED' where id = ${booked.id}`.execute(world.db)
+  t.same(await resolveDeclined(world.db, now), [id])
+  const before = new Date('2030-01-01T00:00:00Z')
+  await deleteOldRecords(world.db, { subject: 'jobs.findings', before, moneyJobs: [] }, 100)
+  t.match(await findingOf(world, 'operation-declined'), { state: 'resolved' })
+})
+
+t.test(
+  'a transfer that was declined is not sent when its row FAILED and is set to READY, as its finding says',
+  async t => {
+    const world = await payoutWorld(t, { MONEY_MAX_SINGLE: '5000' }, { jobs: [processExpertTransfers] })
+    const run = async () => await world.deliver('/jobs/process-expert-transfers')
+    const account = await world.addExpert('ana')
+    const at = new Date('2026-03-01T10:00:00Z')
+    const ids = world.stripe.pay({ amountCents: 10_000, paidAt: at, availableAt: at })
+    const row = await addRow(world.db, account, ids, { createdAt: at, expert: 'ana', status: 'READY' })
+    const set = async (status: string) =>
+      await sql`update payment_transfers set status = ${status}::payment_transfer_status_enum where id = ${row}`.execute(
+        world.db,
+      )
+    await run()
+    const [held] = await readAll(world.db, 'jobs.money_operations')
+    t.match(held, { kind: 'transfer', state: 'held' })
+    t.equal((await world.operate('POST', `/operations/${held?.id}/decline`, { note: 'no' })).statusCode, 200)
+    await set('FAILED')
+    t.equal((await resolveDeclined(world.db, now)).length, 1)
+    world.clock.advance(25 * hourMs)
+    await run()
+    t.match(await findingOf(world, 'failed-row-paid'), {
+      message: /set the row to READY.*an operator has declined its transfer/,
+      details: { setStatusTo: 'READY', declined: held?.id },
+    })
+    await set('READY')
+    await run()
+    t.same(await statesOf(world), ['canceled declined'])
+    t.same(world.stripe.outflow().transfers, {})
+  },
+)
 
 t.test('a transfer that was declined is known by its row, until the finding is resolved', async t => {
   const { db } = await testDatabase(t)

@@ -4,9 +4,10 @@ import { listDisputedRows } from '../../src/database/disputed-rows.ts'
 import { processExpertTransfers } from '../../src/jobs/process-expert-transfers.ts'
 import { processPendingPayouts } from '../../src/jobs/process-pending-payouts.ts'
 import { disputedRowsPerRun } from '../../src/facts/ask-disputes.ts'
-import { addFinding } from '../support/builders.ts'
+import { addFinding, readAll } from '../support/builders.ts'
 import { addBooking } from '../support/bookings.ts'
 import { testDatabase } from '../support/database.ts'
+import { addOperation } from '../support/operations.ts'
 import { payoutWorld } from '../support/payout-world.ts'
 
 /** The site's state after a chargeback: Stripe's dispute is open, the rows say DISPUTED. */
@@ -122,4 +123,53 @@ t.test('a bounded number of rows is asked about, others at another time, and no 
   await addFinding(db, { kind: 'dispute-won', subject: subjectOf(5), ...closed })
   t.same(await list(true, 10, ''), [ids[5]], 'a finding that was resolved did not help: the row still says DISPUTED')
   t.ok(disputedRowsPerRun <= 200)
+})
+
+t.test('where the payout came back meanwhile, a dispute that was won leaves money that nobody has paid', async t => {
+  const world = await payoutWorld(t)
+  const account = await world.addExpert('ana')
+  const disputed = await world.addBooking(account, { expert: 'ana' })
+  const other = await world.addBooking(account, { expert: 'ana' })
+  await world.pay()
+  const payoutId = (await world.rows())[0]?.payout_id ?? ''
+  const dispute = world.stripe.dispute(disputed.chargeId)
+  await sql`update payment_transfers set status = 'DISPUTED' where id = ${disputed.id}`.execute(world.db)
+  world.stripe.setPayout(payoutId, 'failed')
+  const nextDay = async () => {
+    world.clock.advance(24 * 60 * 60_000)
+    await world.pay()
+  }
+  await nextDay()
+  const findingOf = async (wanted: string) =>
+    (await readAll(world.db, 'jobs.findings')).findLast(({ kind }) => kind === wanted)
+  t.match(await findingOf('payout-failed'), {
+    message: new RegExp(`payment_transfers ${disputed.id} changed meanwhile.*clear payout_id`),
+    details: { rowsReopened: [other.id], rowsKept: [disputed.id] },
+  })
+  world.stripe.replaceBank(account)
+  world.stripe.closeDispute(dispute, 'won')
+  await nextDay()
+  t.match(await findingOf('dispute-won'), {
+    message: /set the row to COMPLETED and clear payout_id, because that payout came back/,
+    details: { setStatusTo: 'COMPLETED', clearPayoutId: true },
+  })
+  await sql`update payment_transfers set status = 'COMPLETED', payout_id = null where id = ${disputed.id}`.execute(
+    world.db,
+  )
+  await nextDay()
+  t.match(await world.rows(), [{ status: 'PAID_OUT' }, { status: 'PAID_OUT' }])
+  t.same(world.outflow(), { [account]: 17_000 })
+})
+
+t.test('a payout that comes back after the dispute was told as won has it told anew', async t => {
+  const { db } = await testDatabase(t)
+  const row = await addBooking(db, { status: 'DISPUTED', payoutId: 'po_1', transferId: 'tr_1' })
+  const subject = `payment_transfers ${row}`
+  await addFinding(db, { kind: 'dispute-won', subject, details: JSON.stringify({ setStatusTo: 'PAID_OUT' }) })
+  const query = { released: true, limit: 10, turn: '1' }
+  t.same(await listDisputedRows(db, query), [])
+  await addOperation(db, { state: 'failed', stripe_id: 'po_1', rows: { [row]: 8_500 } })
+  t.match(await listDisputedRows(db, query), [{ paymentTransferId: row, payoutReturned: true }])
+  await sql`update jobs.findings set details = '{"setStatusTo":"COMPLETED"}'`.execute(db)
+  t.same(await listDisputedRows(db, query), [])
 })

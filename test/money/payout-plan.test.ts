@@ -340,7 +340,15 @@ t.test('a row that an old job has paid is never paid again, whichever account it
 })
 
 t.test('a payout whose money rows account for to the cent is explained, and nothing less explains it', async t => {
-  const paid = { paymentTransferId: 7, account: 'acct_1', status: 'PAID_OUT', amountCents: 8_500, currency: 'eur' }
+  const paid = {
+    paymentTransferId: 7,
+    account: 'acct_1',
+    status: 'PAID_OUT',
+    amountCents: 8_500,
+    currency: 'eur',
+    createdAt: listedPayout().createdAt,
+    isPaidOtherwise: false,
+  }
   const withRows = (rows: readonly object[], overrides = {}) =>
     told({
       owners: { rows: new Map([['po_x', rows as (typeof paid)[]]]) },
@@ -357,6 +365,8 @@ t.test('a payout whose money rows account for to the cent is explained, and noth
     { amountCents: 8_499 },
     { amountCents: 8_501 },
     { currency: 'usd' },
+    { isPaidOtherwise: true },
+    { createdAt: new Date(paid.createdAt.getTime() + 1) },
   ]) {
     t.same(withRows([{ ...paid, ...wrong }]), frozen, JSON.stringify(wrong))
   }
