@@ -30,7 +30,7 @@ import operationRoutes from './routes/operations.ts'
 import qstashHealthRoutes from './routes/qstash-health.ts'
 import runRoutes from './routes/runs.ts'
 import type { OwedPings } from './runner/context.ts'
-import { announceRecoveries, raiseAbandoned } from './runner/alerts.ts'
+import { announceRecoveries, raiseAbandoned, raiseUntold } from './runner/alerts.ts'
 import { createDeadLetters } from './runner/dead-letters.ts'
 import { indexJobs, type Job } from './runner/define-job.ts'
 import { startEveryMinute } from './runner/every-minute.ts'
@@ -204,12 +204,13 @@ function createLife(
     const closeAbandoned = async (): Promise<void> => {
       await raiseAbandoned(await closeAbandonedRuns(db, clock()), jobs, core)
     }
+    const untold = async (): Promise<void> => await raiseUntold(jobs, core)
     const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
     const recoveries = async (): Promise<void> => await announceRecoveries(core)
     const sendDueNotices = async (): Promise<unknown> => await notices.sendDue()
     const raiseUndelivered = async (): Promise<void> => await notices.raiseUndelivered()
     everyMinute.push(
-      startEveryMinute({ log, steps: [closeAbandoned, recoveries, sendOwedPings] }),
+      startEveryMinute({ log, steps: [closeAbandoned, untold, recoveries, sendOwedPings] }),
       startEveryMinute({ log, steps: [sendDueNotices, raiseUndelivered] }),
     )
   }

@@ -91,6 +91,32 @@ export async function countFailuresInARow(db: Db, job: string, runId: string, li
   return streakEnd === -1 ? rows.length : streakEnd
 }
 
+export interface UntoldFailure {
+  readonly job: string
+  readonly runId: string
+  readonly attempt: number
+  readonly final: boolean
+}
+
+/**
+ * The jobs whose newest run failed within this time, and of which nobody has been told since: neither is a finding
+ * live, nor has somebody resolved one after the run.
+ */
+export async function listUntoldFailures(db: Db, from: Date, to: Date): Promise<UntoldFailure[]> {
+  const { rows } = await sql<UntoldFailure>`
+    select newest.job, newest.id as "runId", newest.attempt, newest.final
+    from (select distinct job from jobs.leases) l
+    cross join lateral (
+      select * from jobs.runs r
+      where r.job = l.job and not r.dry_run and r.state in ('succeeded', 'failed', 'incomplete', 'abandoned')
+      order by r.id desc limit 1) newest
+    where newest.state <> 'succeeded' and newest.finished_at between ${from} and ${to} and not exists (
+      select from jobs.findings f where f.kind = 'job-failing' and f.subject = newest.job
+        and (f.state <> 'resolved' or f.closed_at >= newest.finished_at))
+    order by newest.job`.execute(db)
+  return rows
+}
+
 /** What the job's newest succeeded runs left undone, newest first. */
 export async function listLeftovers(db: Db, job: string, limit: number): Promise<number[]> {
   const rows = await db

@@ -7,7 +7,7 @@ import {
   resolveRecovered,
   resolveUnseen,
 } from '../database/findings.ts'
-import { countFailuresInARow, listLeftovers } from '../database/run-history.ts'
+import { countFailuresInARow, listLeftovers, listUntoldFailures } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
 import { describeInTime, tellOfRecovery, tellOfStreak } from './alert-notices.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -22,6 +22,9 @@ type StreakParts = Pick<RunnerParts, 'alertRecipient' | 'clock' | 'db' | 'descri
 const usualAlertAfter = 3
 const oneDaySeconds = 86_400
 const leftoverRuns = 3
+// Whoever closed the run needs a moment to tell of it; after a day it is the next run that matters.
+const toldWithinMs = 60_000
+const untoldForMs = 86_400_000
 const fallsBehind = 'job-falls-behind'
 const keepsFailing = 'job-failing'
 
@@ -68,6 +71,22 @@ export async function raiseAbandoned(
 }
 
 /**
+ * Tells of streaks whose last failure nobody could tell of, because the process died, or the database was away, between
+ * closing the run and writing the finding. For every minute.
+ */
+export async function raiseUntold(jobs: ReadonlyMap<string, Job>, parts: StreakParts): Promise<void> {
+  const ago = (ms: number): Date => new Date(parts.clock().getTime() - ms)
+  for (const { attempt, final, job: name, runId } of await listUntoldFailures(
+    parts.db,
+    ago(untoldForMs),
+    ago(toldWithinMs),
+  )) {
+    const job = jobs.get(name)
+    if (job !== undefined && (final || attempt > job.retries)) await raiseStreak(job, runId, parts)
+  }
+}
+
+/**
  * Ends the streaks of jobs that have succeeded since, and of those that have left nothing since, and what is told of
  * declined operations whose rows were settled, or wait again; tells operators once. For every minute, so that a run that went well costs
  * no statement more.
@@ -84,6 +103,7 @@ export async function announceRecoveries(parts: Omit<StreakParts, 'describeMomen
   for (const { job } of recovered) log.info({ job }, 'job recovered')
   for (const operationId of await resolveDeclined(db, clock()))
     log.info({ operationId }, 'what was declined is settled')
+  for (const operationId of await reopenDeclined(db)) log.warn({ operationId }, 'what was declined waits again')
 }
 
 /**
@@ -103,7 +123,6 @@ async function raiseStreak(job: Job, runId: string, parts: StreakParts): Promise
     const isNew = await recordFinding(trx, finding, now)
     if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId, moment }, alertRecipient, now)
     return isNew
-  for (const operationId of await reopenDeclined(db)) log.warn({ operationId }, 'what was declined waits again')
   })
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')
 }

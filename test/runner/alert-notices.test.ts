@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { announceRecoveries } from '../../src/runner/alerts.ts'
+import { announceRecoveries, raiseUntold } from '../../src/runner/alerts.ts'
 import { delivery, testJob, testRunner, type TestRunner } from '../support/runner.ts'
 
 t.test('operators are told once of a streak, with what else is wrong, and once that it is over', async t => {
@@ -128,6 +128,33 @@ t.test('a finding and its notice are written together or not at all', async t =>
   await world.runner.drain(5_000)
   t.equal((await world.db.selectFrom('jobs.findings').select('kind').execute()).length, 1)
   t.equal((await world.db.selectFrom('jobs.outbox').select('kind').execute()).length, 1)
+})
+
+t.test('a streak whose last failure nobody told of is told of within a minute or two, and once', async t => {
+  const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1, retries: 1 })
+  const recipient = { alertRecipient: 'operators' }
+  const { answer, clock, db, log, runner } = await testRunner(t, recipient)
+  const jobs = new Map([[job.name, job]])
+  const sweep = async (): Promise<number> => {
+    await raiseUntold(jobs, { ...recipient, clock, db, log })
+    return (await db.selectFrom('jobs.outbox').select('id').execute()).length
+  }
+  const messageId = 'msg_1'
+  await sql`alter table jobs.outbox add constraint away check (false) not valid`.execute(db)
+  await answer(delivery(job, { messageId, lastAttempt: false }))
+  clock.advance(61_000)
+  t.equal(await sweep(), 0, 'another attempt is to come')
+  await answer(delivery(job, { messageId }))
+  await runner.drain(5_000)
+  await sql`alter table jobs.outbox drop constraint away`.execute(db)
+  t.equal(await sweep(), 0, 'whoever closed it may be about to')
+  clock.advance(61_000)
+  t.equal(await sweep(), 1)
+  clock.advance(61_000)
+  t.equal(await sweep(), 1)
+  await sql`update jobs.findings set state = 'resolved', closed_at = ${clock()}, closed_by = 'ana'`.execute(db)
+  t.equal(await sweep(), 1, 'a person has said that it is over')
+  t.equal((await db.selectFrom('jobs.findings').select('id').execute()).length, 1)
 })
 
 t.test('of two processes that see the same streak end, and begin, one tells', async t => {
