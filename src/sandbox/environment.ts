@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { jobs } from '../jobs/index.ts'
+import { graceSeconds, periodSeconds } from '../runner/slots.ts'
 import type { BetterStackStandIn } from './betterstack.ts'
 import type { ClerkStandIn } from './clerk.ts'
 import { demoLimits } from './demo/money.ts'
@@ -71,10 +72,20 @@ export function createEnvironment(parts: EnvironmentParts): Readonly<Record<stri
     RESEND_API_KEY: resend.apiKey,
     POSTHOG_HOST: posthog.url,
     POSTHOG_KEY: posthog.key,
-    ...Object.fromEntries(jobs.map(job => [job.heartbeat, betterStack.register(job.name)])),
+    ...registerHeartbeats(betterStack),
     LEASE_SECONDS: leaseSeconds,
     DRAIN_SECONDS: drainSeconds,
   }
+}
+
+/** As people made them by hand, before there was a command for it: `monitors import` finds them. */
+function registerHeartbeats(betterStack: BetterStackStandIn): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    jobs.map(job => {
+      const expected = { periodSeconds: periodSeconds(job), graceSeconds: graceSeconds(job) }
+      return [job.heartbeat, betterStack.register(job.name, expected)]
+    }),
+  )
 }
 
 export interface EnvironmentFile {
