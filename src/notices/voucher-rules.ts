@@ -9,8 +9,11 @@ const dayMs = 24 * hourMs
 
 /** The gentle reminder, of "day 3", opens so long before the voucher expires, and never before the voucher has this age. */
 const gentle = { opensMs: 4.5 * dayMs, ageMs: 48 * hourMs }
-/** The urgent one, of "day 6"; its age is less, so that short vouchers get it too. Paying takes the last two hours. */
-const urgent = { opensMs: 1.5 * dayMs, ageMs: 24 * hourMs, closesMs: 2 * hourMs }
+/**
+ * The urgent one, of "day 6", opens by the time that is left, also of a short voucher: only whoever has just got it is left
+ * in peace. Paying takes the last two hours. Any voucher of twelve hours has a window of six, which no run can miss.
+ */
+const urgent = { opensMs: 1.5 * dayMs, quietMs: 4 * hourMs, closesMs: 2 * hourMs }
 
 /** No reminder opens earlier before its voucher expires than this. */
 export const firstOpensMs = gentle.opensMs
@@ -40,7 +43,7 @@ export function findWindow(
 ): ReminderWindow | undefined {
   const issuedMs = issuedAt.getTime()
   const expiresMs = expiresAt.getTime()
-  const urgentFromMs = Math.max(expiresMs - urgent.opensMs, issuedMs + urgent.ageMs)
+  const urgentFromMs = Math.max(expiresMs - urgent.opensMs, issuedMs + urgent.quietMs)
   const isUrgent = kind === 'payment-reminder-urgent'
   const fromMs = isUrgent ? urgentFromMs : Math.max(expiresMs - gentle.opensMs, issuedMs + gentle.ageMs)
   const untilMs = isUrgent ? expiresMs - urgent.closesMs : urgentFromMs - 1

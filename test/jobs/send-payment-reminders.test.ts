@@ -119,9 +119,54 @@ t.test('what the old job has sent is not sent again, and an extended or rewritte
   const asked: string[] = []
   const settling = (id: string) => bookingOf(id, { status: 'settling', voucher: undefined })
   t.same((await runJob(db, { now: '2026-03-08T12:00:00Z', answer: settling, asked })).plan.effects, [])
-  t.same(asked, [], 'nor is anybody asked')
+  t.same(asked, ['pi_new'], 'Stripe alone knows that there is no other voucher')
   t.match((await runJob(db, { now: '2026-03-11T00:00:00Z', answer: settling })).counts, { dropped: 1, settling: 1 })
   t.equal((await outbox(db)).length, 2)
+})
+
+t.test('another voucher of a payment is told of anew, once, and a hold that was only extended is not', async t => {
+  const { db } = await testDatabase(t)
+  const { id } = await addHold(db, { paymentIntentId: 'pi_1' })
+  t.same((await runJob(db)).counts, { told: 1 })
+  await sql`update slot_reservations set expires_at = '2026-03-12 10:00'`.execute(db)
+  const ofNow = async (answer: Answer, now = '2026-03-08T12:00:00Z') => await runJob(db, { now, answer })
+  for (const status of ['settling', 'paid', 'canceled', 'lapsed'] as const) {
+    const { plan } = await ofNow(pi => bookingOf(pi, { status, voucher: undefined }))
+    t.same(plan.effects, [], status)
+    t.match(plan.waits, [{ reason: 'told_before' }], status)
+  }
+  t.same((await ofNow(bookingOf)).plan.effects, [], 'the same voucher still waits')
+  const expiresAt = new Date('2026-03-12T10:00:00Z')
+  const another: Answer = pi =>
+    bookingOf(pi, { voucher: { entity: '12345', reference: '900000002', expiresAt, url: null } })
+  const { counts, plan } = await ofNow(another)
+  t.same(counts, { told: 1 })
+  t.notMatch(JSON.stringify(plan), /900000002/, 'nothing personal in the plan')
+  t.same((await ofNow(another)).plan.effects, [], 'once')
+  t.match(await outbox(db), [
+    { occurrence: 'pi_1', facts: { reference: '900000001' } },
+    { occurrence: `pi_1 ${expiresAt.toISOString()}`, facts: { reference: '900000002' } },
+  ])
+  t.match((await readHolds(db)).get(id), { gentle_reminder_sent_at: new Date('2026-03-08T12:00:00Z') })
+  t.same((await ofNow(another, '2026-03-11T12:00:00Z')).counts, { told: 1 }, 'and the urgent one is one of its own')
+  t.equal((await outbox(db)).length, 3)
+  const [, second] = await outbox(db)
+  const notice = { ...second, transactionId: '', usefulUntil: null } as unknown as OutgoingNotice
+  const payments = { ...noPayments, readBooking: async (pi: string) => await another(pi) }
+  const signal = new AbortController().signal
+  t.same(await recheckVoucher(notice, { db, payments, now: expiresAt, signal }), { kind: 'send' })
+})
+
+t.test('a voucher that was replaced before its reminder went is made up for by the next one', async t => {
+  const { db } = await testDatabase(t)
+  await addHold(db, { paymentIntentId: 'pi_1' })
+  await runJob(db)
+  await sql`update jobs.outbox set state = 'dropped', note = 'voucher_replaced', finished_at = now()`.execute(db)
+  const voucher = { entity: '12345', reference: '900000002', expiresAt: new Date('2026-03-08T10:20:00Z'), url: null }
+  const answer: Answer = pi => bookingOf(pi, { voucher })
+  t.same((await runJob(db)).plan.effects, [], 'while it is the same one')
+  t.same((await runJob(db, { answer })).counts, { told: 1 })
+  t.same((await runJob(db, { answer })).plan.effects, [])
 })
 
 t.test('what will never be sent is written down with its reason, once, and without a stamp', async t => {
@@ -135,13 +180,14 @@ t.test('what will never be sent is written down with its reason, once, and witho
   await addHold(db, { paymentIntentId: 'pi_began', startsAt: '2026-03-07T12:00:00Z' })
   await addHold(db, {
     paymentIntentId: 'pi_tiny',
-    createdAt: '2026-03-07T00:00:00Z',
-    expiresAt: '2026-03-08T00:00:00Z',
+    createdAt: '2026-03-07T10:00:00Z',
+    expiresAt: '2026-03-07T15:00:00Z',
   })
   const { counts } = await runJob(db, world)
   t.same(counts, { dropped: 8, too_late: 2, paid: 1, no_address: 1, appointment_began: 2, too_short: 2 })
   const ends = (await outbox(db)).map(({ facts, kind, note, recipient, state, subject }) => {
-    t.same(facts, {})
+    t.match(facts, { voucherExpiresAt: /^2026-03-0[78]T/ })
+    t.equal(Object.keys(facts).length, 1, 'nothing personal')
     t.equal(state, 'dropped')
     return `${subject.slice(19)} ${kind.slice(17)} ${note} ${recipient === 'nobody'}`
   })

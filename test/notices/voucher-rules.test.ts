@@ -36,19 +36,34 @@ t.test('a voucher of seven days is reminded of on day 3 and on day 6, to the mil
   }
 })
 
-t.test('a short voucher gets the urgent reminder by its age, and one too short gets none', async t => {
+t.test('a short voucher gets the urgent reminder by the time that is left, and one of hours gets none', async t => {
   const short = (hours: number): VoucherHold => ({ ...hold, expiresAt: at('2026-03-01T10:00:00Z', hours * hourMs) })
   const urgentOf = (hours: number) => findWindow(urgent, short(hours))
-  t.same(urgentOf(48), { opensAt: at('2026-03-02T10:00:00Z'), closesAt: at('2026-03-03T08:00:00Z') })
+  t.same(urgentOf(48), { opensAt: at('2026-03-01T22:00:00Z'), closesAt: at('2026-03-03T08:00:00Z') })
   t.equal(findWindow(gentle, short(48)), undefined, 'never so early that the urgent one follows at once')
-  t.same(urgentOf(26), { opensAt: at('2026-03-02T10:00:00Z'), closesAt: at('2026-03-02T10:00:00Z') })
-  t.equal(findWindow(urgent, { ...short(26), expiresAt: at('2026-03-02T11:59:59.999Z') }), undefined)
+  t.same(urgentOf(24), { opensAt: at('2026-03-01T14:00:00Z'), closesAt: at('2026-03-02T08:00:00Z') })
+  t.same(urgentOf(6), { opensAt: at('2026-03-01T14:00:00Z'), closesAt: at('2026-03-01T14:00:00Z') })
+  t.equal(findWindow(urgent, { ...short(6), expiresAt: at('2026-03-01T15:59:59.999Z') }), undefined)
   t.match(findWindow(gentle, short(84 + 1)), { opensAt: at('2026-03-03T10:00:00Z') }, 'an hour is left for it')
   t.equal(findWindow(gentle, short(84)), undefined, 'at three and a half days none is')
   t.same(decideVoucherReminder(gentle, short(84), undefined, at('2026-03-03T10:00:00Z')), {
     kind: 'drop',
     reason: 'too_short',
   })
+})
+
+t.test('every voucher of 12 hours or more meets a run that reminds of it, whenever it was issued', async t => {
+  const runs = Array.from({ length: 40 }, (_, index) => at('2026-03-01T00:00:30Z', index * 6 * hourMs))
+  for (const hours of [12, 18, 24, 25, 26, 28, 36, 72, 168]) {
+    const missed = Array.from({ length: 72 }, (_, index) => at('2026-03-01T00:00:00Z', index * 300_000)).filter(
+      issuedAt => {
+        const voucher = { ...hold, issuedAt, expiresAt: new Date(issuedAt.getTime() + hours * hourMs) }
+        const decide = (now: Date) => decideVoucherReminder(urgent, voucher, undefined, now)
+        return !runs.some(now => decide(now).kind === 'ask')
+      },
+    )
+    t.same(missed, [], `${hours} h`)
+  }
 })
 
 t.test('Stripe is asked only when a reminder is due by what the hold says', async t => {
@@ -124,7 +139,7 @@ t.test('a hold is kept while its money is there or on its way, and goes with a n
   const decide = (status: Booking['status']) => decideHold(expired, { ...waiting, status, voucher: undefined }, now)
   t.same(decideHold(expired, undefined, now), { kind: 'ask' })
   t.same(decide('paid'), { kind: 'keep', reason: 'paid' })
-  t.same(decide('settling'), { kind: 'keep', reason: 'settling' })
+  t.same(decide('settling'), { kind: 'keep', reason: 'settling', isTooLong: false })
   t.same(decide('canceled'), { ...gone, reason: 'canceled' })
   t.same(decide('lapsed'), { ...gone, reason: 'lapsed' })
 })
