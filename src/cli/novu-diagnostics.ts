@@ -1,7 +1,8 @@
 import { loadNovu } from '../config.ts'
 import { KeyRefusedError } from '../errors.ts'
-import { workflowOf, workflows } from '../notices/catalogue.ts'
-import { compareWorkflows, type WorkflowCheck } from '../notices/compare-workflows.ts'
+import { workflowOf } from '../notices/catalogue.ts'
+import { checkWorkflows } from '../notices/check-workflows.ts'
+import type { WorkflowCheck } from '../notices/compare-workflows.ts'
 import { createHttp } from '../providers/http.ts'
 import type { Workflow } from '../providers/notifications.ts'
 import { createNovu } from '../providers/novu.ts'
@@ -14,7 +15,7 @@ const budgetMs = 60_000
  * Throws ConfigError without a key, and an Error that says what to do when Novu refuses it or cannot be reached.
  */
 export async function diagnoseNovu({ json = false }: { readonly json?: boolean }): Promise<number> {
-  const checks = compareWorkflows(workflows, await listWorkflows())
+  const checks = checkWorkflows(await listWorkflows())
   const differ = checks.filter(({ differences }) => differences.length > 0).length
   if (json) printJson({ ok: differ === 0, workflows: checks.map(check => ({ ...check, kinds: kindsOf(check.id) })) })
   else print(checks, differ)

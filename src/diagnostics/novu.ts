@@ -1,7 +1,6 @@
 import type { Db } from '../database/connection.ts'
 import { readNoticeFigures } from '../database/service-figures.ts'
-import { workflows } from '../notices/catalogue.ts'
-import { compareWorkflows } from '../notices/compare-workflows.ts'
+import { checkWorkflows } from '../notices/check-workflows.ts'
 import type { Notifications } from '../providers/notifications.ts'
 import { fail, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
@@ -37,7 +36,7 @@ export function lookAtNovu(parts: NovuParts): readonly Look[] {
 }
 
 async function seeWorkflows({ notifications }: NovuParts, signal: AbortSignal) {
-  const checks = compareWorkflows(workflows, await notifications.listWorkflows(signal))
+  const checks = checkWorkflows(await notifications.listWorkflows(signal))
   const advice = 'mend the workflow at Novu, or src/notices/catalogue.ts; `npm run novu:diagnostics` compares again'
   const issues = checks.flatMap(({ differences, id }) =>
     differences.map(difference => fail(`the workflow ${id}: ${difference}`, advice)),

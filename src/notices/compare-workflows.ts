@@ -11,7 +11,7 @@ export interface WorkflowCheck {
 
 type Schema = Readonly<Record<string, unknown>>
 
-/** Compares what the jobs send with what the vendor takes; no differences means that every message of ours is taken. */
+/** Compares fields, their types and their choices with what the vendor has; limits and formats are left to samples. */
 export function compareWorkflows(
   catalogue: Readonly<Record<string, object>>,
   real: readonly Workflow[],

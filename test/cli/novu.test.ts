@@ -1,5 +1,6 @@
 import t from 'tap'
 import { workflows } from '../../src/notices/catalogue.ts'
+import { checkWorkflows } from '../../src/notices/check-workflows.ts'
 import { compareWorkflows } from '../../src/notices/compare-workflows.ts'
 import type { Workflow } from '../../src/providers/notifications.ts'
 import { startNovu } from '../../src/sandbox/novu.ts'
@@ -135,4 +136,64 @@ t.test('fields and choices that differ are told, and those that take more are no
     'requires memory.total, which is never sent',
     'takes string for memory.used, and gets number',
   ])
+})
+
+t.test('what is really sent is judged by Novu’s own schema: limits, formats and alternatives too', async t => {
+  const check = (id: string, field?: string, schema?: object, rest: object = {}) => {
+    const real = Object.entries(workflows).map(([name, ours]): Workflow => {
+      const payloadSchema = { ...(JSON.parse(JSON.stringify(ours)) as Record<string, unknown>) }
+      if (name === id) Object.assign(payloadSchema, rest)
+      if (name === id && field !== undefined) {
+        payloadSchema['properties'] = { ...(payloadSchema['properties'] as object), [field]: schema }
+      }
+      return { id: name, active: true, steps: 1, payloadSchema }
+    })
+    const found = checkWorkflows(real)
+    t.same(
+      found.flatMap(({ differences, id: other }) => (other === id ? [] : differences)),
+      [],
+    )
+    return found.find(one => one.id === id)
+  }
+  const differencesOf = (...args: Parameters<typeof check>) => check(...args)?.differences
+  t.strictSame(check('system-health'), { id: 'system-health', differences: [], notes: [] })
+  t.strictSame(differencesOf('multibanco-payment-reminder', 'hostedVoucherUrl', { type: 'string', format: 'uri' }), [
+    'refuses payment-reminder-gentle: hostedVoucherUrl must match format "uri"',
+    'refuses payment-reminder-urgent: hostedVoucherUrl must match format "uri"',
+  ])
+  t.strictSame(differencesOf('system-health', 'error', { type: 'string', maxLength: 255 }), [
+    'refuses job-failing: error must not have more than 255 characters',
+  ])
+  t.strictSame(differencesOf('multibanco-payment-reminder', 'duration', { type: 'integer', minimum: 60 }), [
+    'refuses payment-reminder-gentle: duration must be >= 60',
+    'refuses payment-reminder-urgent: duration must be >= 60',
+  ])
+  for (const schema of [
+    { type: ['number', 'null'] },
+    { anyOf: [{ type: 'number' }, { type: 'null' }] },
+    { allOf: [{ type: 'string', maxLength: 5 }] },
+    { $ref: '#/$defs/nowhere' },
+  ]) {
+    t.match(
+      differencesOf('appointment-universal', 'meetingUrl', schema),
+      [/^refuses appointment-reminder-24h: meetingUrl /, /^refuses appointment-reminder-1h: meetingUrl /],
+      JSON.stringify(schema),
+    )
+  }
+  t.strictSame(
+    differencesOf('system-health', 'status', { type: 'number' }),
+    ['takes number for status, and gets string'],
+    'once',
+  )
+  t.strictSame(check('system-health', 'error', { type: 'string', maxLength: 100_000 }), {
+    id: 'system-health',
+    differences: [],
+    notes: ['maxLength of error: compared with samples only'],
+  })
+  t.match(check('system-health', undefined, undefined, { if: {}, minProperties: 1 }), {
+    notes: ['if of it: compared with samples only', 'minProperties of it: compared with samples only'],
+  })
+  t.match(check('system-health', 'error', { type: 'string', pattern: '(' }), {
+    notes: [/^pattern of error/, 'no sample could be compared: its schema is none that we can read'],
+  })
 })
