@@ -14,6 +14,12 @@ export interface VoucherHoldRow {
   readonly has_address: boolean
   readonly gentle_open: boolean
   readonly urgent_open: boolean
+  /** Told of before, and the hold now ends later than that voucher did, or it was replaced: there may be another one. */
+  readonly gentle_anew: boolean
+  readonly urgent_anew: boolean
+  /** The references of vouchers of which the guest was told before. */
+  readonly gentle_references: readonly string[]
+  readonly urgent_references: readonly string[]
 }
 
 export interface VoucherHoldQuery {
@@ -34,7 +40,7 @@ export interface VoucherHoldPage {
 
 /**
  * Holds with a payment of which a reminder was neither sent by the old job, which has left its stamp, nor written down by
- * us for that payment, whatever became of it. One query.
+ * us for that payment, whatever became of it; and those that may have another voucher since. One query.
  */
 export async function listVoucherHolds(
   db: Db,
@@ -42,17 +48,18 @@ export async function listVoucherHolds(
 ): Promise<VoucherHoldPage> {
   const { rows } = await sql<VoucherHoldRow & { total: number }>`
     with open as (
-      select r.*,
-        r.gentle_reminder_sent_at is null and ${isUntold('payment-reminder-gentle')} as gentle_open,
-        r.urgent_reminder_sent_at is null and r.expires_at <= ${urgentTo}::timestamp
-          and ${isUntold('payment-reminder-urgent')} as urgent_open
+      select r.*, g.anew as gentle_anew, u.anew as urgent_anew, g.refs as gentle_references, u.refs as urgent_references,
+        g.anew or (g.untold and r.gentle_reminder_sent_at is null) as gentle_open,
+        r.expires_at <= ${urgentTo}::timestamp and (u.anew or (u.untold and r.urgent_reminder_sent_at is null)) as urgent_open
       from slot_reservations r
+      cross join lateral (${toldOf('payment-reminder-gentle')}) g
+      cross join lateral (${toldOf('payment-reminder-urgent')}) u
       where r.expires_at > ${from}::timestamp and r.expires_at <= ${to}::timestamp
         and r.stripe_payment_intent_id is not null
     )
     select id, stripe_payment_intent_id as payment_intent_id, created_at, date_trunc('milliseconds', expires_at) as expires_at,
-      start_time as starts_at, strpos(guest_email, '@') > 0 as has_address, gentle_open, urgent_open,
-      count(*) over ()::integer as total
+      start_time as starts_at, strpos(guest_email, '@') > 0 as has_address, gentle_open, urgent_open, gentle_anew,
+      urgent_anew, gentle_references, urgent_references, count(*) over ()::integer as total
     from open where gentle_open or urgent_open
     order by open.expires_at, id limit ${limit}`.execute(db)
   return { rows, left: (rows[0]?.total ?? 0) - rows.length }
@@ -63,9 +70,14 @@ export function subjectOfPayment(paymentIntentId: string): string {
   return `payment_intents ${paymentIntentId}`
 }
 
-function isUntold(kind: string) {
-  return sql`not exists (select from jobs.outbox o
-    where o.kind = ${kind} and o.subject = 'payment_intents ' || r.stripe_payment_intent_id)`
+/** What was written down of a kind for the payment of a hold `r`. Ends are compared as the text that facts have. */
+function toldOf(kind: string) {
+  return sql`select count(*) = 0 as untold,
+      coalesce(array_agg(o.facts ->> 'reference') filter (where o.facts ->> 'reference' is not null), '{}') as refs,
+      coalesce((array_agg(o.note order by o.id desc))[1] = 'voucher_replaced', false)
+        or coalesce(max(o.facts ->> 'voucherExpiresAt')
+          < to_char(r.expires_at - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), false) as anew
+    from jobs.outbox o where o.kind = ${kind} and o.subject = 'payment_intents ' || r.stripe_payment_intent_id`
 }
 
 /** A hold with the names and the address that a notice about it needs. */
@@ -87,22 +99,25 @@ export interface ExpectedHold {
   readonly reservationId: string
   readonly paymentIntentId: string
   readonly expiresAt: Date
+  /** The end of another voucher than the one that its guest was told of before. */
+  readonly anewUntil?: Date
 }
 
 /**
- * Marks a reminder of a hold as sent, as the old job did; undefined when the hold is gone, has the mark already, or is
- * another one by now: its payment or its end has changed.
+ * Marks a reminder of a hold as sent, as the old job did; undefined when the hold is gone, has the mark already (of an
+ * earlier voucher it may), or is another one by now: its payment or its end has changed.
  */
 export async function stampReminder(
   db: Db,
-  { expiresAt, paymentIntentId, reservationId }: ExpectedHold,
+  { anewUntil, expiresAt, paymentIntentId, reservationId }: ExpectedHold,
   stage: 'gentle' | 'urgent',
   now: Date,
 ): Promise<HoldDetails | undefined> {
   const stamp = sql.ref(`${stage}_reminder_sent_at`)
   const { rows } = await sql<HoldDetails>`
     update slot_reservations r set ${stamp} = ${now}, updated_at = ${now}
-    where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId} and r.${stamp} is null
+    where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId}
+      and (r.${stamp} is null or ${anewUntil !== undefined}::boolean)
       and date_trunc('milliseconds', r.expires_at) = ${expiresAt}::timestamp
     returning ${details}`.execute(db)
   return rows[0]

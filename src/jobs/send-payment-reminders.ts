@@ -65,34 +65,53 @@ export const sendPaymentReminders = defineJob({
 })
 
 /** Whom to remind of what at `now`, what will never be sent, and why the others wait. */
-export function planReminders(facts: ReminderFacts, now: Date): Plan<ReminderEffect> {
-  const effects: ReminderEffect[] = []
-  const waits: Wait[] = []
-  const failures: ItemFailure[] = []
-  const findings: FindingDraft[] = []
-  let left = facts.left
-  for (const row of facts.rows) {
-    const answer = facts.answers.get(row.payment_intent_id)
-    const booking = answer?.kind === 'known' ? answer.value : undefined
-    for (const reminder of listOpen(row)) {
-      const subject = `slot_reservations ${row.id} ${reminder}`
-      const decision = decideVoucherReminder(reminder, toHold(row), booking, now)
-      const effect = { subject, reminder, ...toHold(row), ...toExpected(row) }
-      if (decision.kind === 'remind') effects.push({ kind: 'remind-of-voucher', ...effect })
-      if (decision.kind === 'drop') {
-        effects.push({ kind: 'drop-payment-reminder', reason: decision.reason, ...effect })
-      }
-      if (decision.kind === 'wait') {
-        const { reason, until } = decision
-        waits.push({ subject, reason, ...(until === undefined ? {} : { until }) })
-      }
-      if (decision.kind !== 'ask') continue
-      if (answer?.kind === 'failed') failures.push(toFailure(subject, answer.code))
-      else if (answer?.kind === 'refused') findings.push(toUnknownVoucher(row.id, answer.code))
-      else left += 1
-    }
+export function planReminders({ answers, left, rows }: ReminderFacts, now: Date): Plan<ReminderEffect> {
+  const planned = rows.flatMap(row =>
+    listOpen(row).map(reminder => planReminder(row, reminder, answers.get(row.payment_intent_id), now)),
+  )
+  return {
+    effects: planned.flatMap(({ effect }) => effect ?? []),
+    waits: planned.flatMap(({ wait }) => wait ?? []),
+    failures: planned.flatMap(({ failure }) => failure ?? []),
+    findings: planned.flatMap(({ finding }) => finding ?? []),
+    left: left + planned.filter(one => one.left === true).length,
+    counts: { holds: rows.length, asked: answers.size },
   }
-  return { effects, waits, failures, findings, left, counts: { holds: facts.rows.length, asked: facts.answers.size } }
+}
+
+/** What becomes of one reminder of a hold; one about which nobody could be asked in time is left for the next run. */
+interface PlannedReminder {
+  readonly effect?: ReminderEffect
+  readonly wait?: Wait
+  readonly failure?: ItemFailure
+  readonly finding?: FindingDraft
+  readonly left?: true
+}
+
+function planReminder(
+  row: VoucherHoldRow,
+  reminder: VoucherReminderKind,
+  answer: Asked<Booking> | undefined,
+  now: Date,
+): PlannedReminder {
+  const subject = `slot_reservations ${row.id} ${reminder}`
+  const booking = answer?.kind === 'known' ? answer.value : undefined
+  const decision = decideVoucherReminder(reminder, toHold(row), booking, now)
+  if (decision.kind === 'ask') {
+    if (answer?.kind === 'failed') return { failure: toFailure(subject, answer.code) }
+    if (answer?.kind === 'refused') return { finding: toUnknownVoucher(row.id, answer.code) }
+    return { left: true }
+  }
+  const other = findOther(row, reminder, booking)
+  if (other === 'none') return { wait: { subject, reason: 'told_before' } }
+  if (decision.kind === 'wait') {
+    const { reason, until } = decision
+    return { wait: { subject, reason, ...(until === undefined ? {} : { until }) } }
+  }
+  const anew = other === undefined ? {} : { anewUntil: other }
+  const effect = { subject, reminder, ...toHold(row), ...toExpected(row), ...anew }
+  if (decision.kind === 'remind') return { effect: { kind: 'remind-of-voucher', ...effect } }
+  return { effect: { kind: 'drop-payment-reminder', reason: decision.reason, ...effect } }
 }
 
 async function gatherFacts(context: JobContext): Promise<ReminderFacts> {
@@ -121,14 +140,31 @@ async function remind(
   const booking = await providers.payments.readBooking(effect.paymentIntentId, signal)
   const now = clock()
   const decision = decideVoucherReminder(effect.reminder, effect, booking, now)
-  if (decision.kind !== 'remind' || !isPayable(booking)) return { counts: { changed: 1 } }
+  if (decision.kind !== 'remind' || !isPayable(booking) || !isMeant(effect, booking)) return { counts: { changed: 1 } }
   const result = await recordPaymentReminder(db, effect, booking, decision.usefulUntil, { lease, runId, now })
   if (result !== 'zone_invalid') return { counts: { [result]: 1 } }
   return { counts: { told: 1, invalid_zones: 1 }, findings: [toInvalidZone(effect.paymentIntentId)] }
 }
 
+/**
+ * Where a guest was told before: the end of another voucher, of which they were not, or `none`, as when a hold was only
+ * extended because the money is on its way. Undefined where nobody was told yet.
+ */
+function findOther(row: VoucherHoldRow, reminder: VoucherReminderKind, booking: Booking | undefined) {
+  const isUrgent = reminder === 'payment-reminder-urgent'
+  if (!(isUrgent ? row.urgent_anew : row.gentle_anew)) return undefined
+  const known = isUrgent ? row.urgent_references : row.gentle_references
+  const voucher = booking?.status === 'waiting' ? booking.voucher : undefined
+  return voucher === undefined || known.includes(voucher.reference) ? 'none' : voucher.expiresAt
+}
+
 function isPayable(booking: Booking): booking is PayableBooking {
   return booking.voucher !== undefined
+}
+
+/** Of a further voucher: that one, and not one more. */
+function isMeant({ anewUntil }: ReminderEffect, { voucher }: PayableBooking): boolean {
+  return anewUntil === undefined || voucher.expiresAt.getTime() === anewUntil.getTime()
 }
 
 function isToAsk(row: VoucherHoldRow, now: Date): boolean {

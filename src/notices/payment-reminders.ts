@@ -73,7 +73,9 @@ export async function recordDroppedReminder(
     await requireLease(trx, telling.lease)
     const hold = await lockHold(trx, reminder)
     if (hold === undefined) return 'changed'
-    const notice = toNotice(reminder, guestRecipient(hold.guest_email) ?? nobody, {}, null, telling)
+    // So that another voucher, which ends later, is told from this one.
+    const facts = { voucherExpiresAt: (reminder.anewUntil ?? reminder.expiresAt).toISOString() }
+    const notice = toNotice(reminder, guestRecipient(hold.guest_email) ?? nobody, facts, null, telling)
     const end = { state: 'dropped', note: reason } as const
     return (await insertNotice(trx, { ...notice, end, transactionId: transactionIdOf(notice) })) ? 'dropped' : 'changed'
   })
@@ -83,14 +85,25 @@ export async function recordDroppedReminder(
 const nobody = 'nobody'
 
 function toNotice(
-  { paymentIntentId, reminder: kind }: PaymentReminder,
+  { anewUntil, paymentIntentId, reminder: kind }: PaymentReminder,
   recipient: string,
   facts: Readonly<Record<string, unknown>>,
   usefulUntil: Date | null,
   { now: at, runId }: TellingGuest,
 ) {
   const subject = subjectOfPayment(paymentIntentId)
-  return { kind, subject, recipient, occurrence: paymentIntentId, facts, runId, at, usefulUntil }
+  const occurrence = occurrenceOf(paymentIntentId, anewUntil)
+  return { kind, subject, recipient, occurrence, facts, runId, at, usefulUntil }
+}
+
+/** What tells reminders of a payment's further vouchers, by their ends, from those of its first one. */
+function occurrenceOf(paymentIntentId: string, anewUntil: Date | undefined): string {
+  return anewUntil === undefined ? paymentIntentId : `${paymentIntentId} ${anewUntil.toISOString()}`
+}
+
+/** The payment of an occurrence. */
+export function paymentOf(occurrence: string): string {
+  return occurrence.split(' ', 1)[0] ?? ''
 }
 
 function toFacts(hold: HoldDetails, booking: PayableBooking) {

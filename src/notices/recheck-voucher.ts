@@ -2,6 +2,7 @@ import { findHoldEnd } from '../database/reservations.ts'
 import { PermanentError } from '../errors.ts'
 import type { Booking } from '../providers/payments.ts'
 import type { Recheck, RecheckContext } from './notice.ts'
+import { paymentOf } from './payment-reminders.ts'
 
 /**
  * A reminder of a voucher goes only while its slot is held and exactly that voucher waits; that a reservation has expired
@@ -13,9 +14,10 @@ export const recheckVoucher: Recheck = async (notice, context) => {
 }
 
 async function findReason(
-  { facts, kind, occurrence: paymentIntentId }: Parameters<Recheck>[0],
+  { facts, kind, occurrence }: Parameters<Recheck>[0],
   context: RecheckContext,
 ): Promise<string | undefined> {
+  const paymentIntentId = paymentOf(occurrence)
   const isReminder = kind !== 'reservation-expired'
   if (isReminder && (await findHoldEnd(context.db, paymentIntentId)) === undefined) return 'hold_gone'
   const booking = await findBooking(paymentIntentId, context)
