@@ -109,7 +109,10 @@ export const factSchemas = {
   'transfer-recorded': Type.Object({ ...money, arrivesAt }, closed),
   'expert-payout-notification': Type.Object({ ...money, arrivesAt, payoutId }, closed),
   'payout-failed': Type.Object({ ...money, arrivesAt, failureCode: Type.Union([Type.String(), Type.Null()]) }, closed),
-  'payout-upcoming': Type.Object({ ...money, eligibleFrom: instant }, closed),
+  'payout-upcoming': Type.Object(
+    { ...money, eligibleFrom: instant, appointmentEndsAt: Type.Optional(instant) },
+    closed,
+  ),
   'job-failing': Type.Object(
     { job: text, runs: Type.Integer({ minimum: 1 }), runId: text, message: Type.String(), diagnostics: Type.String() },
     closed,

@@ -8,31 +8,47 @@ type MoneyFacts = FactsOf<'payout-failed' | 'payout-upcoming' | 'transfer-record
  * Whether what an expert is to hear about their money is still so: refunded, disputed, paid or corrected meanwhile, it is
  * not, and the site or another notice tells the news.
  */
-export const recheckMoney: Recheck = async (notice, { db }) => {
+export const recheckMoney: Recheck = async (notice, { db, now }) => {
   const { rows: told } = notice.facts as MoneyFacts
   const ids = [...new Set(told.map(row => row.paymentTransferId))]
   const operationId = notice.kind === 'payout-upcoming' ? null : notice.subject
-  const reason = findReason(notice, await readMoneyNotice(db, { ids, operationId }), ids.length)
+  const reason = findReason(notice, await readMoneyNotice(db, { ids, operationId }), now)
   return reason === undefined ? { kind: 'send' } : drop(reason)
 }
 
-function findReason(notice: OutgoingNotice, state: MoneyNoticeState, told: number): string | undefined {
-  if (state.rows.length < told) return 'deleted'
-  if (notice.kind === 'payout-upcoming') return judgeUpcoming(notice, state)
+function findReason(notice: OutgoingNotice, state: MoneyNoticeState, now: Date): string | undefined {
+  const { rows: told } = notice.facts as MoneyFacts
+  if (state.rows.length < new Set(told.map(row => row.paymentTransferId)).size) return 'deleted'
+  if (notice.kind === 'payout-upcoming') return judgeUpcoming(notice, state, now)
   if (notice.kind === 'payout-failed') return judgeFailed(state)
   if (state.operation !== 'created' && state.operation !== 'paid') return 'operation_undone'
   // The money of a payout has left Stripe; that of a transfer must not have.
   return stopped(state.rows) ?? (notice.kind === 'transfer-recorded' ? paidOut(state.rows) : undefined)
 }
 
-/** Its money is still to come, in the amount that is announced. */
-function judgeUpcoming({ facts, occurrence }: OutgoingNotice, { rows }: MoneyNoticeState): string | undefined {
-  const { amountCents, currency } = facts as MoneyFacts
-  const isAnother = rows.some(row => row.paymentIntentId !== occurrence || row.currency !== currency.toLowerCase())
-  const sum = rows.reduce((cents, row) => cents + row.amountCents, 0)
-  const hasFailed = rows.some(row => row.status === 'FAILED')
-  return (
-    stopped(rows) ?? paidOut(rows) ?? (isAnother || sum !== amountCents ? 'changed' : hasFailed ? 'failed' : undefined)
+/** Its money is still to come, on the day and in the amount that are announced, and to the one who is told. */
+function judgeUpcoming(notice: OutgoingNotice, { rows }: MoneyNoticeState, now: Date): string | undefined {
+  const facts = notice.facts as FactsOf<'payout-upcoming'>
+  const over = stopped(rows) ?? paidOut(rows)
+  if (over !== undefined) return over
+  if (rows.some(row => row.paymentIntentId !== notice.occurrence || row.currency !== facts.currency.toLowerCase())) {
+    return 'changed'
+  }
+  if (rows.reduce((cents, row) => cents + row.amountCents, 0) !== facts.amountCents) return 'changed'
+  if (rows.some(row => row.status === 'FAILED')) return 'failed'
+  if (rows.some(row => row.expert !== notice.recipient)) return 'recipient_changed'
+  if (rows.some(row => row.needsApproval)) return 'needs_approval'
+  if (hasMoved(facts, rows)) return 'moved'
+  return now > new Date(facts.eligibleFrom) ? 'too_late' : undefined
+}
+
+/** The day on which money is payable follows from its appointment. */
+function hasMoved(facts: FactsOf<'payout-upcoming'>, rows: MoneyNoticeState['rows']): boolean {
+  const starts = new Set(facts.rows.map(row => row.startsAt))
+  const ends = facts.appointmentEndsAt
+  return rows.some(
+    row =>
+      !starts.has(row.startsAt.toISOString()) || (ends !== undefined && row.appointmentEndsAt?.toISOString() !== ends),
   )
 }
 

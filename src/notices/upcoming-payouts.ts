@@ -13,6 +13,8 @@ export interface UpcomingPayout {
   readonly amountCents: number
   readonly currency: string
   readonly eligibleFrom: Date
+  /** From which that follows. */
+  readonly appointmentEndsAt?: Date | null
 }
 
 export interface Telling {
@@ -33,7 +35,7 @@ export async function recordUpcomingPayout(
   return await db.transaction().execute(async trx => {
     const state = await lockLease(trx, lease)
     if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
-    const { amountCents, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
+    const { amountCents, appointmentEndsAt, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
     // Read as a document, because not every marketplace has the column.
     const { rows } = await sql<MarkedRow>`
       update payment_transfers p set notified_at = ${now}, updated = ${now}
@@ -55,13 +57,15 @@ export async function recordUpcomingPayout(
         amountCents,
         currency,
         eligibleFrom: eligibleFrom.toISOString(),
+        ...(appointmentEndsAt instanceof Date ? { appointmentEndsAt: appointmentEndsAt.toISOString() } : {}),
         rows: [
           { paymentTransferId, amountCents, serviceName: service_name, startsAt: session_start_time.toISOString() },
         ],
       },
       runId,
       at: now,
-      usefulUntil: null,
+      // From then on it is not to come any more.
+      usefulUntil: eligibleFrom,
     })
     return told ? 'told' : 'changed'
   })

@@ -104,9 +104,18 @@ t.test('of a payout that came back is told while some of its money is still to b
 
 t.test('of upcoming money is told while it is still to come, in that amount', async t => {
   const { db } = await testDatabase(t)
-  const id = await addBooking(db, { amountCents: 8500, status: 'READY', paymentIntentId: 'pi_ana' })
-  const verdict = async () => {
-    const facts = { amountCents: 8500, currency: 'eur', rows: [{ paymentTransferId: id }] }
+  const startsAt = '2026-02-25T09:00:00.000Z'
+  const id = await addBooking(db, {
+    amountCents: 8500,
+    status: 'READY',
+    paymentIntentId: 'pi_ana',
+    expert: 'user_ana',
+    startsAt,
+    meetingEndsAt: '2026-02-25T10:00:00.000Z',
+  })
+  const verdict = async (at = now, appointmentEndsAt?: string) => {
+    const rows = [{ paymentTransferId: id, startsAt }]
+    const facts = { amountCents: 8500, currency: 'eur', rows, eligibleFrom: '2026-03-15T00:00:00.000Z' }
     const subject = `payment_transfers ${id}`
     const notice = {
       id: '1',
@@ -114,9 +123,10 @@ t.test('of upcoming money is told while it is still to come, in that amount', as
       subject,
       recipient: 'user_ana',
       occurrence: 'pi_ana',
-      facts,
+      facts: { ...facts, ...(appointmentEndsAt === undefined ? {} : { appointmentEndsAt }) },
     }
-    const found = await recheckMoney({ ...notice, usefulUntil: null, createdAt: now, attempt: 1 }, context(db))
+    const outgoing = { ...notice, usefulUntil: null, createdAt: now, attempt: 1 }
+    const found = await recheckMoney(outgoing, { ...context(db), now: at })
     return found.kind === 'send' ? 'send' : found.reason
   }
   const as = async (values: Record<string, unknown>) => {
@@ -131,6 +141,19 @@ t.test('of upcoming money is told while it is still to come, in that amount', as
   t.equal(await as({ status: 'COMPLETED', payout_id: null, amount: 4000 }), 'changed')
   t.equal(await as({ amount: 8500, currency: 'USD' }), 'changed')
   t.equal(await as({ currency: 'EUR', payment_intent_id: 'pi_bo' }), 'changed')
+  t.equal(await as({ payment_intent_id: 'pi_ana' }), 'send')
+  t.equal(await verdict(new Date('2026-03-14T23:59:59.999Z')), 'send')
+  t.equal(await verdict(new Date('2026-03-15T00:00:00.001Z')), 'too_late', 'by then it is not to come any more')
+  t.equal(await as({ requires_approval: true }), 'needs_approval')
+  t.equal(await as({ admin_user_id: 'user_admin' }), 'send')
+  t.equal(await as({ status: 'APPROVED', admin_user_id: null }), 'send')
+  t.equal(await as({ requires_approval: false, expert_clerk_user_id: 'user_bo' }), 'recipient_changed')
+  t.equal(await as({ expert_clerk_user_id: 'user_ana', session_start_time: new Date('2026-03-27T09:00:00Z') }), 'moved')
+  t.equal(await as({ session_start_time: new Date(startsAt) }), 'send')
+  const end = '2026-02-25T10:00:00.000Z'
+  t.equal(await verdict(now, end), 'send')
+  await sql`update meetings set "endTime" = "endTime" + interval '1 day'`.execute(db)
+  t.equal(await verdict(now, end), 'moved', 'the appointment alone')
   await sql`delete from payment_transfers where id = ${id}`.execute(db)
   t.equal(await verdict(), 'deleted')
 })
