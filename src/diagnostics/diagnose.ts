@@ -74,9 +74,10 @@ export function createDiagnostics(options: DiagnosticsOptions): Diagnostics {
 // Somebody waits two seconds for all of it.
 const momentMs = 1_500
 
-/** In words: the components that are not well, with what is wrong and what to do. */
+/** In words: the components that are not well, those that fail first, with what is wrong and what to do. */
 export function describeDiagnosis({ checkedAt, components }: Diagnosis): string {
-  const ill = Object.entries(components).filter(([, { status }]) => status !== 'pass')
+  const all = Object.entries(components)
+  const ill = (['fail', 'warn'] as const).flatMap(wanted => all.filter(([, { status }]) => status === wanted))
   if (ill.length === 0) return `Everything else was well at ${checkedAt}.`
   const parts = ill.map(([name, { issues, recommendations, status }]) =>
     [

@@ -94,11 +94,12 @@ t.test('who asks again within moments gets the same report, and who asks at once
 t.test('the moment in words has what is ill, and what to do; one that hangs does not outlast two seconds', async t => {
   const ill = { ...fine, see: () => ({ issues: [fail('it is gone', 'restart it')], details: { a: 1 } }) }
   const startedAt = performance.now()
-  const told = await diagnosticsOf({ stripe: [ill], novu: [never] }).describeMoment()
+  const late = { ...fine, see: () => ({ issues: [warn('it is late', 'wait')] }) }
+  const told = await diagnosticsOf({ stripe: [ill], novu: [never], database: [late] }).describeMoment()
   t.ok(performance.now() - startedAt < 1_900)
   t.equal(
     told,
-    'At 1970-01-01T00:00:00.000Z:\nnovu: fail\n- could not read the workflows within 1500 ms\n  > wait\nstripe: fail\n- it is gone\n  > restart it',
+    'At 1970-01-01T00:00:00.000Z:\nnovu: fail\n- could not read the workflows within 1500 ms\n  > wait\nstripe: fail\n- it is gone\n  > restart it\ndatabase: warn\n- it is late\n  > wait',
   )
   t.match(describeDiagnosis(await diagnosticsOf({}).diagnose(componentNames)), /^Everything else was well at /)
 })

@@ -131,6 +131,13 @@ t.test('when the database is away, that is told, and so is what needs none', asy
   t.notMatch(text, /planted/)
 })
 
+t.test('where nobody is named who is told, the boot says so', async t => {
+  const warned = ({ logs }: Awaited<ReturnType<typeof testApp>>): boolean =>
+    logs().some(({ level, msg }) => level === 40 && /^NOVU_ADMIN_SUBSCRIBER_ID is not set/.test(String(msg)))
+  t.ok(warned(await testApp(t)))
+  t.notOk(warned(await testApp(t, { env: { NOVU_ADMIN_SUBSCRIBER_ID: 'operators' } })))
+})
+
 t.test('a job that keeps failing, and that it works again, stand in the inbox of operators, in words', async t => {
   const novu = await startNovu()
   t.teardown(novu.close)
