@@ -24,7 +24,7 @@ export interface Call {
 
 /** What one call came to. `status` is missing where no whole answer came. */
 export type Answered =
-  | { readonly status: number; readonly body: unknown; readonly reason: string }
+  | { readonly status: number; readonly body: unknown; readonly reason: string; readonly retryAfterMs?: number }
   | { readonly status?: undefined; readonly reason: string; readonly mayStillArrive: boolean }
 
 export type Calls = (call: Call, signal: AbortSignal) => Promise<Answered>
@@ -49,11 +49,12 @@ export function createCalls(access: BetterStackAccess): Calls {
     const most = call.method === 'POST' ? 1 : tries
     for (let attempt = 1; ; attempt += 1) {
       await limiter.takeTurn('', signal)
-      const { retryAfterMs, ...answered } = await send(access, call, signal)
+      const answered = await send(access, call, signal)
       if (answered.status === 401 || answered.status === 403) throw refuseKey(answered.status, answered.reason)
       if (attempt === most || !mayPass(answered.status)) return answered
+      const retryAfterMs = answered.status === undefined ? undefined : answered.retryAfterMs
       const grown = (answered.status === 429 ? throttledWaitMs : firstWaitMs) * 2 ** (attempt - 1)
-      await wait(Math.min(retryAfterMs ?? grown, longestWaitMs), signal)
+      await wait(retryAfterMs ?? Math.min(grown, longestWaitMs), signal)
     }
   }
 }
@@ -74,7 +75,7 @@ async function send(
   { fetch, timeoutMs = 60_000, token, url }: BetterStackAccess,
   { body, method, target }: Call,
   signal: AbortSignal,
-): Promise<Answered & { readonly retryAfterMs?: number }> {
+): Promise<Answered> {
   const limit = new AbortController()
   const timer = setTimeout(() => limit.abort(timedOut), timeoutMs)
   try {
@@ -132,7 +133,7 @@ function listSecrets(body: Call['body']): string[] {
 }
 
 function readRetryAfter(header: string | null): { retryAfterMs?: number } {
-  return /^\d{1,5}$/.test(header ?? '') ? { retryAfterMs: Number(header) * 1000 } : {}
+  return /^\d{1,5}$/.test(header ?? '') ? { retryAfterMs: Math.min(Number(header) * 1000, longestWaitMs) } : {}
 }
 
 function codeOf(thrown: unknown): string {

@@ -79,7 +79,7 @@ function toResource(kind: ResourceKind, item: unknown): Resource {
   if (!isRecord(attributes) || (typeof id !== 'string' && typeof id !== 'number')) {
     throw new Error(`Better Stack's list of ${kind}s cannot be read`)
   }
-  const name = kind === 'monitor' ? (attributes['pronounceable_name'] ?? attributes['url']) : attributes['name']
+  const name = kind === 'monitor' ? (attributes['pronounceable_name'] ?? hostOf(attributes['url'])) : attributes['name']
   return {
     kind,
     id: String(id),
@@ -89,14 +89,25 @@ function toResource(kind: ResourceKind, item: unknown): Resource {
   }
 }
 
+/** No more of an address than this is shown: the rest may hold a secret. */
+function hostOf(url: unknown): string {
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).host : ''
+}
+
 function toWritten(answered: Answered, isDone: (status: number) => boolean): Written {
   if (answered.status === undefined) {
     return { outcome: 'unknown', reason: answered.reason, mayStillArrive: answered.mayStillArrive }
   }
-  const { status } = answered
+  const { retryAfterMs, status } = answered
   if (isDone(status)) return { outcome: 'done' }
   const reason = answered.reason || `status ${status}`
-  if (status === 429 || status >= 500) return { outcome: 'unknown', reason, mayStillArrive: false }
+  if (status === 429 || status >= 500)
+    return {
+      outcome: 'unknown',
+      reason,
+      mayStillArrive: false,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    }
   return { outcome: 'refused', reason }
 }
 

@@ -17,7 +17,13 @@ export type Written =
   /** The vendor does not take it like this; others may still go through. */
   | { readonly outcome: 'refused'; readonly reason: string }
   /** It may have been done: only a new list tells. `mayStillArrive`: it may even be done later. */
-  | { readonly outcome: 'unknown'; readonly reason: string; readonly mayStillArrive: boolean }
+  | {
+      readonly outcome: 'unknown'
+      readonly reason: string
+      readonly mayStillArrive: boolean
+      /** How long the vendor asked us to wait. */
+      readonly retryAfterMs?: number
+    }
 
 /** Heartbeats and monitors at a vendor. Whatever it throws says what to do and holds no secret; KeyRefusedError for 401 and 403. */
 export interface Monitoring {

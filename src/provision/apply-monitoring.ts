@@ -137,7 +137,8 @@ async function sendLostAgain(
 ): Promise<void> {
   for (const [index, one] of tried.entries()) {
     if (!mayHaveBeenLost(one, account.plan())) continue
-    await sleep(settleMs, undefined, { signal })
+    const askedMs = one.written.outcome === 'unknown' ? one.written.retryAfterMs : undefined
+    await sleep(Math.max(settleMs, askedMs ?? 0), undefined, { signal })
     await account.reread(one.step.kind)
     if (!mayHaveBeenLost(one, account.plan())) continue
     tried[index] = { step: one.step, written: await account.write(one.step) }

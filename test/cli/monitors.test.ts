@@ -100,7 +100,8 @@ t.test('from a drifted state: what is ours is mended, and what is not is not tou
   const world = await open(t)
   const { run, standIn } = world
   const byHand = standIn.add('heartbeats', { name: 'Daily backup', period: 60, grace: 1 })
-  const alsoByHand = standIn.add('monitors', { url: 'https://example.test/', monitor_type: 'status' })
+  const address = 'https://example.test/planted-path?token=planted'
+  const alsoByHand = standIn.add('monitors', { url: address, monitor_type: 'status' })
   await run('monitors', 'apply')
   const before = JSON.stringify([byHand, alsoByHand])
   standIn.change(find(standIn, '[jobs] process-expert-transfers'), { period: 60, policy_id: null })
@@ -130,6 +131,7 @@ t.test('from a drifted state: what is ours is mended, and what is not is not tou
   )
   t.match(stdout, /^- orphan +heartbeat +\[jobs\] gone/m)
   t.match(stdout, /^\? unmanaged +heartbeat +Daily backup/m)
+  t.match(stdout, /^\? unmanaged +monitor +example\.test +not ours/m)
   t.equal((await run('monitors', 'apply')).code, 0)
 
   const paused = await run('monitors', 'plan')
@@ -156,7 +158,7 @@ t.test('killed in the middle of each kind, before or after a write was done, the
     standIn.setApiFault({ kind }, { method: 'POST', skip, times: 1 })
     const { child, ended } = start(t, ['monitors', 'apply'], env)
     while (standIn.apiCalls().filter(({ method }) => method === 'POST').length <= skip) {
-      await new Promise(resolve => setImmediate(resolve))
+      await new Promise(resolve => setTimeout(resolve, 20))
     }
     child.kill('SIGKILL')
     t.equal((await ended).code, null, `killed at write ${skip + 1} (${kind})`)

@@ -77,6 +77,17 @@ t.test('a lost create that never happened is sent once more, and no oftener', as
   t.match(told(result)[3], /^b: failed \(no answer/)
 })
 
+t.test('a throttled create waits as long as it is asked to', async t => {
+  const { apply, posts, standIn, told } = await open(t)
+  standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '1' }, { method: 'POST', part: '[jobs] b', times: 1 })
+  const result = await apply()
+  t.ok(told(result).every(line => line.endsWith(': done')))
+  t.equal(posts(), wanted.length + 1)
+  const refused = standIn.apiCalls().find(({ status }) => status === 429)
+  const again = standIn.apiCalls().findLast(({ method }) => method === 'POST')
+  t.ok((again?.at.getTime() ?? 0) - (refused?.at.getTime() ?? 0) >= 1_000)
+})
+
 t.test('what was written and is not so is a failure', async t => {
   const { apply, standIn, told } = await open(t)
   await apply()
