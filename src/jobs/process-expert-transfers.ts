@@ -1,3 +1,4 @@
+import { listAttributedTransfers } from '../database/attributed-transfers.ts'
 import { listFailedRows } from '../database/failed-rows.ts'
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
@@ -9,6 +10,7 @@ import type { Asked } from '../money/asked.ts'
 import type { AskedFailedRow } from '../money/failed-rows.ts'
 import { standingTransferFindings } from '../money/standing-findings.ts'
 import { listStandingItems } from '../money/standing-items.ts'
+import { isUnlabelled } from '../money/transfer-doubts.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
 import type { ReceivingAccount } from '../money/transfer-gates.ts'
 import { listReceivingAccounts, mustAsk, planTransfers } from '../money/transfer-plan.ts'
@@ -62,7 +64,8 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal, now }
   const answers = await askPayments(asked, providers.payments, options)
   const answered = pair(asked, answers)
-  const receiving = listReceivingAccounts(rows, { answers: answered, cutOver, limits }, now)
+  const attributed = await listAttributedTransfers(db, listUnlabelled(answers))
+  const receiving = listReceivingAccounts(rows, { answers: answered, attributed, cutOver, limits }, now)
   const accounts = await askEach(receiving, async id => await readReceiving(id, providers.payments, signal), options)
   const disputes = await askDisputes({ db, payments: providers.payments }, { released: false, now }, options)
   const failed = await askFailedRows(context, options)
@@ -70,6 +73,7 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   return {
     rows,
     answers: answered,
+    attributed,
     accounts: new Map(receiving.map((id, index) => [id, accounts[index] ?? { kind: 'left' }])),
     begun,
     givenUp,
@@ -108,6 +112,13 @@ async function readReceiving(id: string, payments: PaymentReads, signal: AbortSi
 
 function pair(rows: readonly TransferCandidate[], answers: readonly Asked<AskedPayment>[]) {
   return new Map(rows.map((row, index) => [row.paymentTransferId, answers[index] ?? { kind: 'left' as const }]))
+}
+
+function listUnlabelled(answers: readonly Asked<AskedPayment>[]): string[] {
+  return answers.flatMap(answer => {
+    if (answer.kind !== 'known') return []
+    return answer.value.transfers.filter(isUnlabelled).map(({ id }) => id)
+  })
 }
 
 async function applyTransfer(effect: TransferEffect, context: JobContext): Promise<Applied> {

@@ -10,6 +10,8 @@ export type Hold =
   | 'account_shared'
   | 'account_changed'
   | 'failed_repeatedly'
+  /** A transfer that somebody made by hand may have been for it, and nothing says what that was for. */
+  | 'may_be_transferred_already'
   /** Stripe refused its payment for good before. */
   | 'rejected_before'
 
@@ -26,6 +28,9 @@ export const holdSentences: Readonly<Record<Hold, string>> = {
   account_shared: 'two experts share this account: make sure that the money is for this one',
   account_changed: "it is not the expert's current account: make sure that this one is still theirs",
   rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',
+  may_be_transferred_already:
+    'somebody has made a transfer to its account by hand since it was paid, and nothing says what that was for: make sure ' +
+    'that it was not for this one',
   failed_repeatedly:
     'three or more payouts of this account and currency have failed since the last one that arrived: make sure that the ' +
     'bank account works',

@@ -21,6 +21,8 @@ export interface ExistingTransfer {
   readonly reversedCents: number
   readonly chargeId: string | null
   readonly paymentTransferId: number | null
+  readonly operationId?: string | null
+  readonly createdAt?: Date
 }
 
 /** The charge of the row's payment. `feeCents` is what the platform took back out of the charge's own transfer. */

@@ -4,6 +4,7 @@ import type { State } from './operation-states.ts'
 import { type Booking, eligibleFrom, judgeBooking, type PaymentFacts } from './eligibility.ts'
 import { findHold, type Limits } from './limits.ts'
 import { type ExistingTransfer, findTransfer, type OwedTransfer } from './transfer-checks.ts'
+import { listPossibleTransfers } from './transfer-doubts.ts'
 import type { Oddity, TransferHold, TransferWait } from './transfer-reasons.ts'
 
 const hourMs = 60 * 60_000
@@ -57,6 +58,8 @@ export interface TransferRules {
   readonly limits: Limits
   /** Payments before it may have been paid by others; undefined: so may all of them. */
   readonly cutOver: Date | undefined
+  /** Transfers that a row or an operation names. */
+  readonly attributed: ReadonlySet<string>
   readonly now: Date
 }
 
@@ -79,7 +82,12 @@ export type TransferDecision =
       readonly details: Readonly<Record<string, unknown>>
     }
   | ({ readonly kind: 'record'; readonly transferId: string; readonly isOld: boolean } & Release)
-  | ({ readonly kind: 'create'; readonly hold: TransferHold | undefined } & Release)
+  | ({
+      readonly kind: 'create'
+      readonly hold: TransferHold | undefined
+      /** Transfers that may have been made for it by hand. */
+      readonly doubts: readonly string[]
+    } & Release)
 
 /** What to do about a row. Without `answer` only our own rows decide, and where they cannot: `ask`. */
 export function decideTransfer(
@@ -150,12 +158,19 @@ function decideRelease(
   if (settlementCurrency !== undefined && settlementCurrency.toLowerCase() !== row.currency.toLowerCase()) {
     return odd('settlement_currency', { chargeId: charge.id, currency: row.currency, settlementCurrency })
   }
-  return { kind: 'create', hold: holdOf(row, charge.paidAt, rules), ...release }
+  const doubts = listPossibleTransfers(row, charge.paidAt, transfers, rules.attributed)
+  return { kind: 'create', hold: holdOf(row, charge.paidAt, doubts, rules), doubts, ...release }
 }
 
 /** Why a person has to approve a new transfer first; the ledger decides about limits once more. */
-function holdOf(row: TransferRow, paidAt: Date, rules: TransferRules): TransferHold | undefined {
+function holdOf(
+  row: TransferRow,
+  paidAt: Date,
+  doubts: readonly string[],
+  rules: TransferRules,
+): TransferHold | undefined {
   if (isOld(paidAt, rules)) return 'before_cut_over'
+  if (doubts.length > 0) return 'may_be_transferred_already'
   if (row.accountShared) return 'account_shared'
   if (row.account !== row.currentAccount) return 'account_changed'
   if (row.operation?.state === 'rejected') return 'rejected_before'

@@ -45,6 +45,8 @@ export interface TransferFacts {
   readonly rows: readonly TransferRow[]
   /** By payment_transfers id; nothing for a row about which nobody had to be asked. */
   readonly answers: ReadonlyMap<number, TransferAnswer>
+  /** Of the transfers that the answers list, those that a row or an operation names. */
+  readonly attributed: ReadonlySet<string>
   /** By Connect account: those to which a transfer is to be made. */
   readonly accounts: ReadonlyMap<string, AccountAnswer>
   readonly begun: readonly BegunTransfer[]

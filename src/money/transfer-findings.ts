@@ -1,5 +1,6 @@
 /** What a person must look at, told so that they know what to do next. */
 
+import { byHand } from './eligibility.ts'
 import { type MoneyFinding, subjectOf } from './findings.ts'
 import { overdueAfterMs, type TransferDecision, type TransferRow } from './transfer-decisions.ts'
 import type { GivenUp } from './transfer-facts.ts'
@@ -26,6 +27,19 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Mone
   const message = `the expert's money is overdue for more than ${hours} hours: ${why}; look at what keeps it`
   const details = { ...factsOf(row), dueSince, operationId: row.operation?.id, reason: row.operation?.reason }
   return { kind: 'transfer-overdue', subject: subjectOf(row), message, details }
+}
+
+/** A row whose transfer somebody may have made by hand already. */
+export function findMaybeTransferred(row: TransferRow, transferIds: readonly string[]): MoneyFinding {
+  const message =
+    'transfers went to the account since this booking was paid that do not say what they were for: if one was for this ' +
+    `booking, decline its held operation and ${byHand}; else approve the operation`
+  return {
+    kind: 'may-be-transferred-already',
+    subject: subjectOf(row),
+    message,
+    details: { ...factsOf(row), transferIds },
+  }
 }
 
 /** A row that failed for good. */

@@ -22,7 +22,7 @@ import type {
   TransferWaiting,
 } from './transfer-facts.ts'
 import { passGate } from './transfer-gates.ts'
-import { findGivenUp, findMissing, findOdd, findOverdue } from './transfer-findings.ts'
+import { findGivenUp, findMaybeTransferred, findMissing, findOdd, findOverdue } from './transfer-findings.ts'
 import { transferWaitSentences } from './transfer-reasons.ts'
 
 interface TransferPlan {
@@ -37,10 +37,10 @@ interface TransferPlan {
 
 /** Whether Stripe has to be asked about a row's payment before anything can be decided. */
 export function mustAsk(row: TransferRow, facts: Pick<TransferFacts, 'cutOver' | 'limits'>, now: Date): boolean {
-  return decideTransfer(row, undefined, { ...facts, now }).kind === 'ask'
+  return decideTransfer(row, undefined, { ...facts, attributed: new Set(), now }).kind === 'ask'
 }
 
-type DecidingFacts = Pick<TransferFacts, 'answers' | 'cutOver' | 'limits'>
+type DecidingFacts = Pick<TransferFacts, 'answers' | 'attributed' | 'cutOver' | 'limits'>
 
 /** The Connect accounts to which a transfer has to be made, which Stripe has to be asked about too. */
 export function listReceivingAccounts(rows: readonly TransferRow[], facts: DecidingFacts, now: Date): string[] {
@@ -122,15 +122,20 @@ function addCreation(
     return
   }
   plan.effects.push(toEffect(row, decision))
+  if (decision.doubts.length > 0) plan.findings.push(findMaybeTransferred(row, decision.doubts))
   const { operation } = row
   if (operation?.state !== 'canceled' || now.getTime() - decision.since.getTime() <= overdueAfterMs) return
   const why = `its transfer was given up before it was sent (${operation.reason ?? 'no reason'}), and is tried again`
   plan.findings.push(findOverdue(row, why, decision.since))
 }
 
-function decideRow(row: TransferRow, { answers, cutOver, limits }: DecidingFacts, now: Date): TransferDecision {
+function decideRow(
+  row: TransferRow,
+  { answers, attributed, cutOver, limits }: DecidingFacts,
+  now: Date,
+): TransferDecision {
   const answer = answers.get(row.paymentTransferId)
-  return decideTransfer(row, answer?.kind === 'known' ? answer.value : undefined, { cutOver, limits, now })
+  return decideTransfer(row, answer?.kind === 'known' ? answer.value : undefined, { attributed, cutOver, limits, now })
 }
 
 function addWait(plan: TransferPlan, row: TransferRow, decision: TransferDecision & { kind: 'wait' }): void {

@@ -42,8 +42,8 @@ export function decideNotice(
 ): NoticeDecision {
   const { appointmentEndsAt } = row
   // Somebody is at work on it, or it contradicts itself.
-  if (decideTransfer({ ...row, operation: undefined }, undefined, { cutOver, limits, now }).kind === 'odd')
-    return silent
+  const rules = { attributed: new Set<string>(), cutOver, limits, now }
+  if (decideTransfer({ ...row, operation: undefined }, undefined, rules).kind === 'odd') return silent
   if (row.operation !== undefined || appointmentEndsAt === null) return silent
   if (payment === undefined) return judgeUnasked(row, appointmentEndsAt, now)
   const verdict = judgeBooking(row, payment, now)

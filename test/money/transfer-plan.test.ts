@@ -115,6 +115,7 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
       refunded: [],
       limits: { maxSingleCents: 200_000, maxTotalCents: 2_000_000 },
       cutOver: new Date('2026-01-01T00:00:00Z'),
+      attributed: new Set(),
       left: 0,
       ...facts,
     },
@@ -414,7 +415,7 @@ t.test('rows keep their order, and each is counted once', async t => {
     [4, paid({ transfer: { ...ownTransfer, id: 'tr_4' } })],
   ])
   const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
-  const none = { begun: [], givenUp: [], disputes: [], failed: [], refunded: [] }
+  const none = { attributed: new Set<string>(), begun: [], givenUp: [], disputes: [], failed: [], refunded: [] }
   const plan = planTransfers({ ...none, rows, answers, accounts: new Map(), limits, cutOver: now, left: 5 }, now)
   t.same(
     plan.effects.map(effect => effect.subject),
