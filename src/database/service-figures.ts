@@ -5,7 +5,7 @@ export interface RunFigures {
   /** Messages that came to an end since then, dry runs aside. */
   readonly finished: number
   readonly failed: number
-  /** The newest run that the scheduler asked for, whenever that was. */
+  /** The newest run that a scheduler asked for, whenever that was. */
   readonly lastScheduledAt: Date | null
   /** When a process first booted with its jobs. */
   readonly firstBootAt: Date | null
@@ -17,7 +17,7 @@ export async function readRunFigures(db: Db, since: Date): Promise<RunFigures> {
     select
       count(*) filter (where started_at >= ${since} and state <> 'running')::int as finished,
       count(*) filter (where started_at >= ${since} and state in ('failed', 'incomplete', 'abandoned'))::int as failed,
-      max(started_at) filter (where trigger = 'schedule') as "lastScheduledAt",
+      max(started_at) filter (where trigger in ('schedule', 'cron')) as "lastScheduledAt",
       (select min(first_boot_at) from jobs.job_settings) as "firstBootAt"
     from jobs.runs where not dry_run`.execute(db)
   return rows[0] ?? { finished: 0, failed: 0, lastScheduledAt: null, firstBootAt: null }
