@@ -26,6 +26,7 @@ import diagnosticsRoutes from './routes/diagnostics.ts'
 import findingRoutes from './routes/findings.ts'
 import healthRoutes from './routes/health.ts'
 import jobRoutes from './routes/jobs.ts'
+import noticeRoutes from './routes/notices.ts'
 import operationRoutes from './routes/operations.ts'
 import qstashHealthRoutes from './routes/qstash-health.ts'
 import runRoutes from './routes/runs.ts'
@@ -171,6 +172,7 @@ async function registerRoutes(server: FastifyInstance, config: Config, core: Cor
   })
   await server.register(runRoutes, { jobs, actions, db, isBooted })
   await server.register(findingRoutes, { actions, db, isBooted })
+  await server.register(noticeRoutes, { clock, db, isBooted })
   await server.register(diagnosticsRoutes, { diagnostics: core.diagnostics })
   await server.register(operationRoutes, { actions, db, isBooted })
 }

@@ -9,9 +9,9 @@ import {
   retryNotice,
 } from '../database/outbox-queries.ts'
 import type { OutboxState } from '../database/tables.ts'
+import { maskRecipient } from '../runner/mask-recipient.ts'
 import { redactDetails } from '../runner/redact-details.ts'
 import { withLedger } from './connect.ts'
-import { maskRecipient } from './mask-recipient.ts'
 import { explainNotice } from './notice-notes.ts'
 import { findOperator } from './operator.ts'
 import { toDetails } from './print-values.ts'

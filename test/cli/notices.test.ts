@@ -1,5 +1,5 @@
 import t from 'tap'
-import { maskRecipient } from '../../src/cli/mask-recipient.ts'
+import { maskRecipient } from '../../src/runner/mask-recipient.ts'
 import { addFinding, readAll } from '../support/builders.ts'
 import { cli, json } from '../support/cli.ts'
 import { testDatabase } from '../support/database.ts'

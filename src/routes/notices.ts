@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Db } from '../database/connection.ts'
+import { type OutboxState, outboxStates } from '../database/tables.ts'
+import operatorRoutes from '../plugins/operator-routes.ts'
+import {
+  changeForOperators,
+  findForOperators,
+  listForOperators,
+  type NoticeForOperators,
+} from '../runner/operator-notices.ts'
+import { limit, name, refuseAs, remark, toLimit, toPage } from './operator-schemas.ts'
+
+export interface NoticeRoutesOptions {
+  readonly db: Db
+  readonly clock: () => Date
+  readonly isBooted: () => boolean
+}
+
+const noticeId = Type.String({
+  pattern: '^[1-9]\\d{0,17}$',
+  description: "a notice's number, as GET /notices shows it",
+})
+const listQuery = Type.Object(
+  {
+    state: Type.Optional(Type.String({ enum: outboxStates })),
+    kind: Type.Optional(name),
+    before: Type.Optional(noticeId),
+    limit: Type.Optional(limit),
+  },
+  { additionalProperties: false },
+)
+const params = Type.Object({ id: noticeId })
+const body = Type.Object({ note: remark }, { additionalProperties: false })
+
+/** What people are told, without the words and without whole addresses, and what operators do about it. */
+const noticeRoutes: FastifyPluginAsyncTypebox<NoticeRoutesOptions> = async (app, { clock, db, isBooted }) => {
+  await app.register(operatorRoutes, { isBooted })
+  const config = { limited: true }
+
+  app.get('/notices', { config, schema: { querystring: listQuery } }, async request => {
+    const { limit: given, state, ...filter } = request.query
+    const wanted = toLimit(given)
+    const choice = { ...filter, state: state as OutboxState | undefined, limit: wanted + 1 }
+    const { next, page } = toPage(await listForOperators(db, choice), wanted)
+    return { notices: page, next }
+  })
+
+  app.get('/notices/:id', { config, schema: { params } }, async request => await get(request.params.id))
+
+  for (const action of ['retry', 'drop'] as const) {
+    app.post(`/notices/:id/${action}`, { config, schema: { params, body } }, async request => {
+      const { id } = request.params
+      const choice = { id, operator: request.operator ?? '', note: request.body.note, now: clock() }
+      await refuseAs(app.httpErrors.conflict, changeForOperators(db, action, choice))
+      return await get(id)
+    })
+  }
+
+  async function get(id: string): Promise<NoticeForOperators> {
+    const notice = await findForOperators(db, id)
+    if (notice === undefined) throw app.httpErrors.notFound(`there is no notice ${id}: GET /notices lists them`)
+    return notice
+  }
+}
+
+export default noticeRoutes

@@ -1,0 +1,56 @@
+import t from 'tap'
+import { testApp } from '../support/app.ts'
+import { addFinding, readAll } from '../support/builders.ts'
+import { oweNotice, readNotice } from '../support/notices.ts'
+
+const env = { OPERATOR_TOKEN: 'ana:operator-token-of-the-tests-0123456789' }
+
+t.test('notices are for operators, in pages, and without words or whole addresses', async t => {
+  const { call, db, operate } = await testApp(t, { env })
+  for (const [method, path] of [
+    ['GET', '/notices'],
+    ['GET', '/notices/1'],
+    ['POST', '/notices/1/retry'],
+    ['POST', '/notices/1/drop'],
+  ] as const) {
+    t.equal((await call(method, path)).statusCode, 401, `${method} ${path}`)
+  }
+  t.match(await operate('GET', '/notices'), { statusCode: 200, json: { next: null } })
+  const first = await oweNotice(db, { name: '1', facts: { guestName: 'Ana Example' } })
+  const second = await oweNotice(db, { name: '2', kind: 'payout-failed' })
+  const page = await operate('GET', '/notices?limit=1')
+  t.match(page.json, { notices: [{ id: second, kind: 'payout-failed', recipient: 'guest_a…@….test' }], next: second })
+  t.match((await operate('GET', `/notices?before=${second}`)).json, { notices: [{ id: first }], next: null })
+  t.match((await operate('GET', '/notices?kind=payout-failed&state=pending')).json, { notices: [{ id: second }] })
+  t.strictSame((await operate('GET', '/notices?state=sent')).json, { notices: [], next: null })
+  const one = await operate('GET', `/notices/${first}`)
+  t.match(one, { statusCode: 200, json: { id: first, state: 'pending', audit: [] } })
+  t.notMatch(JSON.stringify([page, one]), /ana@|guests\.test|Ana Example/)
+  for (const path of ['/notices?state=none', '/notices?limit=0', '/notices?job=x', '/notices/x']) {
+    t.equal((await operate('GET', path)).statusCode, 400, path)
+  }
+  t.equal((await operate('GET', '/notices/99')).statusCode, 404)
+})
+
+t.test('an operator tries a notice again, or gives it up, with a note that the audit keeps', async t => {
+  const { db, operate } = await testApp(t, { env })
+  const id = await oweNotice(db)
+  const set = async (state: 'poison' | 'sent') =>
+    await db.updateTable('jobs.outbox').set({ state, note: 'x', finished_at: new Date() }).execute()
+  await set('poison')
+  await addFinding(db, { kind: 'notice-poison', subject: `outbox ${id}` })
+  t.equal((await operate('POST', `/notices/${id}/retry`, {})).statusCode, 400, 'without a note')
+  const note = 'the field is back'
+  const retried = await operate('POST', `/notices/${id}/retry`, { note })
+  const entry = { actor: 'ana', action: 'notice.retry', details: { note } }
+  t.match(retried, { statusCode: 200, json: { id, state: 'pending', audit: [entry] } })
+  t.match(await readAll(db, 'jobs.findings'), [{ state: 'resolved', closed_by: 'ana' }])
+  t.match(await operate('POST', `/notices/${id}/drop`, { note }), { statusCode: 200, json: { state: 'dropped' } })
+  t.match(await readNotice(db, id), { state: 'dropped', note: 'by_operator' })
+  const again = await operate('POST', `/notices/${id}/drop`, { note })
+  t.match(again, { statusCode: 409, json: { message: /is dropped, and nothing was changed/ } })
+  await set('sent')
+  t.equal((await operate('POST', `/notices/${id}/drop`, { note })).statusCode, 409)
+  t.equal((await operate('POST', '/notices/99/drop', { note })).statusCode, 404)
+  t.equal((await readAll(db, 'jobs.audit_entries')).length, 2)
+})
