@@ -57,8 +57,9 @@ export async function test({ fail = false, job, json = false }: HeartbeatTestCho
 function report(tested: readonly Tested[], fail: boolean, json: boolean): number {
   const sent = tested.filter(({ outcome }) => outcome !== 'not configured')
   const ok = sent.length > 0 && sent.every(({ outcome }) => outcome === 'delivered')
+  if (sent.length === 0) printNote('no heartbeat is configured: `heartbeats list` names the variables')
   if (json) printJson({ ok, kind: fail ? 'fail' : 'success', heartbeats: tested })
-  else {
+  else if (sent.length > 0) {
     printTable(
       ['outcome', 'job', 'variable', 'why not'],
       tested.map(({ job, outcome, reason = '', variable }) => [
@@ -69,7 +70,6 @@ function report(tested: readonly Tested[], fail: boolean, json: boolean): number
       ]),
     )
   }
-  if (sent.length === 0) printNote('no heartbeat is configured: `heartbeats list` names the variables')
   if (fail && ok) printNote('each is an incident now: `heartbeats test` without --fail ends it, as does the next run')
   return ok ? 0 : 1
 }

@@ -3,16 +3,18 @@ import { toError } from '../errors.ts'
 import type { Monitoring, Resource, ResourceKind, Written } from '../providers/monitoring.ts'
 import { matchIds, planMonitoring, type Step } from './plan-monitoring.ts'
 import { toCreate, toUpdate } from './compare-attributes.ts'
+import {
+  type AppliedStep,
+  isPending,
+  judge,
+  mayHaveBeenLost,
+  nameStep,
+  type Pending,
+  type Tried,
+} from './judge-steps.ts'
 import { type PlanLimits, resourceKinds, type Wanted } from './wanted.ts'
 
-export interface AppliedStep {
-  readonly action: 'create' | 'update' | 'remove'
-  readonly kind: ResourceKind
-  readonly name: string
-  readonly outcome: 'done' | 'failed' | 'not tried'
-  /** Why not; holds no secret. */
-  readonly reason?: string
-}
+export type { AppliedStep }
 
 export interface ApplyOptions {
   readonly wanted: readonly Wanted[]
@@ -60,13 +62,6 @@ export async function applyMonitoring(monitoring: Monitoring, options: ApplyOpti
   }
   const steps = account.plan()
   return { applied: [...applied, ...listNotTried(steps, applied, options.prune)], steps, stopped }
-}
-
-type Pending = Extract<Step, { action: 'create' | 'update' }>
-
-interface Tried {
-  readonly step: Pending
-  readonly written: Written
 }
 
 /** What the account has, as far as it was read, and what is still to be done there. */
@@ -176,44 +171,4 @@ function listNotTried(steps: readonly Step[], applied: readonly AppliedStep[], p
       name: step.name,
       outcome: 'not tried',
     }))
-}
-
-function nameStep({ kind, name }: { readonly kind: ResourceKind; readonly name: string }): string {
-  return `${kind} ${name}`
-}
-
-function isPending(step: Step): step is Pending {
-  return step.action === 'create' || step.action === 'update'
-}
-
-/** A create without an answer, of which the list says that it did not happen, and that can not happen any more. */
-function mayHaveBeenLost({ step, written }: Tried, steps: readonly Step[]): boolean {
-  if (written.outcome !== 'unknown' || written.mayStillArrive) return false
-  return step.action === 'create' && findStep(step, steps)?.action === 'create'
-}
-
-/** What the list says afterwards counts, whatever the answer was; without a list, the answer. */
-function judge({ step, written }: Tried, steps: readonly Step[] | undefined): AppliedStep {
-  const { action, kind, name } = step
-  const now = steps === undefined ? undefined : findStep(step, steps)
-  const isDone = steps === undefined ? written.outcome === 'done' : now?.action === 'ok'
-  if (isDone) return { action, kind, name, outcome: 'done' }
-  const reason = written.outcome === 'done' ? describe(now) : written.reason
-  return { action, kind, name, outcome: 'failed', reason: adviseOn(written, reason) }
-}
-
-function adviseOn(written: Written, reason: string): string {
-  const isOpen = written.outcome === 'unknown' && written.mayStillArrive
-  return isOpen ? `${reason}: it may still come true, so look in a minute, and apply again then` : reason
-}
-
-function describe(step: Step | undefined): string {
-  if (step?.action === 'update')
-    return `Better Stack keeps another ${step.changes.map(({ attribute }) => attribute).join(', ')}`
-  if (step?.action === 'ambiguous') return `there are several of this name by now: ${step.ids.join(', ')}`
-  return 'it is not in the list'
-}
-
-function findStep({ kind, name }: Step, steps: readonly Step[]): Step | undefined {
-  return steps.find(step => step.kind === kind && step.name === name)
 }
