@@ -33,9 +33,10 @@ export async function approve(id: string, options: ApproveOptions): Promise<numb
   const { json = false, note, yes = false } = options
   const operator = findOperator(options.as)
   return await withLedger(async db => {
-    const operation = await getHeld(db, id, 'approved')
+    const operation = await getOpen(db, id, 'approved')
+    const held = await findHeldFor(db, operation)
     if (!json) {
-      printStatement(operation, await findHeldFor(db, operation))
+      printStatement(operation, held)
       for (const finding of await listFindingsOfOperation(db, id)) printFinding(redactDetails(finding))
     }
     if (!yes && (json || !canAsk())) throw new Error('nothing was approved: without a terminal to ask on, add --yes')
@@ -43,7 +44,7 @@ export async function approve(id: string, options: ApproveOptions): Promise<numb
       printNote('nothing was approved')
       return 1
     }
-    const verdict = await approveOperation(db, { id, operator, note, now: new Date() })
+    const verdict = await approveOperation(db, { id, operator, note, shown: held?.shown, now: new Date() })
     if (verdict !== 'approved') throw new Error(describeRefusal(id, verdict, 'approved'))
     if (json) printJson(await findOperation(db, id))
     else printLine(`approved by ${operator}: the next run of its job sends it, after looking at the facts again`)
@@ -52,14 +53,14 @@ export async function approve(id: string, options: ApproveOptions): Promise<numb
 }
 
 /**
- * Gives a held operation up: (1) show it, (2) ask, unless told not to, (3) decline and audit it. Its rows wait until
- * somebody resolves the finding of that. Gives 1 when the answer is no; throws when it is unknown or not held.
+ * Gives an operation up of which nothing was sent: (1) show it, (2) ask, unless told not to, (3) decline and audit it. Its rows wait until
+ * somebody resolves the finding of that. Gives 1 when the answer is no; throws when it is unknown or may have been sent.
  */
 export async function decline(id: string, options: DeclineOptions): Promise<number> {
   const { json = false, note, yes = false } = options
   const operator = findOperator(options.as)
   return await withLedger(async db => {
-    const operation = await getHeld(db, id, 'declined')
+    const operation = await getOpen(db, id, 'declined')
     if (!json) printStatement(operation, await findHeldFor(db, operation))
     if (!yes && (json || !canAsk())) throw new Error('nothing was declined: without a terminal to ask on, add --yes')
     if (!yes && !(await ask(`Do not pay ${toMoney(operation.amount, operation.currency)} to ${operation.account}?`))) {
@@ -76,9 +77,14 @@ export async function decline(id: string, options: DeclineOptions): Promise<numb
 
 type Decision = 'approved' | 'declined'
 
-async function getHeld(db: Db, id: string, wanted: Decision): Promise<OperationDetails> {
+const decidable: Readonly<Record<Decision, readonly OperationState[]>> = {
+  approved: ['held'],
+  declined: ['held', 'planned', 'blocked'],
+}
+
+async function getOpen(db: Db, id: string, wanted: Decision): Promise<OperationDetails> {
   const operation = await findOperation(db, id)
-  if (operation?.state === 'held') return operation
+  if (operation !== undefined && decidable[wanted].includes(operation.state)) return operation
   throw new Error(describeRefusal(id, operation ?? 'not-found', wanted))
 }
 
@@ -88,7 +94,8 @@ function describeRefusal(
   wanted: Decision,
 ): string {
   if (found === 'not-found') return `there is no operation ${id}: \`operations --state held\` lists them`
-  return `operation ${id} is ${found.state}: only a held one can be ${wanted}`
+  const which = wanted === 'approved' ? 'a held one' : 'one that is held, or approved and not sent, or blocked'
+  return `operation ${id} is ${found.state}: only ${which} can be ${wanted}`
 }
 
 function printStatement(operation: OperationDetails, held: HeldFor | undefined): void {

@@ -6,9 +6,9 @@ import { toUtc } from './print.ts'
 
 /** What is to be said about a held operation before anybody decides about it; undefined for one that is not held. */
 export async function findHeldFor(db: Db, operation: OperationDetails): Promise<HeldFor | undefined> {
-  const { kind, reason, state, updated_at: decidedAt } = operation
+  const { holds, kind, reason, state, updated_at: decidedAt } = operation
   if (state !== 'held' || reason === null) return undefined
-  return describeHold({ kind, reason, decidedAt }, await readHoldEvidence(db, operation))
+  return describeHold({ kind, reason, holds, decidedAt }, await readHoldEvidence(db, operation))
 }
 
 /** The same as names and values for people: what was decided when, and what of it is so today. */

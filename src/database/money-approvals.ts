@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { PermanentError } from '../errors.ts'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
@@ -12,6 +13,8 @@ export interface Approval {
   readonly operator: string
   readonly note?: string | undefined
   readonly now: Date
+  /** What the operator was shown: the approval covers exactly that. What it is held for unless given. */
+  readonly shown?: readonly string[] | undefined
 }
 
 /**
@@ -23,19 +26,26 @@ export async function approveOperation(
   db: Db,
   approval: Approval,
 ): Promise<'approved' | 'not-found' | { state: OperationState }> {
-  const { id, note, now, operator } = approval
+  const { id, note, now, operator, shown } = approval
   try {
     return await db.transaction().execute(async trx => {
       const approved = await trx
         .updateTable('jobs.money_operations')
-        .set({ state: 'planned', approved_by: operator, approved_at: now, updated_at: now })
+        .set({
+          state: 'planned',
+          approved_by: operator,
+          approved_at: now,
+          approved_for: coveredBy(shown),
+          updated_at: now,
+        })
         .where('id', '=', id)
         .where('state', '=', 'held')
-        .returning(['kind', 'amount', 'currency', 'account', 'reason'])
+        .returning(['kind', 'amount', 'currency', 'account', 'reason', 'approved_for'])
         .executeTakeFirst()
       if (approved === undefined) return await readState(trx, id)
-      const { account, amount, currency, kind, reason } = approved
-      const details = { kind, amountCents: Number(amount), currency, account, heldFor: reason, note: note ?? null }
+      const { account, amount, approved_for: approvedFor, currency, kind, reason } = approved
+      const sum = { kind, amountCents: Number(amount), currency, account }
+      const details = { ...sum, heldFor: reason, approvedFor, note: note ?? null }
       await recordAudit(trx, { at: now, actor: operator, action: 'operation.approve', subject: id, details })
       await resolveFinding(trx, 'operation-held', id, operator, now)
       return 'approved'
@@ -49,36 +59,54 @@ export async function approveOperation(
   }
 }
 
-export interface Decline extends Omit<Approval, 'note'> {
+/** With what an earlier approval covered: it was held again for something else. */
+function coveredBy(shown: readonly string[] | undefined) {
+  return sql<string[]>`array(select distinct key from unnest(approved_for ||
+    ${shown === undefined ? sql`array_append(holds, reason)` : sql`${shown}::text[]`}) key order by key)`
+}
+
+export interface Decline extends Omit<Approval, 'note' | 'shown'> {
   readonly note: string
 }
 
 /**
- * Gives a held operation up for good, audited, and frees its rows. A finding keeps them from being planned again until a
- * person resolves it. Any other state is given back and nothing changes.
+ * Gives an operation up for good, audited, and frees its rows: one that is held, one that is approved and was not sent, and
+ * one that Stripe has refused for now. A finding keeps its rows from being planned again until a person resolves it. Any
+ * other state is given back and nothing changes: what may have been sent can only be looked up.
  */
 export async function declineOperation(
   db: Db,
   { id, note, now, operator }: Decline,
 ): Promise<'declined' | 'not-found' | { state: OperationState }> {
   return await db.transaction().execute(async trx => {
-    const held = await trx.selectFrom('jobs.money_operations').select('reason').where('id', '=', id).executeTakeFirst()
+    const before = await trx
+      .selectFrom('jobs.money_operations')
+      .select(['state', 'reason', 'approved_by'])
+      .where('id', '=', id)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
     const declined = await trx
       .updateTable('jobs.money_operations')
-      .set({ state: 'canceled', reason: 'declined', updated_at: now, finished_at: now })
+      .set({ state: 'canceled', reason: 'declined', wake_at: null, updated_at: now, finished_at: now })
       .where('id', '=', id)
-      .where('state', '=', 'held')
+      .where(isUnsent)
       .returning(['kind', 'amount', 'currency', 'account'])
       .executeTakeFirst()
-    if (declined === undefined) return await readState(trx, id)
+    if (before === undefined || declined === undefined) return await readState(trx, id)
     const { account, amount, currency, kind } = declined
-    const facts = { kind, amountCents: Number(amount), currency, account, heldFor: held?.reason ?? null, note }
+    const was = { heldFor: before.reason, was: before.state, approvedBy: before.approved_by }
+    const facts = { kind, amountCents: Number(amount), currency, account, ...was, note }
     await recordAudit(trx, { at: now, actor: operator, action: 'operation.decline', subject: id, details: facts })
-    await resolveFinding(trx, 'operation-held', id, operator, now, `declined: ${note}`)
+    for (const open of ['operation-held', 'operation-blocked']) {
+      await resolveFinding(trx, open, id, operator, now, `declined: ${note}`)
+    }
     await recordFinding(trx, await draftDeclined(trx, id, { ...facts, declinedBy: operator }), now)
     return 'declined'
   })
 }
+
+/** Nothing went out for it, or Stripe has said that it did nothing with what did (`decideNext` renews the key of such). */
+const isUnsent = sql<boolean>`(state = 'blocked' or (state in ('held', 'planned') and sends = 0))`
 
 /** What keeps the rows of a declined operation from being planned again, and tells people that they wait. */
 async function draftDeclined(

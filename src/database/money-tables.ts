@@ -62,6 +62,10 @@ export interface MoneyOperationsTable {
   run_id: string
   approved_by: string | null
   approved_at: Time | null
+  /** What it is held for, or was last: each reason with what it is about (src/money/standing-holds.ts). */
+  holds: Generated<string[]>
+  /** The same, of what operators approved: nothing else is covered by it. */
+  approved_for: Generated<string[]>
   created_at: Time
   updated_at: Time
   finished_at: Time | null
@@ -106,6 +110,8 @@ export interface OutboxTable {
   claimed_until: Time | null
   tried_at: Time | null
   lookups: Generated<number>
+  checks: Generated<number>
+  waits_for_vendor: Generated<boolean>
   run_id: string | null
   created_at: Time
   finished_at: Time | null

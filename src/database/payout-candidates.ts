@@ -69,7 +69,7 @@ export async function listOpenPayouts(
 ): Promise<OpenPayoutOperations> {
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
-      o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, count(*) over () as total,
+      o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, o.approved_for, count(*) over () as total,
       ${expertsOf} as experts,
       case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('payout')} else '{}' end as changed,
       case when o.state in ('planned', 'sending', 'unknown', 'blocked') then (
@@ -131,6 +131,7 @@ interface OperationRow {
   readonly created_at: Date
   readonly first_sent_at: Date | null
   readonly updated_at: Date
+  readonly approved_for: string[]
   readonly total: string
   readonly changed: number[]
   readonly rows: OpenPayoutOperation['rows'] | null
@@ -181,6 +182,7 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     firstSentAt: row.first_sent_at,
     updatedAt: row.updated_at,
     changedRows: row.changed,
+    approvedFor: row.approved_for,
     rows: row.rows ?? [],
     experts: row.experts,
   }

@@ -134,6 +134,6 @@ async function applyTransfer(effect: TransferEffect, context: JobContext): Promi
     case 'create-transfer':
       return await ledger.createTransfer(order, context)
     case 'hold-transfer':
-      return await ledger.createTransfer({ ...order, hold: effect.hold }, context)
+      return await ledger.createTransfer({ ...order, hold: effect.hold, doubts: effect.doubts }, context)
   }
 }

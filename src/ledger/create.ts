@@ -1,5 +1,6 @@
 import { toError } from '../errors.ts'
 import { takeFound } from './answers.ts'
+import { listUncovered } from '../money/standing-holds.ts'
 import type { Draft } from './drafts.ts'
 import { readFacts } from './facts.ts'
 import { commitIntent } from './intent.ts'
@@ -23,6 +24,9 @@ export async function createOperation(parts: LedgerParts, draft: Draft, run: Lea
   const facts = await readFactsOrCancel(parts, intent, run)
   if (facts.kind === 'exists') return await takeFound(parts, intent, facts.objects, run)
   if (facts.kind === 'wrong') return await cancelUnsent(parts, intent, facts.objection.reason, run)
+  // The plan of the next run holds it: what a person has to decide is never begun.
+  const [hold] = listUncovered(facts.holds, [])
+  if (hold !== undefined) return await cancelUnsent(parts, intent, hold.reason, run)
   await parts.onStep?.('facts', intent.operation.id)
   return await sendOperation(parts, intent, run)
 }

@@ -1,6 +1,7 @@
 import type { OperationItem } from '../database/money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
 import type { Hold } from '../money/hold-reasons.ts'
+import type { StandingHold } from '../money/standing-holds.ts'
 import { freezeRequest } from './frozen-request.ts'
 import type { PayoutOrder, RecordOrder, TransferOrder } from './ledger.ts'
 
@@ -16,7 +17,8 @@ export interface Draft {
   /** The rows must be in one of these, or nothing is written. */
   readonly statuses: readonly PaymentTransferStatus[]
   readonly replaces: string | null
-  readonly hold: Hold | undefined
+  /** Why a person has to approve it, by the plan; none where nothing is. */
+  readonly holds: readonly StandingHold[]
   readonly frozen: { readonly request: string; readonly request_hash: string }
 }
 
@@ -34,7 +36,7 @@ export function draftTransfer(order: TransferOrder | RecordOrder, id: string): D
     items: [{ paymentTransferId, amountCents }],
     statuses: [expectedStatus],
     replaces: null,
-    hold: 'hold' in order ? order.hold : undefined,
+    holds: 'hold' in order ? listPlanned(order.hold, order.doubts) : [],
     frozen: freezeRequest({
       amountCents,
       currency,
@@ -62,7 +64,13 @@ export function draftPayout(order: PayoutOrder, id: string): Draft {
     items: rows.map(({ amountCents, paymentTransferId }) => ({ paymentTransferId, amountCents })),
     statuses: ['COMPLETED'],
     replaces: replaces ?? null,
-    hold,
+    holds: listPlanned(hold),
     frozen: freezeRequest({ account, amountCents, currency, operationId: id }),
   }
+}
+
+function listPlanned(reason: Hold | undefined, doubts: readonly string[] = []): StandingHold[] {
+  const made: StandingHold[] = doubts.length === 0 ? [] : [{ reason: 'may_be_transferred_already', of: doubts }]
+  if (reason === undefined || reason === made[0]?.reason) return made
+  return [{ reason, of: [] }, ...made]
 }

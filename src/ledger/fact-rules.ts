@@ -56,7 +56,7 @@ export interface PayoutFacts {
   }[]
   readonly account: ConnectAccount
   readonly balance: Balance
-  /** Made since shortly before the operation, by anybody but this operation, and explained by nobody. */
+  /** Made since the cut-over, by anybody but this operation, and explained by nobody. */
   readonly unexplained: readonly string[]
   /** The rows that another payout names whose money is gone. */
   readonly paidRows: readonly number[]
@@ -133,9 +133,9 @@ export function listOthers(payouts: readonly Payout[], operationId: string): Pay
   return payouts.filter(payout => payout.operationId !== operationId && !isReturned(payout))
 }
 
-/** Those of the rows that a payout names which is not this operation's and whose money did not come back. */
-export function listPaidRows(payouts: readonly Payout[], operationId: string, ids: readonly number[]): number[] {
-  const named = new Set(listOthers(payouts, operationId).map(({ paymentTransferId }) => paymentTransferId))
+/** Those of the rows that one of these payouts of others names. */
+export function listPaidRows(others: readonly Payout[], ids: readonly number[]): number[] {
+  const named = new Set(others.map(({ paymentTransferId }) => paymentTransferId))
   return ids.filter(id => named.has(id))
 }
 

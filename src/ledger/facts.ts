@@ -1,23 +1,31 @@
 import pMap from 'p-map'
+import { listAttributedTransfers } from '../database/attributed-transfers.ts'
 import { listBookings } from '../database/bookings.ts'
+import type { Db } from '../database/connection.ts'
+import { type Evidence, readHoldEvidence } from '../database/hold-evidence.ts'
 import { payableStatuses, type MoneyRow } from '../database/money-rows.ts'
+import { findPayoutOwners } from '../database/payout-accounts.ts'
 import { areAsDecided } from '../money/as-decided.ts'
+import type { PayoutOwners } from '../money/payout-facts.ts'
+import { noOwners } from '../money/payout-rows.ts'
+import type { StandingHold } from '../money/standing-holds.ts'
+import { isUnlabelled, listPossibleTransfers } from '../money/transfer-doubts.ts'
 import type { Payment, Payout, Transfer } from '../providers/payments.ts'
 import { findPayoutObjection, findTransferObjection, listOthers, listPaidRows, type Objection } from './fact-rules.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import type { LedgerRun } from './ledger.ts'
-import { listOldPayouts, listUnexplained } from './old-payouts.ts'
+import { listOldPayouts } from './old-payouts.ts'
+import { listPayoutHolds, listTransferHolds, listUnexplained } from './holds.ts'
 import type { LedgerParts, Undertaking } from './parts.ts'
 
 /** A bound on how much one operation asks at once; the provider's limiter decides how fast. */
 const readsAtOnce = 5
 /** A day of doubt: lists go by the vendor's clock, and an object that is not listed would be made a second time. */
 export const clockDoubtMs = 24 * 60 * 60_000
-/** From so long before an operation on, a payout of somebody else's speaks against it; the plan has seen the older ones. */
-const othersSinceMs = 60 * 60_000
 
 export type Facts =
-  | { readonly kind: 'right' }
+  /** Nothing forbids it; `holds` are what an operator has to have approved. */
+  | { readonly kind: 'right'; readonly holds: readonly StandingHold[] }
   /** It exists at Stripe already, with this operation's id on it. */
   | { readonly kind: 'exists'; readonly objects: readonly (Transfer | Payout)[] }
   | { readonly kind: 'wrong'; readonly objection: Objection }
@@ -38,7 +46,7 @@ export async function readFacts(parts: LedgerParts, undertaking: Undertaking, ru
 }
 
 async function readTransferFacts(
-  { db, payments }: LedgerParts,
+  { db, limits, payments }: LedgerParts,
   { operation, rows }: Undertaking,
   run: LedgerRun,
 ): Promise<Facts> {
@@ -56,11 +64,24 @@ async function readTransferFacts(
   if (objects.length > 0) return { kind: 'exists', objects }
   const booking = (await listBookings(db, [row.id])).get(row.id)
   const facts = { now: run.clock(), booking, payment, account, balance, transfers }
-  return conclude(findTransferObjection(facts, row, chargeId))
+  const objection = findTransferObjection(facts, row, chargeId)
+  if (objection !== undefined) return { kind: 'wrong', objection }
+  const evidence = await readHoldEvidence(db, operation)
+  const attributed = await listAttributedTransfers(
+    db,
+    transfers.filter(isUnlabelled).map(({ id }) => id),
+  )
+  const possible = listPossibleTransfers(row, payment.charge?.paidAt ?? from, transfers, attributed)
+  return { kind: 'right', holds: listTransferHolds(payment, possible, evidence, sinceOf(limits, evidence)) }
+}
+
+/** As the plans have it: what an operator has set, else the first boot of the job that pays out. */
+function sinceOf({ since }: LedgerParts['limits'], { firstBootAt }: Evidence): Date | undefined {
+  return since ?? firstBootAt ?? undefined
 }
 
 async function readPayoutFacts(
-  { db, payments }: LedgerParts,
+  { db, limits, payments }: LedgerParts,
   { operation, rows }: Undertaking,
   run: LedgerRun,
 ): Promise<Facts> {
@@ -76,15 +97,32 @@ async function readPayoutFacts(
   const { elsewhere, own } = await listOldPayouts(payments, { account, from, bookings: [...bookings.values()] }, run)
   const objects = own.filter(payout => payout.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
-  const payouts = own.filter(({ createdAt }) => createdAt >= from)
-  // Nothing to ask our tables about unless somebody else pays out of this account at this very time.
-  const since = operation.created_at.getTime() - othersSinceMs
-  const recent = payouts.filter(({ createdAt }) => createdAt.getTime() >= since)
-  const unexplained = await listUnexplained(db, account, listOthers(recent, operation.id))
+  const evidence = await readHoldEvidence(db, operation)
+  const since = sinceOf(limits, evidence)
+  const others = new Map([...elsewhere, [account, own] as const].map(each => withoutOwn(each, operation.id)))
+  const owners = await findOwners(db, [...others.values()].flat())
   const booked = ofRows.map(each => ({ ...each, booking: bookings.get(each.row.id) }))
-  const paidRows = listPaidRows([...own, ...elsewhere], operation.id, ids)
-  const facts = { now: run.clock(), payments: booked, account: connect, balance, unexplained, paidRows }
-  return conclude(findPayoutObjection(facts, currency, amountCents))
+  const asked = { others, owners, since }
+  const facts = {
+    now: run.clock(),
+    payments: booked,
+    account: connect,
+    balance,
+    unexplained: listUnexplained(account, asked),
+    paidRows: listPaidRows([...others.values()].flat(), ids),
+  }
+  const objection = findPayoutObjection(facts, currency, amountCents)
+  if (objection !== undefined) return { kind: 'wrong', objection }
+  return { kind: 'right', holds: listPayoutHolds(booked, asked, evidence) }
+}
+
+function withoutOwn([account, payouts]: readonly [string, readonly Payout[]], operationId: string) {
+  return [account, listOthers(payouts, operationId)] as const
+}
+
+/** Whose they are; nothing to ask our tables about where there are none. */
+async function findOwners(db: Db, payouts: readonly Payout[]): Promise<PayoutOwners> {
+  return payouts.length === 0 ? noOwners : await findPayoutOwners(db, payouts)
 }
 
 /** A row's payment, and where the charge made no transfer of its own, the transfers that somebody made by a call. */
@@ -95,8 +133,4 @@ async function readPaymentOf(row: MoneyRow, payments: LedgerParts['payments'], r
   const from = new Date(charge.paidAt.getTime() - clockDoubtMs)
   const transfers = await payments.listTransfers({ destination: row.account, from }, run.signal)
   return { row, payment, transfers }
-}
-
-function conclude(objection: Objection | undefined): Facts {
-  return objection === undefined ? { kind: 'right' } : { kind: 'wrong', objection }
 }

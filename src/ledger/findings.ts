@@ -1,6 +1,7 @@
 import { type Finding, recordFinding, resolveFinding, resolveRepaid } from '../database/findings.ts'
 import type { Operation, Trx } from '../database/money-operations.ts'
 import type { MoneyRow } from '../database/money-rows.ts'
+import { reasonOf } from '../money/standing-holds.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
 
 type Draft = Posting['findings'][number]
@@ -8,6 +9,7 @@ type Draft = Posting['findings'][number]
 /** Figures of an operation for a finding: ids, cents and dates, nothing personal. */
 export function evidenceOf(operation: Operation): Record<string, unknown> {
   const { account, amount, currency, first_sent_at, generation, id, idempotency_key, kind, reason, state } = operation
+  const holds = state === 'held' ? { holds: operation.holds } : {}
   return {
     operationId: id,
     kind,
@@ -19,6 +21,7 @@ export function evidenceOf(operation: Operation): Record<string, unknown> {
     generation,
     idempotencyKey: idempotency_key,
     firstSentAt: first_sent_at,
+    ...holds,
   }
 }
 
@@ -28,10 +31,16 @@ function heldFinding(operation: Operation): Draft {
     kind: 'operation-held',
     subject: operation.id,
     message:
-      `a ${operation.kind} is held (${operation.reason}): look at its rows and at the account in Stripe's dashboard, ` +
+      `a ${operation.kind} is held (${nameHolds(operation)}): look at its rows and at the account in Stripe's dashboard, ` +
       'then approve the operation; or correct its rows, and the next run gives it up',
     details: evidenceOf(operation),
   }
+}
+
+/** Each reason once, the one that weighs most first. */
+function nameHolds({ holds, reason }: Operation): string {
+  const named = new Set([...(reason === null ? [] : [reason]), ...holds.map(reasonOf)])
+  return [...named].join(', ')
 }
 
 /** Two objects at Stripe carry one operation: it was paid twice. */
@@ -53,7 +62,7 @@ export function mismatchFinding(operation: Operation, kind: string, details: Rec
     subject: operation.id,
     message:
       `the ${operation.kind} at Stripe is not what this operation asked for, so it is frozen: compare both, reverse or ` +
-      'cancel what is wrong at Stripe, and correct the operation by hand',
+      'cancel what is wrong at Stripe, and say with `unmoved` that nothing moved, or `adopt` the right one',
     details: { ...evidenceOf(operation), ...details },
   }
 }

@@ -1,3 +1,4 @@
+import { readHoldEvidence } from '../database/hold-evidence.ts'
 import { type Brakes, readBrakes } from '../database/money-limits.ts'
 import {
   findUnique,
@@ -7,13 +8,15 @@ import {
   type Operation,
   type Taken,
   type Trx,
+  updateOperation,
 } from '../database/money-operations.ts'
 import { lockMoneyRows, type MoneyRow } from '../database/money-rows.ts'
 import type { OperationKind } from '../database/tables.ts'
 import { StopRunError } from '../errors.ts'
 import { areAsDecided, type Decision } from '../money/as-decided.ts'
-import type { Hold } from '../money/hold-reasons.ts'
-import { findHold } from '../money/limits.ts'
+import { type Hold, listEvident } from '../money/hold-reasons.ts'
+import { listLimitHolds } from '../money/limits.ts'
+import { keysOf, type StandingHold } from '../money/standing-holds.ts'
 import type { Draft } from './drafts.ts'
 import { recordHeld } from './findings.ts'
 import type { MoneyLimits, Posting } from './ledger.ts'
@@ -49,11 +52,12 @@ export async function commitIntent({ db, limits }: LedgerParts, draft: Draft, ru
       await lockCurrency(trx, draft.currency)
       const brakes = await readBrakesFor(trx, draft, now)
       if (brakes.laneBlocked) return { kind: 'none', reason: 'lane_blocked' }
-      const reason = draft.hold ?? decideHold(draft.amountCents, brakes, limits)
+      const holds = [...draft.holds, ...listBrakeHolds(draft.amountCents, brakes, limits)]
+      const reason = holds[0]?.reason
       const operation = await insertOperation(trx, toRow(draft, reason, run.runId, now), draft.items)
       if (reason === undefined) return { kind: 'sending', operation, items: draft.items, rows }
-      const finding = await recordHeld(trx, operation, run, now)
-      return { kind: 'held', operation, reason, finding }
+      const held = await noteHolds(trx, operation, holds)
+      return { kind: 'held', operation: held, reason, finding: await recordHeld(trx, held, run, now) }
     })
   } catch (thrown) {
     const taken = findUnique(thrown)
@@ -94,12 +98,23 @@ export async function readBrakesFor(
   })
 }
 
-/** Why an operator must approve it first; undefined when it may go. What Stripe refused for good is not simply repeated. */
-export function decideHold(amountCents: number, brakes: Brakes, limits: MoneyLimits): Hold | undefined {
-  return (
-    findHold({ amountCents, sentCents: brakes.sentCents }, limits) ??
-    (brakes.rejectedBefore ? 'rejected_before' : undefined)
-  )
+/** Why an operator must approve it first: the limits, and that what Stripe refused for good is not simply repeated. */
+export function listBrakeHolds(
+  amountCents: number,
+  { rejectedBefore, sentCents }: Brakes,
+  limits: MoneyLimits,
+): StandingHold[] {
+  const refused = rejectedBefore ? [{ reason: 'rejected_before' as const, of: [] }] : []
+  return [...listLimitHolds({ amountCents, sentCents }, limits).map(reason => ({ reason, of: [] })), ...refused]
+}
+
+/** Writes down all that a new operation is held for, so that whoever approves it sees everything at once. */
+async function noteHolds(trx: Trx, operation: Operation, holds: readonly StandingHold[]): Promise<Operation> {
+  const { generation, id, kind, state } = operation
+  const evident = listEvident(kind, await readHoldEvidence(trx, operation))
+  const known = new Set(evident.map(({ reason }) => reason))
+  const all = keysOf([...holds.filter(({ reason }) => !known.has(reason)), ...evident])
+  return (await updateOperation(trx, { id, states: [state], generation }, { holds: all })) ?? operation
 }
 
 function toRow(draft: Draft, held: Hold | undefined, runId: string, now: Date) {

@@ -49,6 +49,8 @@ export interface TransferOrder {
   readonly chargeId: string
   /** A person has to approve it first. */
   readonly hold?: Hold
+  /** Transfers that may have been made for it by hand: only Stripe tells, and whoever approves it is shown them. */
+  readonly doubts?: readonly string[]
 }
 
 /** A payout of rows of one account and currency; `amountCents` is the sum of its rows. */

@@ -1,9 +1,5 @@
 import type { BookingRow } from '../database/bookings.ts'
-import type { Db } from '../database/connection.ts'
-import { findPayoutOwners } from '../database/payout-accounts.ts'
 import { PermanentError } from '../errors.ts'
-import type { ListedPayout } from '../money/payout-facts.ts'
-import { isExplained } from '../money/payout-gates.ts'
 import type { PaymentReads, Payout } from '../providers/payments.ts'
 import type { LedgerRun } from './ledger.ts'
 
@@ -20,8 +16,8 @@ export interface OldPayoutsQuery {
 export interface OldPayouts {
   /** Out of the account of the rows. */
   readonly own: readonly Payout[]
-  /** Out of the accounts that their experts have today: the old jobs paid from those. */
-  readonly elsewhere: readonly Payout[]
+  /** Out of the accounts that their experts have today, by account: the old jobs paid from those. */
+  readonly elsewhere: ReadonlyMap<string, readonly Payout[]>
 }
 
 /** All payouts by which somebody may have paid the rows already: as far back as the oldest goes, with a day of doubt. */
@@ -36,16 +32,9 @@ export async function listOldPayouts(
   const others = [...new Set(currentAccounts)].filter(id => id !== account)
   const [own, ...elsewhere] = await Promise.all([
     payments.listPayouts({ account, from }, signal),
-    ...others.map(async id => await listUnlessHidden(payments, { account: id, from }, signal)),
+    ...others.map(async id => [id, await listUnlessHidden(payments, { account: id, from }, signal)] as const),
   ])
-  return { own, elsewhere: elsewhere.flat() }
-}
-
-/** The ids of those of an account's payouts that nothing explains; without payouts nothing is asked. */
-export async function listUnexplained(db: Db, account: string, payouts: readonly ListedPayout[]): Promise<string[]> {
-  if (payouts.length === 0) return []
-  const owners = await findPayoutOwners(db, payouts)
-  return payouts.filter(payout => !isExplained(payout, account, owners)).map(({ id }) => id)
+  return { own, elsewhere: new Map(elsewhere) }
 }
 
 /** An account that Stripe does not show us pays nobody that we could know of. */

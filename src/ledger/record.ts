@@ -66,7 +66,7 @@ async function recordBeside(
 
 async function writeDown(trx: Trx, id: string, order: RecordOrder, run: LeasedRun): Promise<Posting> {
   const now = run.clock()
-  const { frozen, hold: _, items, statuses: __, amountCents, ...draft } = draftTransfer(order, id)
+  const { frozen, holds: _, items, statuses: __, amountCents, ...draft } = draftTransfer(order, id)
   const row = {
     ...draft,
     ...frozen,

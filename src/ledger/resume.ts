@@ -2,6 +2,7 @@ import { findOperationWithItems, findUnique, wasSent } from '../database/money-o
 import { listMoneyRows } from '../database/money-rows.ts'
 import { PermanentError } from '../errors.ts'
 import { isCuredByRegrouping } from '../money/refusals.ts'
+import { listUncovered } from '../money/standing-holds.ts'
 import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/send-outcomes.ts'
 import type { Payout, Transfer } from '../providers/payments.ts'
 import { block, takeFound } from './answers.ts'
@@ -14,7 +15,7 @@ import { lookUp } from './look-up.ts'
 import { auditOperation, move } from './move.ts'
 import { comeBack, type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
 import { releaseHeld } from './release.ts'
-import { reopenOperation } from './reopen.ts'
+import { type Reopening, reopenOperation } from './reopen.ts'
 import { sendOperation } from './send.ts'
 
 /**
@@ -98,8 +99,11 @@ async function sendIfRight(
   const { operation } = undertaking
   const isProvenUnsent = key === 'renewed' || operation.first_sent_at === null
   if (facts.kind === 'wrong') return await putAside(parts, undertaking, facts.objection, isProvenUnsent, run)
+  // What may have been sent waits until it is proven that it was not; then it is held.
+  const [hold] = isProvenUnsent ? [] : listUncovered(facts.holds, operation.approved_for)
+  if (hold !== undefined) return await leaveUnknown(parts, undertaking, hold.reason, run)
   await parts.onStep?.('facts', operation.id)
-  const reopened = await reopen(parts, undertaking, key, run)
+  const reopened = await reopen(parts, undertaking, { key, holds: facts.holds }, run)
   switch (reopened.kind) {
     case 'sending':
       await parts.onStep?.('intent', operation.id)
@@ -129,9 +133,9 @@ async function takeOwn(
   return await giveUp(parts, undertaking, 'claimed_elsewhere', run)
 }
 
-async function reopen(parts: LedgerParts, undertaking: Undertaking, key: 'same' | 'renewed', run: LeasedRun) {
+async function reopen(parts: LedgerParts, undertaking: Undertaking, reopening: Reopening, run: LeasedRun) {
   try {
-    return await reopenOperation(parts, undertaking, key, run)
+    return await reopenOperation(parts, undertaking, reopening, run)
   } catch (thrown) {
     const taken = findUnique(thrown)
     if (taken === undefined) throw thrown
@@ -192,7 +196,7 @@ async function leaveUnknown(
   }
   throw new PermanentError(
     `nobody knows what came of operation ${id} (${kept ?? 'no answer'}), and nothing is sent again for it: search the ` +
-      "account in Stripe's dashboard for an object with this operation_id in its metadata, and correct the operation by hand",
+      "account in Stripe's dashboard for an object with this operation_id in its metadata, then `adopt` that, or say with `unmoved` that nothing moved",
     { code: 'outcome_undecided' },
   )
 }

@@ -1,5 +1,8 @@
 import type { LimitHold } from './limits.ts'
+import type { ListedPayout, PayoutOwners } from './payout-facts.ts'
+import { listPossiblePayers } from './payout-gates.ts'
 import { failuresBeforeHold } from './payout-lanes.ts'
+import { keysOf, reasonOf, type StandingHold } from './standing-holds.ts'
 
 /** Why an operation waits for an operator although everything else is in order. */
 export type Hold =
@@ -7,11 +10,11 @@ export type Hold =
   | 'before_cut_over'
   /** A payout that somebody else made may have been for it, and no row says whom that paid. */
   | 'may_be_paid_already'
+  /** A transfer that somebody made by hand may have been for it, and nothing says what that was for. */
+  | 'may_be_transferred_already'
   | 'account_shared'
   | 'account_changed'
   | 'failed_repeatedly'
-  /** A transfer that somebody made by hand may have been for it, and nothing says what that was for. */
-  | 'may_be_transferred_already'
   /** Stripe refused its payment for good before. */
   | 'rejected_before'
 
@@ -25,12 +28,12 @@ export const holdSentences: Readonly<Record<Hold, string>> = {
   may_be_paid_already:
     'somebody else has made a payout out of its account since it was paid, and no rows say what that was for: make sure ' +
     'that it was not for this one',
-  account_shared: 'two experts share this account: make sure that the money is for this one',
-  account_changed: "it is not the expert's current account: make sure that this one is still theirs",
-  rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',
   may_be_transferred_already:
     'somebody has made a transfer to its account by hand since it was paid, and nothing says what that was for: make sure ' +
     'that it was not for this one',
+  account_shared: 'two experts share this account: make sure that the money is for this one',
+  account_changed: "it is not the expert's current account: make sure that this one is still theirs",
+  rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',
   failed_repeatedly:
     'three or more payouts of this account and currency have failed since the last one that arrived: make sure that the ' +
     'bank account works',
@@ -39,6 +42,11 @@ export const holdSentences: Readonly<Record<Hold, string>> = {
 /** The sentence of a reason as it is stored; the bare word of one that this build does not know. */
 export function explainHold(reason: string): string {
   return reason in holdSentences ? holdSentences[reason as Hold] : reason
+}
+
+/** A payout that nobody explained when its finding was written, as that has it. */
+export interface PossiblePayer extends ListedPayout {
+  readonly account: string
 }
 
 /** What our own tables say today about a held operation. */
@@ -53,6 +61,10 @@ export interface HoldEvidence {
   readonly failedPayouts: number
   /** Its rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
+  /** Payouts with a finding out of its account, or its experts' accounts of today, since its oldest row is there. */
+  readonly payers: readonly PossiblePayer[]
+  /** Whose those are by now; undefined where there are none. */
+  readonly owners?: PayoutOwners | undefined
 }
 
 export interface HoldJudgement {
@@ -60,8 +72,10 @@ export interface HoldJudgement {
   readonly stands: 'yes' | 'no' | 'unknown'
   /** The same for people, and what to compare where it is unknown. */
   readonly today: string
-  /** What would speak against it today beside its reason; nobody has decided about that. */
+  /** What else speaks against it: other reasons of that time, and what would hold it today. */
   readonly doubts: readonly string[]
+  /** All of this as an approval covers it, and nothing else. */
+  readonly shown: readonly string[]
 }
 
 /** All that there is to say about a held operation to whoever is to decide about it. */
@@ -72,35 +86,52 @@ export interface HeldFor extends HoldJudgement {
   readonly because: string
 }
 
+/** A held operation, as far as why it is. */
+export interface Held {
+  readonly kind: 'transfer' | 'payout'
+  readonly reason: string
+  /** All that it was held for; `reason` is the first of them. */
+  readonly holds: readonly string[]
+  readonly decidedAt: Date
+}
+
 /** Why an operation is held, when that was decided, and what is left of it today. */
-export function describeHold(
-  {
-    decidedAt,
-    kind,
-    reason,
-  }: { readonly kind: 'transfer' | 'payout'; readonly reason: string; readonly decidedAt: Date },
-  evidence: HoldEvidence,
-): HeldFor {
-  return { reason, decidedAt, because: explainHold(reason), ...judgeHold(kind, reason, evidence) }
+export function describeHold({ decidedAt, holds, kind, reason }: Held, evidence: HoldEvidence): HeldFor {
+  return { reason, decidedAt, because: explainHold(reason), ...judgeHold(kind, reason, evidence, holds) }
 }
 
 /** What is left today of the reason for which an operation of this kind was held, and what has come to it since. */
-export function judgeHold(kind: 'transfer' | 'payout', reason: string, evidence: HoldEvidence): HoldJudgement {
+export function judgeHold(
+  kind: 'transfer' | 'payout',
+  reason: string,
+  evidence: HoldEvidence,
+  holds: readonly string[] = [],
+): HoldJudgement {
   const judged = judgeToday(kind, evidence)
-  const others = Object.entries(judged).filter(([other, { stands }]) => other !== reason && stands)
-  const doubts = others.map(([, { today }]) => today)
+  const lasting = [reason, ...holds].filter(key => !isJudged(reasonOf(key)))
+  const others = new Set(lasting.map(reasonOf).filter(other => other !== reason))
+  const doubts = [
+    ...[...others].map(other => `held also because ${explainHold(other)}`),
+    ...judged.filter(each => each.reason !== reason && each.of.length > 0).map(({ today }) => today),
+  ]
   const { changedRows } = evidence
   if (changedRows.length > 0) doubts.push(`changed since: payment_transfers ${changedRows.join(', ')}`)
-  const own = judged[reason as Judged]
-  if (own === undefined) return { stands: 'unknown', today: comparisons[reason as Hold] ?? compareAll, doubts }
+  const shown = [...new Set([...lasting, ...keysOf(listEvident(kind, evidence))])]
+  const own = judged.find(each => each.reason === reason)
+  if (own === undefined) return { stands: 'unknown', today: comparisons[reason as Hold] ?? compareAll, doubts, shown }
+  const stands = own.of.length > 0
   return {
-    stands: own.stands ? 'yes' : 'no',
-    today: `${own.stands ? 'still so' : 'no longer so'}: ${own.today}`,
+    stands: stands ? 'yes' : 'no',
+    today: `${stands ? 'still so' : 'no longer so'}: ${own.today}`,
     doubts,
+    shown,
   }
 }
 
-type Judged = 'account_shared' | 'account_changed' | 'rejected_before' | 'failed_repeatedly'
+/** What of the reasons for a hold our own tables can tell today. */
+export function listEvident(kind: 'transfer' | 'payout', evidence: HoldEvidence): StandingHold[] {
+  return judgeToday(kind, evidence).filter(({ of }) => of.length > 0)
+}
 
 const compareAll = 'it was decided then and is not judged anew: compare it with what Stripe shows today'
 const comparisons: Readonly<Partial<Record<Hold, string>>> = {
@@ -108,32 +139,73 @@ const comparisons: Readonly<Partial<Record<Hold, string>>> = {
   above_daily_limit: 'it was decided by the 24 hours before that: compare them with those before now',
   before_cut_over:
     'it was decided by the MONEY_SINCE of then: compare it with that of today, and the payouts with Stripe',
-  may_be_paid_already: 'it was decided by the payouts of then: compare the evidence with what Stripe shows today',
 }
 
-function judgeToday(
-  kind: 'transfer' | 'payout',
-  { failedPayouts, rejectedRows, strangers, users }: HoldEvidence,
-): Readonly<Record<Judged, { readonly stands: boolean; readonly today: string }>> {
-  const failed = `${failedPayouts} of the account's payouts have failed since the last one that arrived`
-  return {
-    account_shared: { stands: users > 1, today: `${countUsers(users)} this account` },
-    account_changed: {
-      stands: strangers.length > 0,
+interface Judged extends StandingHold {
+  /** It stands where it is about anything. */
+  readonly today: string
+}
+
+const judgedReasons: readonly string[] = [
+  'may_be_paid_already',
+  'account_shared',
+  'account_changed',
+  'rejected_before',
+  'failed_repeatedly',
+] satisfies Hold[]
+
+function isJudged(reason: string): boolean {
+  return judgedReasons.includes(reason)
+}
+
+function judgeToday(kind: 'transfer' | 'payout', evidence: HoldEvidence): readonly Judged[] {
+  const { failedPayouts, rejectedRows, strangers, users } = evidence
+  const hasFailed = kind === 'payout' && failedPayouts >= failuresBeforeHold
+  return [
+    judgePayers(evidence),
+    {
+      reason: 'account_shared',
+      of: users > 1 ? [`${users} users`] : [],
+      today: `${countUsers(users)} this account`,
+    },
+    {
+      reason: 'account_changed',
+      of: strangers.map(String),
       today:
         strangers.length === 0
           ? 'it is the current account of the expert of each row'
           : `the expert has another account: payment_transfers ${strangers.join(', ')}`,
     },
-    rejected_before: {
-      stands: rejectedRows.length > 0,
+    {
+      reason: 'rejected_before',
+      of: rejectedRows.map(String),
       today:
         rejectedRows.length === 0
           ? 'no refusal of its rows is recorded any more'
           : `Stripe refused for good: payment_transfers ${rejectedRows.join(', ')}`,
     },
-    failed_repeatedly: { stands: kind === 'payout' && failedPayouts >= failuresBeforeHold, today: failed },
-  }
+    {
+      reason: 'failed_repeatedly',
+      of: hasFailed ? [`${failedPayouts} payouts`] : [],
+      today: `${failedPayouts} of the account's payouts have failed since the last one that arrived`,
+    },
+  ]
+}
+
+/** Payouts that are explained by nobody, or by a person who has not said which rows they paid. */
+function judgePayers({ owners, payers }: HoldEvidence): Judged {
+  const ids = payers.filter(payer => owners === undefined || maySpeakAgainst(payer, owners)).map(({ id }) => id)
+  const of = [...new Set(ids)]
+  const today =
+    of.length === 0
+      ? 'rows say what all payouts of others were for'
+      : `somebody else made payouts that may have been for it, and no rows say what they were for: ${of.join(', ')}`
+  return { reason: 'may_be_paid_already', of, today }
+}
+
+function maySpeakAgainst(payer: PossiblePayer, owners: PayoutOwners): boolean {
+  const account = { id: payer.account, atStripe: { kind: 'known', value: { payouts: [payer] } } } as const
+  return listPossiblePayers(account, owners, payer.createdAt).length > 0
 }
 
 function countUsers(users: number): string {

@@ -14,15 +14,21 @@ export interface Sending {
 }
 
 /**
- * The circuit breaker (CONTRIBUTING.md, rule of money 8): why this operation has to wait for an operator, or undefined
- * when it may go. Both limits are inclusive to the cent; the larger concern, the single amount, is named first.
+ * The circuit breaker (CONTRIBUTING.md, rule of money 8): every limit for which this operation has to wait for an
+ * operator; none when it may go. Both are inclusive to the cent; the larger concern, the single amount, is named first.
  */
-export function findHold(
+export function listLimitHolds(
   { amountCents, sentCents }: Sending,
   { maxSingleCents, maxTotalCents }: Limits,
-): LimitHold | undefined {
+): LimitHold[] {
+  const holds: LimitHold[] = []
   // Only a comparison that holds lets money go: NaN compares as false, and must not pass.
-  if (!(amountCents <= maxSingleCents)) return 'above_single_limit'
-  if (!(sentCents + amountCents <= maxTotalCents)) return 'above_daily_limit'
-  return undefined
+  if (!(amountCents <= maxSingleCents)) holds.push('above_single_limit')
+  if (!(sentCents + amountCents <= maxTotalCents)) holds.push('above_daily_limit')
+  return holds
+}
+
+/** The first of them, or undefined when it may go. */
+export function findHold(sending: Sending, limits: Limits): LimitHold | undefined {
+  return listLimitHolds(sending, limits)[0]
 }

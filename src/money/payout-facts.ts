@@ -59,6 +59,8 @@ export interface OpenPayout {
   readonly updatedAt: Date
   /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */
   readonly changedRows: readonly number[]
+  /** What operators approved of it; see money/standing-holds.ts. */
+  readonly approvedFor: readonly string[]
   /** Of one that is to be finished: all of its rows. */
   readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
   /** Clerk ids of those whose money it is. */

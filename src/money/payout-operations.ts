@@ -1,5 +1,7 @@
+import { explainHold, type Hold } from './hold-reasons.ts'
 import type { ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
 import { judgePayout } from './payout-results.ts'
+import { listUncovered, type StandingHold } from './standing-holds.ts'
 
 /** Reads at Stripe what became of a payout, and writes it down. */
 export interface SettlePayout {
@@ -25,6 +27,8 @@ interface FinishOperation {
   readonly destination: string
   readonly rows: OpenPayout['rows']
   readonly experts: OpenPayout['experts']
+  /** It is held, and not sent: nobody has approved that yet. */
+  readonly hold?: Hold
   readonly why: string
 }
 
@@ -47,10 +51,24 @@ export interface OpenPayoutPlan {
   readonly left: number
 }
 
-/** What to do first: settle payouts that Stripe tells something new about, finish what was begun, give up what is pointless. */
+/** What speaks against finishing what was begun. */
+export interface Doubts {
+  /** Accounts with a payout that nobody explains. */
+  readonly frozen: ReadonlySet<string>
+  /** What a fresh plan would hold the rows of an operation for. */
+  readonly holdsOf: (operation: OpenPayout) => readonly StandingHold[]
+}
+
+const noDoubts: Doubts = { frozen: new Set(), holdsOf: () => [] }
+
+/**
+ * What to do first: settle payouts that Stripe tells something new about, finish what was begun, give up what is
+ * pointless. Out of a `frozen` account nothing is sent, so only what may have been sent already is looked up there.
+ */
 export function planOpenPayouts(
   { accounts, operations }: Pick<PayoutFacts, 'accounts' | 'operations'>,
   now: Date,
+  { frozen, holdsOf }: Doubts = noDoubts,
 ): OpenPayoutPlan {
   const settles: SettlePayout[] = []
   const resumes: FinishOperation[] = []
@@ -65,9 +83,10 @@ export function planOpenPayouts(
       if (why !== undefined) settles.push(toSettle(operation, why))
     } else if (isPointless(operation, now)) {
       releases.push(toRelease(operation))
-    } else if (isDue(operation, now)) {
-      resumes.push(toResume(operation))
-      if (operation.state === 'planned' || operation.state === 'blocked') {
+    } else if (isDue(operation, now) && !(frozen.has(operation.account) && isUnsent(operation))) {
+      const [hold] = isUnsent(operation) ? listUncovered(holdsOf(operation), operation.approvedFor) : []
+      resumes.push(toResume(operation, hold?.reason))
+      if (isUnsent(operation) && hold === undefined) {
         sendsCents[operation.currency] = (sendsCents[operation.currency] ?? 0) + operation.amountCents
       }
     }
@@ -92,6 +111,11 @@ function isDue({ state, wakeAt }: OpenPayout, now: Date): boolean {
   return state === 'planned' || state === 'sending' || state === 'unknown'
 }
 
+/** Nothing of it can be on its way. */
+function isUnsent({ state }: OpenPayout): boolean {
+  return state === 'planned' || state === 'blocked'
+}
+
 /** It would be given up when it is taken up: nothing of it can have been sent, and its rows have changed. */
 function isPointless(operation: OpenPayout, now: Date): boolean {
   const { changedRows, firstSentAt, state } = operation
@@ -104,10 +128,12 @@ function toSettle({ account, currency, experts, id }: OpenPayout, why: string): 
   return { kind: 'settle-payout', subject: id, currency, destination: account, experts, why }
 }
 
-function toResume(operation: OpenPayout): FinishOperation {
+function toResume(operation: OpenPayout, hold: Hold | undefined): FinishOperation {
   const { account, amountCents, currency, experts, id, reason, rows, state } = operation
-  const why = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
-  return { kind: 'resume-operation', subject: id, amountCents, currency, destination: account, rows, experts, why }
+  const stands = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
+  const resume = { kind: 'resume-operation', subject: id, amountCents, currency, destination: account } as const
+  if (hold === undefined) return { ...resume, rows, experts, why: stands }
+  return { ...resume, rows, experts, hold, why: `${stands}, and it will be held: ${explainHold(hold)}` }
 }
 
 function toRelease({ account, changedRows, currency, experts, id, state }: OpenPayout): ReleaseOperation {

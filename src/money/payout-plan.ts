@@ -4,7 +4,7 @@ import type { Hold } from './hold-reasons.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
-import type { PayoutFacts } from './payout-facts.ts'
+import type { OpenPayout, PayoutFacts } from './payout-facts.ts'
 import { type ExplainedPayout, listNowExplained, listUnexplainedPayouts } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
@@ -12,7 +12,7 @@ import { listPayoutFailures } from './payout-failures.ts'
 import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
-import { judgePayoutRow, listPaidBy } from './payout-rows.ts'
+import { judgePayoutRow, listPaidBy, listStandingHolds } from './payout-rows.ts'
 import { type JudgedRow, type PayoutWait, toLaneWait, toRowWait } from './payout-waiting.ts'
 
 interface Paying {
@@ -75,12 +75,19 @@ export interface PayoutPlan {
  * rule of money 6).
  */
 export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
-  const open = planOpenPayouts(facts, now)
   const paidBy = listPaidBy(facts.accounts.values())
   const judged = facts.rows.map(row => ({ row, verdict: judgePayoutRow(row, { ...facts, paidBy }, now) }))
   const unexplained = listUnexplainedPayouts(facts)
+  const frozen = new Set(unexplained.map(({ account }) => account))
+  const byId = new Map(facts.rows.map(row => [row.paymentTransferId, row]))
+  const holdsOf = ({ rows }: OpenPayout) =>
+    rows.flatMap(({ paymentTransferId: id }) => {
+      const row = byId.get(id)
+      return row === undefined ? [] : listStandingHolds(row, facts)
+    })
+  const open = planOpenPayouts(facts, now, { frozen, holdsOf })
   const disputes = planDisputes(facts.disputes)
-  const lanes = listLanes(judged, facts, unexplained).map(lane => ({ lane, plan: planLane(lane) }))
+  const lanes = listLanes(judged, facts, frozen).map(lane => ({ lane, plan: planLane(lane) }))
   const payouts = lanes.flatMap(({ plan }) => plan.payouts)
   const laneWaits = lanes.flatMap(({ plan }) => plan.waits)
   const waiting = [...judged.map(({ row, verdict }) => toWaiting(row, verdict)), ...laneWaits.map(toWaitingInLane)]
@@ -107,11 +114,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   }
 }
 
-function listLanes(
-  judged: readonly JudgedRow[],
-  facts: PayoutFacts,
-  unexplained: readonly UnexplainedPayout[],
-): Lane[] {
+function listLanes(judged: readonly JudgedRow[], facts: PayoutFacts, frozen: ReadonlySet<string>): Lane[] {
   const rows = judged.flatMap(({ row, verdict }): LaneRow[] => {
     if (verdict.kind !== 'payable') return []
     const { account, booking, paymentTransferId } = row
@@ -120,7 +123,6 @@ function listLanes(
       { paymentTransferId, account, currency, amountCents, eligibleSince: verdict.since, hold: verdict.hold, row },
     ]
   })
-  const frozen = new Set(unexplained.map(({ account }) => account))
   const operations = Map.groupBy(facts.operations, ({ account, currency }) => `${account} ${currency}`)
   return [...groupByLane(rows)].flatMap(([name, laneRows]) => {
     const id = laneRows[0]?.account ?? ''

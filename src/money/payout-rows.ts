@@ -11,7 +11,8 @@ import type {
   RowOperation,
   RowPayment,
 } from './payout-facts.ts'
-import { isReturned, listPossiblePayers } from './payout-gates.ts'
+import { isReturned, listPossiblePayers, type PaidOutAccount } from './payout-gates.ts'
+import type { StandingHold } from './standing-holds.ts'
 import { findTransfer, type TransferMismatch } from './transfer-checks.ts'
 
 /** Why a person has to approve the payout of a row although everything else is in order. */
@@ -93,8 +94,8 @@ export function judgePayoutRow(row: PayoutRow, facts: RowFacts, now: Date): RowV
   )
 }
 
-/** Whose payouts are makes no difference to what has to be asked. */
-const noOwners: PayoutOwners = {
+/** Where whose payouts are makes no difference, or there are none. */
+export const noOwners: PayoutOwners = {
   recorded: new Set(),
   unsettled: new Map(),
   rows: new Map(),
@@ -195,6 +196,24 @@ function findTransferProblem(row: PayoutRow, { payment, transfers }: RowPayment)
   return { kind: 'transfer_other', transferId, foundId: found.transfer.id }
 }
 
+/**
+ * What a fresh plan would hold a row for that is in an operation already, without asking about its payment: a payout
+ * since its checkout counts, which Stripe may turn out to have been before it was paid.
+ */
+export function listStandingHolds(
+  row: PayoutRow,
+  { accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>,
+): StandingHold[] {
+  const payers = listDoubts(row, { accounts, owners }, row.createdAt).map(({ id }) => id)
+  const users = accounts.get(row.account)?.users ?? 0
+  const holds: readonly StandingHold[] = [
+    { reason: 'may_be_paid_already', of: payers },
+    { reason: 'account_shared', of: users > 1 ? [`${users} users`] : [] },
+    { reason: 'account_changed', of: row.currentAccount === row.account ? [] : [String(row.paymentTransferId)] },
+  ]
+  return holds.filter(({ of }) => of.length > 0)
+}
+
 /** The doubt that weighs most comes first: money that the old jobs may have paid already. */
 function findRowHold(row: PayoutRow, paidAt: Date, facts: RowFacts): RowHold | undefined {
   const { accounts, since } = facts
@@ -211,8 +230,8 @@ function findRowHold(row: PayoutRow, paidAt: Date, facts: RowFacts): RowHold | u
  * has not said which rows that money was for, unless the rows say it.
  */
 export function listDoubts(
-  { account, currentAccount }: PayoutRow,
-  { accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>,
+  { account, currentAccount }: Pick<PayoutRow, 'account' | 'currentAccount'>,
+  { accounts, owners }: { readonly accounts: ReadonlyMap<string, PaidOutAccount>; readonly owners: PayoutOwners },
   from: Date,
 ): ListedPayout[] {
   return [...new Set([account, currentAccount ?? account])]

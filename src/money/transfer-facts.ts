@@ -98,6 +98,8 @@ export interface CreateTransfer extends Releasing {
 export interface HoldTransfer extends Releasing {
   readonly kind: 'hold-transfer'
   readonly hold: TransferHold
+  /** Transfers that may have been made for it by hand. */
+  readonly doubts: readonly string[]
 }
 
 export interface ResumeTransfer {

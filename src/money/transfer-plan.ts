@@ -167,7 +167,7 @@ function toEffect(row: TransferRow, decision: TransferDecision & { kind: 'record
     return { kind: 'create-transfer', ...releasing, why: 'it is due, and its charge has no transfer' }
   }
   const why = 'it is due, its charge has no transfer, and somebody has to approve it'
-  return { kind: 'hold-transfer', ...releasing, why, hold: decision.hold }
+  return { kind: 'hold-transfer', ...releasing, why, hold: decision.hold, doubts: decision.doubts }
 }
 
 function describeRelease(row: TransferRow, { chargeId, paidAt, since }: Release): Omit<Releasing, 'why'> {

@@ -49,7 +49,7 @@ t.test('decline shows what is held, declines nothing unasked, and says what beco
   ])
   t.match(await cli(t, [...decline, '--yes'], env), {
     code: 1,
-    stderr: `operation ${id} is canceled: only a held one can be declined`,
+    stderr: `operation ${id} is canceled: only one that is held, or approved and not sent, or blocked can be declined`,
   })
   const [finding] = await readAll(db, 'jobs.findings')
   const resolve = ['findings', 'resolve', String(finding?.id), '--note', 'x']

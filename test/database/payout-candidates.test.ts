@@ -5,7 +5,7 @@ import { listOpenPayouts, listPayoutCandidates } from '../../src/database/payout
 import type { Db } from '../../src/database/connection.ts'
 import { wasSent, wasSentOnce } from '../../src/database/money-operations.ts'
 import type { OperationState } from '../../src/database/tables.ts'
-import { listUnexplained } from '../../src/ledger/old-payouts.ts'
+import { listUnexplained } from '../support/unexplained.ts'
 import { addUser } from '../support/bookings.ts'
 import { addFinding } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'

@@ -17,9 +17,6 @@ async function openWorld(t: Test, kind: 'payout' | 'transfer' = 'payout') {
   const { clock, db, vendor } = world
   const booked = vendor.book(kind === 'payout' ? 'destination' : 'direct')
   const id = await world.addRow(kind === 'payout' ? 'COMPLETED' : 'PENDING', booked)
-  await sql`insert into users ("clerkUserId", email, country) values ('user_expert', 'e@expert.example', 'PT')`.execute(
-    db,
-  )
   let charged: Partial<Charge> = {}
   const payments: typeof vendor.payments = {
     ...vendor.payments,

@@ -350,7 +350,7 @@ t.test('another try under a new key meets the circuit breaker again', async t =>
   clock.advance(24 * hourMs)
   const booked = vendor.book('direct')
   const other = await world.addRow('PENDING', booked)
-  const limits = { maxSingleCents: netCents, maxTotalCents: 2 * netCents - 1, since: undefined }
+  const limits = { maxSingleCents: netCents, maxTotalCents: 2 * netCents - 1, since: new Date(0) }
   await world.ledger().createTransfer(transferOrder(vendor.account, other, booked), await world.run(payouts))
   const id = (await operation())?.id ?? ''
   const held = await world.ledger({ limits }).resume(id, await world.run(payouts))
@@ -482,10 +482,10 @@ t.test('a canceled payout reopens its rows, but not the one that was refunded', 
     await world.addRow('COMPLETED', vendor.book('destination')),
     await world.addRow('COMPLETED', vendor.book('destination'), { expert: 'user_other' }),
   ]
-  const { receipt = '' } = await ledger().createPayout(
-    payoutOrder(vendor.account, [kept, refunded]),
-    await run(payouts),
-  )
+  const order = payoutOrder(vendor.account, [kept, refunded], { hold: 'account_shared' })
+  const { operationId = '' } = await ledger().createPayout(order, await run(payouts))
+  await approveOperation(db, { id: operationId, operator: 'ana', now: world.clock() })
+  const { receipt = '' } = await ledger().resume(operationId, await run(payouts))
   t.equal((await db.selectFrom('jobs.outbox').select('recipient').execute()).length, 2, 'one notice for each expert')
   await sql`update payment_transfers set status = 'REFUNDED' where id = ${refunded}`.execute(db)
   vendor.setPayout(receipt, 'canceled')
@@ -559,6 +559,6 @@ t.test('a payout takes two short transactions, however many rows it pays', async
     await ledger.checkAccount(run)
     statements.length = 0
     await ledger.createPayout(payoutOrder(world.vendor.account, ids), run)
-    t.equal(statements.length, 10, 'five of the intent, one of the bookings, four of the receipt')
+    t.equal(statements.length, 12, 'five of the intent, three of the facts, four of the receipt')
   }
 })

@@ -106,7 +106,7 @@ t.test('one who sends again under a new key waits for one who begins, and meets 
   const { order } = await duePayout(world)
   const refused = { kind: 'refused', code: 'balance_insufficient' } as const
   const writes = answering(world, [{ carriedOut: false, answer: refused }])
-  const limits = { maxSingleCents: netCents, maxTotalCents: 2 * netCents - 1, since: undefined }
+  const limits = { maxSingleCents: netCents, maxTotalCents: 2 * netCents - 1, since: new Date(0) }
   const { operationId = '' } = await world.ledger({ writes }).createPayout(order, await world.run())
   world.clock.advance(24 * hourMs)
   const run = await world.run()

@@ -38,6 +38,8 @@ interface RowOverrides {
   readonly transferId?: string | null
   readonly amountCents?: number
   readonly expert?: string
+  /** The account that the expert has today; the row's unless given. */
+  readonly currentAccount?: string | null
 }
 
 /** A database, a vendor and a clock that stands still. */
@@ -54,7 +56,7 @@ export async function moneyWorld(
     db,
     payments,
     writes,
-    limits: { maxSingleCents: 100_000, maxTotalCents: 1_000_000, since: undefined, ...limits },
+    limits: { maxSingleCents: 100_000, maxTotalCents: 1_000_000, since: new Date('2020-01-01T00:00:00Z'), ...limits },
     newId: () => uuidv7(),
   }
   return {
@@ -96,12 +98,12 @@ async function addRow(
   account: string,
   status: PaymentTransferStatus,
   { paymentIntentId, transferId }: Booked,
-  { amountCents = netCents, expert = 'user_expert', transferId: given }: RowOverrides = {},
+  { amountCents = netCents, currentAccount = account, expert = 'user_expert', transferId: given }: RowOverrides = {},
 ): Promise<number> {
   return await addBooking(db, {
-    hasUser: false,
     expert,
     account,
+    currentAccount,
     paymentIntentId,
     status,
     amountCents,

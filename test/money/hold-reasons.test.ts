@@ -1,6 +1,8 @@
 import t from 'tap'
 import { explainHold, type HoldEvidence, holdSentences, judgeHold } from '../../src/money/hold-reasons.ts'
 import { failuresBeforeHold } from '../../src/money/payout-lanes.ts'
+import { noOwners } from '../../src/money/payout-rows.ts'
+import { keysOf, listUncovered } from '../../src/money/standing-holds.ts'
 import { planPayouts } from '../../src/money/payout-plan.ts'
 import {
   listedPayout,
@@ -12,7 +14,15 @@ import {
   atStripe,
 } from '../support/payout-facts.ts'
 
-const nothing: HoldEvidence = { users: 1, strangers: [], rejectedRows: [], failedPayouts: 0, changedRows: [] }
+const payer = { ...listedPayout('po_1'), account: 'acct_1' }
+const nothing: HoldEvidence = {
+  users: 1,
+  strangers: [],
+  rejectedRows: [],
+  failedPayouts: 0,
+  changedRows: [],
+  payers: [],
+}
 const judge = (reason: string, evidence: Partial<HoldEvidence> = {}) =>
   judgeHold('payout', reason, { ...nothing, ...evidence })
 
@@ -25,6 +35,13 @@ t.test('what our own tables can tell is judged anew, to the last case that still
     ['account_changed', {}, 'no', /it is the current account/],
     ['rejected_before', { rejectedRows: [7] }, 'yes', /payment_transfers 7$/],
     ['rejected_before', {}, 'no', /no refusal/],
+    ['may_be_paid_already', { payers: [payer, payer] }, 'yes', /rows say what they were for: po_1$/],
+    [
+      'may_be_paid_already',
+      { payers: [payer], owners: { ...noOwners, recorded: new Set(['po_1']) } },
+      'no',
+      /no longer/,
+    ],
     ['failed_repeatedly', { failedPayouts: failuresBeforeHold }, 'yes', /^still so: 3 of the account's payouts/],
     ['failed_repeatedly', { failedPayouts: failuresBeforeHold - 1 }, 'no', /^no longer so: 2 of/],
   ]
@@ -33,13 +50,7 @@ t.test('what our own tables can tell is judged anew, to the last case that still
 })
 
 t.test('what only Stripe or the limits of that day can tell says so, and what to compare', async t => {
-  for (const reason of [
-    'above_single_limit',
-    'above_daily_limit',
-    'before_cut_over',
-    'may_be_paid_already',
-    'new_word',
-  ]) {
+  for (const reason of ['above_single_limit', 'above_daily_limit', 'before_cut_over', 'new_word']) {
     t.match(judge(reason), { stands: 'unknown', today: /decided .*: compare /, doubts: [] }, reason)
   }
 })
@@ -61,6 +72,29 @@ t.test('a doubt that has come since is told beside the reason, because nobody ha
     judgeHold('transfer', 'above_single_limit', { ...nothing, failedPayouts: 3 }).doubts,
     [],
     'payouts are nothing to a transfer',
+  )
+})
+
+t.test('an approval covers what was shown: what was decided once, and of the others what stands today', async t => {
+  const held = judgeHold('payout', 'account_changed', { ...nothing, strangers: [7], payers: [payer] }, [
+    'account_changed 7',
+    'account_shared 2 users',
+    'above_single_limit',
+  ])
+  t.same(held.shown, ['above_single_limit', 'may_be_paid_already po_1', 'account_changed 7'])
+  t.match(held.doubts, [/held also because .*MONEY_MAX_SINGLE/, /po_1/])
+  t.same(judge('before_cut_over').shown, ['before_cut_over'])
+  const holds = [
+    { reason: 'above_daily_limit', of: [] },
+    { reason: 'may_be_paid_already', of: ['po_1', 'po_2'] },
+  ] as const
+  t.same(keysOf(holds), ['may_be_paid_already po_1', 'may_be_paid_already po_2', 'above_daily_limit'])
+  t.same(listUncovered(holds, keysOf(holds)), [])
+  t.match(listUncovered(holds, ['may_be_paid_already po_1', 'above_daily_limit']), [{ reason: 'may_be_paid_already' }])
+  t.match(
+    listUncovered(holds, ['may_be_paid_already']),
+    [{ reason: 'may_be_paid_already' }, {}],
+    'a word covers no payout',
   )
 })
 

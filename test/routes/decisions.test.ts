@@ -89,31 +89,39 @@ t.test('a held operation says since when, why, and what is left of that today', 
   t.match((await operate('GET', `/operations/${rejected}`)).json, { hold: null })
 })
 
-t.test('of many who decline an operation at once one wins, and only a held one can be declined', async t => {
-  const { db, operate } = await testApp(t)
-  const id = await addOperation(db)
-  await addFinding(db, { kind: 'operation-held', subject: id })
-  const decline = async (operation: string, body: object) =>
-    await operate('POST', `/operations/${operation}/decline`, body)
-  t.match(await decline(id, {}), { statusCode: 400, json: { message: /^note is missing/ } })
-  const replies = await Promise.all(['a', 'b', 'c', 'd'].map(async note => await decline(id, { note })))
-  t.same(replies.map(({ statusCode }) => String(statusCode)).toSorted(), ['200', '409', '409', '409'])
-  t.match(replies.find(({ statusCode }) => statusCode === 200)?.json, {
-    state: 'canceled',
-    reason: 'declined',
-    items: [{ live: false }],
-  })
-  t.match(await readAll(db, 'jobs.findings'), [
-    { kind: 'operation-held', state: 'resolved' },
-    { kind: 'operation-declined', state: 'open', subject: id },
-  ])
-  for (const state of ['planned', 'sending', 'blocked', 'created'] as const) {
-    const other = await addOperation(db, { state })
-    t.match(await decline(other, { note: 'x' }), {
-      statusCode: 409,
-      json: { message: `operation ${other} is ${state}: only a held one can be declined` },
+t.test(
+  'of many who decline an operation at once one wins, and only what nothing was sent of can be declined',
+  async t => {
+    const { db, operate } = await testApp(t)
+    const id = await addOperation(db)
+    await addFinding(db, { kind: 'operation-held', subject: id })
+    const decline = async (operation: string, body: object) =>
+      await operate('POST', `/operations/${operation}/decline`, body)
+    t.match(await decline(id, {}), { statusCode: 400, json: { message: /^note is missing/ } })
+    const replies = await Promise.all(['a', 'b', 'c', 'd'].map(async note => await decline(id, { note })))
+    t.same(replies.map(({ statusCode }) => String(statusCode)).toSorted(), ['200', '409', '409', '409'])
+    t.match(replies.find(({ statusCode }) => statusCode === 200)?.json, {
+      state: 'canceled',
+      reason: 'declined',
+      items: [{ live: false }],
     })
-  }
-  t.match(await decline('00000000-0000-7000-8000-000000000000', { note: 'x' }), { statusCode: 404 })
-  t.equal((await readAll(db, 'jobs.audit_entries')).length, 1)
-})
+    t.match(await readAll(db, 'jobs.findings'), [
+      { kind: 'operation-held', state: 'resolved' },
+      { kind: 'operation-declined', state: 'open', subject: id },
+    ])
+    const which = 'only one that is held, or approved and not sent, or blocked can be declined'
+    for (const state of ['sending', 'unknown', 'created'] as const) {
+      const other = await addOperation(db, { state, account: `acct_${state}` })
+      t.match(await decline(other, { note: 'x' }), {
+        statusCode: 409,
+        json: { message: `operation ${other} is ${state}: ${which}` },
+      })
+    }
+    t.match(await decline('00000000-0000-7000-8000-000000000000', { note: 'x' }), { statusCode: 404 })
+    t.equal((await readAll(db, 'jobs.audit_entries')).length, 1)
+    for (const state of ['planned', 'blocked'] as const) {
+      const other = await addOperation(db, { state, account: 'acct_open' })
+      t.match(await decline(other, { note: 'x' }), { statusCode: 200, json: { state: 'canceled', wake_at: null } })
+    }
+  },
+)

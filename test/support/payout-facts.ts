@@ -134,6 +134,7 @@ export function openPayout(id = 'op-1', overrides: Partial<OpenPayout> = {}): Op
     firstSentAt: payoutDay,
     updatedAt: payoutDay,
     changedRows: [],
+    approvedFor: [],
     rows: [],
     experts: [],
     ...overrides,
