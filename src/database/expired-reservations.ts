@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
-import { details, type ExpectedHold, type HoldDetails } from './reservations.ts'
+import { details, type ExpectedHold, hasAddress, type HoldDetails } from './reservations.ts'
 
 /** Most holds of a kind that one run takes on, so that its memory does not grow with the table. */
 export const maxShortHolds = 10_000
@@ -121,7 +121,7 @@ export async function listExpiredVouchers(db: Db, now: Date, limit = maxExpiredV
       order by case when total > ${limit} then md5(id || ' ' || ${turn}::text) end, expires_at, id limit ${limit}
     )
     select r.id, r.stripe_payment_intent_id as payment_intent_id, date_trunc('milliseconds', r.expires_at) as expires_at,
-      r.start_time as starts_at, strpos(r.guest_email, '@') > 0 as has_address,
+      r.start_time as starts_at, ${hasAddress} as has_address,
       coalesce(own.id::text, other.id) as meeting_id, coalesce(own.status, other.status) as meeting_status,
       coalesce(other.booked, false) as booked_otherwise, r.total
     from chosen r

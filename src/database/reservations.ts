@@ -4,6 +4,19 @@ import type { Db } from './connection.ts'
 /** Most holds that one run takes on, so that its memory does not grow with the table. */
 export const maxVoucherHolds = 2_000
 
+const meetingOf = sql`from meetings m where m."stripePaymentIntentId" = r.stripe_payment_intent_id limit 1`
+
+/** Of a hold `r`: its own address, else that of its meeting, else nothing that one could write to. */
+const address = sql`case when strpos(r.guest_email, '@') > 0 then r.guest_email
+  else coalesce((select m."guestEmail" from meetings m where m."stripePaymentIntentId" = r.stripe_payment_intent_id limit 1), '') end`
+
+/** Whether a guest of a hold `r` can be written to. */
+export const hasAddress = sql`strpos(${address}, '@') > 0`
+
+/** A notice `o` was dropped because its hold was not as it told; another one, of the hold as it is now, may follow. */
+const isTakenBack = sql`(o.state = 'dropped'
+  and coalesce(o.note, '') in ('hold_gone', 'moved', 'no_address', 'recipient_changed'))`
+
 /** A hold for which a voucher was issued and of which a reminder is open; nothing in it is personal. */
 export interface VoucherHoldRow {
   readonly id: string
@@ -17,6 +30,9 @@ export interface VoucherHoldRow {
   /** Told of before, and the hold now ends later than that voucher did, or it was replaced: there may be another one. */
   readonly gentle_anew: boolean
   readonly urgent_anew: boolean
+  /** How many notices were taken back before they went; their reasons have passed where the reminder is open. */
+  readonly gentle_taken_back: number
+  readonly urgent_taken_back: number
   /** The references of vouchers of which the guest was told before. */
   readonly gentle_references: readonly string[]
   readonly urgent_references: readonly string[]
@@ -49,8 +65,10 @@ export async function listVoucherHolds(
   const { rows } = await sql<VoucherHoldRow & { total: number }>`
     with open as (
       select r.*, g.anew as gentle_anew, u.anew as urgent_anew, g.refs as gentle_references, u.refs as urgent_references,
-        g.anew or (g.untold and r.gentle_reminder_sent_at is null) as gentle_open,
-        r.expires_at <= ${urgentTo}::timestamp and (u.anew or (u.untold and r.urgent_reminder_sent_at is null)) as urgent_open
+        g.taken_back as gentle_taken_back, u.taken_back as urgent_taken_back,
+        g.anew or g.again or (g.untold and r.gentle_reminder_sent_at is null) as gentle_open,
+        r.expires_at <= ${urgentTo}::timestamp
+          and (u.anew or u.again or (u.untold and r.urgent_reminder_sent_at is null)) as urgent_open
       from slot_reservations r
       cross join lateral (${toldOf('payment-reminder-gentle')}) g
       cross join lateral (${toldOf('payment-reminder-urgent')}) u
@@ -58,10 +76,10 @@ export async function listVoucherHolds(
         and r.stripe_payment_intent_id is not null
     )
     select id, stripe_payment_intent_id as payment_intent_id, created_at, date_trunc('milliseconds', expires_at) as expires_at,
-      start_time as starts_at, strpos(guest_email, '@') > 0 as has_address, gentle_open, urgent_open, gentle_anew,
-      urgent_anew, gentle_references, urgent_references, count(*) over ()::integer as total
-    from open where gentle_open or urgent_open
-    order by open.expires_at, id limit ${limit}`.execute(db)
+      start_time as starts_at, ${hasAddress} as has_address, gentle_open, urgent_open, gentle_anew, urgent_anew,
+      gentle_taken_back, urgent_taken_back, gentle_references, urgent_references, count(*) over ()::integer as total
+    from open r where gentle_open or urgent_open
+    order by r.expires_at, id limit ${limit}`.execute(db)
   return { rows, left: (rows[0]?.total ?? 0) - rows.length }
 }
 
@@ -72,8 +90,10 @@ export function subjectOfPayment(paymentIntentId: string): string {
 
 /** What was written down of a kind for the payment of a hold `r`. Ends are compared as the text that facts have. */
 function toldOf(kind: string) {
-  return sql`select count(*) = 0 as untold,
-      coalesce(array_agg(o.facts ->> 'reference') filter (where o.facts ->> 'reference' is not null), '{}') as refs,
+  return sql`select count(*) = 0 as untold, count(*) filter (where ${isTakenBack})::integer as taken_back,
+      coalesce((array_agg(${isTakenBack} and (o.note <> 'no_address' or ${hasAddress}) order by o.id desc))[1], false) as again,
+      coalesce(array_agg(o.facts ->> 'reference')
+        filter (where o.facts ->> 'reference' is not null and not ${isTakenBack}), '{}') as refs,
       coalesce((array_agg(o.note order by o.id desc))[1] = 'voucher_replaced', false)
         or coalesce(max(o.facts ->> 'voucherExpiresAt')
           < to_char(r.expires_at - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), false) as anew
@@ -101,15 +121,17 @@ export interface ExpectedHold {
   readonly expiresAt: Date
   /** The end of another voucher than the one that its guest was told of before. */
   readonly anewUntil?: Date
+  /** Notices that were taken back before they went; none unless given. */
+  readonly takenBack?: number
 }
 
 /**
  * Marks a reminder of a hold as sent, as the old job did; undefined when the hold is gone, has the mark already (of an
- * earlier voucher it may), or is another one by now: its payment or its end has changed.
+ * earlier voucher, or of a notice that was taken back, it may), or is another one by now: its payment or its end has changed.
  */
 export async function stampReminder(
   db: Db,
-  { anewUntil, expiresAt, paymentIntentId, reservationId }: ExpectedHold,
+  { anewUntil, expiresAt, paymentIntentId, reservationId, takenBack = 0 }: ExpectedHold,
   stage: 'gentle' | 'urgent',
   now: Date,
 ): Promise<HoldDetails | undefined> {
@@ -117,7 +139,7 @@ export async function stampReminder(
   const { rows } = await sql<HoldDetails>`
     update slot_reservations r set ${stamp} = ${now}, updated_at = ${now}
     where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId}
-      and (r.${stamp} is null or ${anewUntil !== undefined}::boolean)
+      and (r.${stamp} is null or ${anewUntil !== undefined || takenBack > 0}::boolean)
       and date_trunc('milliseconds', r.expires_at) = ${expiresAt}::timestamp
     returning ${details}`.execute(db)
   return rows[0]
@@ -136,17 +158,31 @@ export async function lockHold(
   return rows[0]
 }
 
-/** The end of the hold of a payment; undefined when there is none any more. */
-export async function findHoldEnd(db: Db, paymentIntentId: string): Promise<Date | undefined> {
-  const { rows } = await sql<{ expires_at: Date }>`
-    select expires_at from slot_reservations where stripe_payment_intent_id = ${paymentIntentId}`.execute(db)
-  return rows[0]?.expires_at
+/** What the hold of a payment is for, and whose it is. */
+export interface HeldSlot {
+  readonly starts_at: Date
+  readonly guest_email: string
 }
 
-const meetingOf = sql`from meetings m where m."stripePaymentIntentId" = r.stripe_payment_intent_id limit 1`
+/** Undefined when there is none any more. */
+export async function findHeldSlot(db: Db, paymentIntentId: string): Promise<HeldSlot | undefined> {
+  const { rows } = await sql<HeldSlot>`
+    select date_trunc('milliseconds', r.start_time) as starts_at, ${address} as guest_email
+    from slot_reservations r where r.stripe_payment_intent_id = ${paymentIntentId}`.execute(db)
+  return rows[0]
+}
+
+/** The addresses of guests who have paid for an appointment that starts then. */
+export async function listPaidGuests(db: Db, startsAt: Date): Promise<readonly string[]> {
+  const { rows } = await sql<{ email: string }>`
+    select m."guestEmail" as email from meetings m
+    where m."startTime" >= ${startsAt}::timestamp and m."startTime" < ${startsAt}::timestamp + interval '1 millisecond'
+      and m."stripePaymentStatus" = 'succeeded'`.execute(db)
+  return rows.map(({ email }) => email)
+}
 
 /** Of a hold `r`; without joins, so that a hold whose event or expert is gone has details too. */
-export const details = sql`r.id, r.start_time as starts_at, r.end_time as ends_at, r.guest_email,
+export const details = sql`r.id, r.start_time as starts_at, r.end_time as ends_at, ${address} as guest_email,
   (select m."guestName" ${meetingOf}) as guest_name, (select m.timezone ${meetingOf}) as meeting_zone,
   (select e.name from events e where e.id = r.event_id) as service_name,
   (select u.first_name from users u where u."clerkUserId" = r.clerk_user_id) as first_name,

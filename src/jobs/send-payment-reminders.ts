@@ -108,8 +108,9 @@ function planReminder(
     const { reason, until } = decision
     return { wait: { subject, reason, ...(until === undefined ? {} : { until }) } }
   }
-  const anew = other === undefined ? {} : { anewUntil: other }
-  const effect = { subject, reminder, ...toHold(row), ...toExpected(row), ...anew }
+  const takenBack = reminder === 'payment-reminder-urgent' ? row.urgent_taken_back : row.gentle_taken_back
+  const again = { ...(other !== undefined && { anewUntil: other }), ...(takenBack > 0 && { takenBack }) }
+  const effect = { subject, reminder, ...toHold(row), ...toExpected(row), ...again }
   if (decision.kind === 'remind') return { effect: { kind: 'remind-of-voucher', ...effect } }
   return { effect: { kind: 'drop-payment-reminder', reason: decision.reason, ...effect } }
 }
@@ -148,14 +149,16 @@ async function remind(
 
 /**
  * Where a guest was told before: the end of another voucher, of which they were not, or `none`, as when a hold was only
- * extended because the money is on its way. Undefined where nobody was told yet.
+ * extended because the money is on its way. Undefined where nobody was told yet, or what they were to be told did not go.
  */
 function findOther(row: VoucherHoldRow, reminder: VoucherReminderKind, booking: Booking | undefined) {
   const isUrgent = reminder === 'payment-reminder-urgent'
-  if (!(isUrgent ? row.urgent_anew : row.gentle_anew)) return undefined
+  const isAnew = isUrgent ? row.urgent_anew : row.gentle_anew
   const known = isUrgent ? row.urgent_references : row.gentle_references
   const voucher = booking?.status === 'waiting' ? booking.voucher : undefined
-  return voucher === undefined || known.includes(voucher.reference) ? 'none' : voucher.expiresAt
+  if (voucher !== undefined && known.includes(voucher.reference)) return 'none'
+  if (!isAnew) return undefined
+  return voucher === undefined ? 'none' : voucher.expiresAt
 }
 
 function isPayable(booking: Booking): booking is PayableBooking {

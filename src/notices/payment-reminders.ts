@@ -85,20 +85,24 @@ export async function recordDroppedReminder(
 const nobody = 'nobody'
 
 function toNotice(
-  { anewUntil, paymentIntentId, reminder: kind }: PaymentReminder,
+  { anewUntil, paymentIntentId, reminder: kind, takenBack = 0 }: PaymentReminder,
   recipient: string,
   facts: Readonly<Record<string, unknown>>,
   usefulUntil: Date | null,
   { now: at, runId }: TellingGuest,
 ) {
   const subject = subjectOfPayment(paymentIntentId)
-  const occurrence = occurrenceOf(paymentIntentId, anewUntil)
+  const occurrence = occurrenceOf(paymentIntentId, anewUntil, takenBack)
   return { kind, subject, recipient, occurrence, facts, runId, at, usefulUntil }
 }
 
-/** What tells reminders of a payment's further vouchers, by their ends, from those of its first one. */
-function occurrenceOf(paymentIntentId: string, anewUntil: Date | undefined): string {
-  return anewUntil === undefined ? paymentIntentId : `${paymentIntentId} ${anewUntil.toISOString()}`
+/**
+ * What tells reminders of a payment's further vouchers, by their ends, from those of its first one, and one that makes up
+ * for a notice that was taken back from that notice.
+ */
+function occurrenceOf(paymentIntentId: string, anewUntil: Date | undefined, takenBack: number): string {
+  const further = anewUntil === undefined ? [] : [anewUntil.toISOString()]
+  return [paymentIntentId, ...further, ...(takenBack === 0 ? [] : [takenBack + 1])].join(' ')
 }
 
 /** The payment of an occurrence. */

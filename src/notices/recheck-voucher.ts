@@ -1,34 +1,43 @@
-import { findHoldEnd } from '../database/reservations.ts'
+import { findHeldSlot, listPaidGuests } from '../database/reservations.ts'
 import { PermanentError } from '../errors.ts'
 import type { Booking } from '../providers/payments.ts'
-import type { Recheck, RecheckContext } from './notice.ts'
+import type { OutgoingNotice, Recheck, RecheckContext } from './notice.ts'
 import { paymentOf } from './payment-reminders.ts'
+import { guestRecipient } from './recipients.ts'
 
 /**
- * A reminder of a voucher goes only while its slot is held and exactly that voucher waits; that a reservation has expired
- * is told only while nobody has paid for it after all. Asks the hold and Stripe.
+ * A reminder of a voucher goes only while its slot is held, for the guest and the time that it tells of, and exactly that
+ * voucher waits; that a reservation has expired is told only while its guest has not paid for it after all, nor for the
+ * same time otherwise. Asks the marketplace and Stripe.
  */
 export const recheckVoucher: Recheck = async (notice, context) => {
-  const reason = await findReason(notice, context)
+  const judge = notice.kind === 'reservation-expired' ? judgeExpired : judgeReminder
+  const reason = await judge(notice, context)
   return reason === undefined ? { kind: 'send' } : { kind: 'drop', reason }
 }
 
-async function findReason(
-  { facts, kind, occurrence }: Parameters<Recheck>[0],
-  context: RecheckContext,
-): Promise<string | undefined> {
+async function judgeReminder(notice: OutgoingNotice, context: RecheckContext): Promise<string | undefined> {
+  const { facts, occurrence, recipient } = notice
   const paymentIntentId = paymentOf(occurrence)
-  const isReminder = kind !== 'reservation-expired'
-  if (isReminder && (await findHoldEnd(context.db, paymentIntentId)) === undefined) return 'hold_gone'
+  const slot = await findHeldSlot(context.db, paymentIntentId)
+  if (slot === undefined) return 'hold_gone'
+  if (guestRecipient(slot.guest_email) !== recipient) return 'recipient_changed'
+  if (slot.starts_at.toISOString() !== facts['startsAt']) return 'moved'
   const booking = await findBooking(paymentIntentId, context)
-  if (booking === undefined) return isReminder ? 'payment_unknown' : undefined
+  if (booking === undefined) return 'payment_unknown'
   const { status, voucher } = booking
-  if (status === 'paid' || status === 'settling') return status
-  if (!isReminder) return undefined
-  if (status === 'canceled') return status
+  if (status === 'paid' || status === 'settling' || status === 'canceled') return status
   if (status !== 'waiting' || voucher === undefined) return 'no_voucher'
   const isSame = voucher.entity === facts['entity'] && voucher.reference === facts['reference']
   return isSame ? undefined : 'voucher_replaced'
+}
+
+async function judgeExpired(notice: OutgoingNotice, context: RecheckContext): Promise<string | undefined> {
+  const { facts, occurrence, recipient } = notice
+  const booking = await findBooking(paymentOf(occurrence), context)
+  if (booking?.status === 'paid' || booking?.status === 'settling') return booking.status
+  const guests = await listPaidGuests(context.db, new Date(facts['startsAt'] as string))
+  return guests.some(email => guestRecipient(email) === recipient) ? 'booked' : undefined
 }
 
 /** Undefined for a payment that Stripe will never know. */

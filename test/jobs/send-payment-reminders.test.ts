@@ -308,9 +308,10 @@ t.test('of two processes exactly one tells, and a crash between stamp and notice
 
 t.test('right before it goes it is dropped when the guest has paid, or the hold or voucher is another', async t => {
   const { db } = await testDatabase(t)
-  await addHold(db, { paymentIntentId: 'pi_1' })
-  const facts = { entity: '12345', reference: '900000001' }
-  const notice = { kind: 'payment-reminder-urgent', occurrence: 'pi_1', facts } as unknown as OutgoingNotice
+  await addHold(db, { paymentIntentId: 'pi_1', guestEmail: 'Ana@example.com' })
+  const facts = { entity: '12345', reference: '900000001', startsAt: '2026-03-20T15:00:00.000Z' }
+  const recipient = 'guest_ana@example.com'
+  const notice = { kind: 'payment-reminder-urgent', recipient, occurrence: 'pi_1', facts } as unknown as OutgoingNotice
   const recheck = async (answer: Answer, some: object = {}) => {
     const readBooking = async (id: string): Promise<Booking> => await answer(id)
     const payments = { ...noPayments, readBooking }
@@ -326,6 +327,9 @@ t.test('right before it goes it is dropped when the guest has paid, or the hold 
   }
   t.same(await recheck(id => bookingOf(id, { status: 'lapsed', voucher: undefined })), dropped('no_voucher'))
   t.same(await recheck(bookingOf, { facts: { ...facts, reference: '1' } }), dropped('voucher_replaced'))
+  t.same(await recheck(bookingOf, { recipient: 'guest_bo@example.com' }), dropped('recipient_changed'))
+  const startsAt = '2026-03-21T15:00:00.000Z'
+  t.same(await recheck(bookingOf, { facts: { ...facts, startsAt } }), dropped('moved'))
   t.same(await recheck(() => Promise.reject(new PermanentError('?'))), dropped('payment_unknown'))
   await t.rejects(
     recheck(() => Promise.reject(new Error('no answer'))),
