@@ -11,6 +11,8 @@ export interface BetterStackAccess {
   readonly fetch: Fetch
   /** For one try, its whole answer included; 60 s unless given. */
   readonly timeoutMs?: number
+  /** What the vendor's own Terraform provider holds itself to, 8 calls in a second, unless given. */
+  readonly callsPerSecond?: number
   /** Waits between tries; a real pause unless given. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
@@ -29,8 +31,7 @@ export type Answered =
 
 export type Calls = (call: Call, signal: AbortSignal) => Promise<Answered>
 
-/** What the vendor's own Terraform provider holds itself to: at most so many calls in a second. */
-export const callsPerSecond = 8
+const usualCallsPerSecond = 8
 const tries = 4
 const firstWaitMs = 1_000
 const throttledWaitMs = 10_000
@@ -43,7 +44,7 @@ const timedOut = new Error('no answer in time')
  * again on 429, 5xx and broken connections, except a POST, which is sent once. Throws KeyRefusedError on 401 and 403.
  */
 export function createCalls(access: BetterStackAccess): Calls {
-  const { wait = pause } = access
+  const { callsPerSecond = usualCallsPerSecond, wait = pause } = access
   const limiter = createLimiter({ limit: callsPerSecond, intervalMs: 1_000 })
   return async (call, signal) => {
     const most = call.method === 'POST' ? 1 : tries
