@@ -30,7 +30,14 @@ async function open(t: Test) {
   t.teardown(async () => {
     await http.close()
   })
-  const access = { url: standIn.url, token: standIn.apiToken, fetch: http.fetch, timeoutMs: 100, wait: async () => {} }
+  const access = {
+    url: standIn.url,
+    token: standIn.apiToken,
+    fetch: http.fetch,
+    callsPerSecond: 1_000,
+    timeoutMs: 100,
+    wait: async () => {},
+  }
   const monitoring = createBetterStack(access)
   const apply = async (options: Partial<ApplyOptions> = {}) =>
     await applyMonitoring(monitoring, {
