@@ -1,5 +1,5 @@
+import type { Db } from '../database/connection.ts'
 import {
-  isFindingLive,
   recordFinding,
   resolveCaughtUp,
   reopenDeclined,
@@ -9,6 +9,7 @@ import {
 } from '../database/findings.ts'
 import { countFailuresInARow, listLeftovers, listUntoldFailures } from '../database/run-history.ts'
 import type { AbandonedRun } from '../database/runs.ts'
+import { isStreakTold, listUntoldRecoveries } from '../database/streaks.ts'
 import { describeInTime, tellOfRecovery, tellOfStreak } from './alert-notices.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { ClosedAttempt } from './close-attempt.ts'
@@ -95,33 +96,35 @@ export async function announceRecoveries(parts: Omit<StreakParts, 'describeMomen
   const { alertRecipient, clock, db, log } = parts
   for (const job of await resolveCaughtUp(db, fallsBehind, clock())) log.info({ job }, 'job has caught up')
   const now = clock()
-  const recovered = await db.transaction().execute(async trx => {
-    const over = await resolveRecovered(trx, now)
-    for (const streak of over) await tellOfRecovery(trx, streak, alertRecipient, now)
-    return over
-  })
-  for (const { job } of recovered) log.info({ job }, 'job recovered')
+  for (const { job } of await resolveRecovered(db, now)) log.info({ job }, 'job recovered')
+  for (const streak of alertRecipient === undefined ? [] : await listUntoldRecoveries(db, alertRecipient))
+    await db.transaction().execute(async trx => await tellOfRecovery(trx, streak, alertRecipient, now))
   for (const operationId of await resolveDeclined(db, clock()))
     log.info({ operationId }, 'what was declined is settled')
   for (const operationId of await reopenDeclined(db)) log.warn({ operationId }, 'what was declined waits again')
 }
 
 /**
- * One finding a streak, and with it what operators are told: (1) nothing before there are enough failures, (2) the
- * diagnostics of the moment, read outside of the transaction and only where nobody was told yet, (3) finding and notice.
+ * A finding, and what operators are told: once a streak, also where somebody resolved the finding meanwhile. (1) Nothing
+ * before there are enough failures, (2) the diagnostics of the moment, read outside of the transaction and only where
+ * nobody was told yet, (3) finding and notice.
  */
 async function raiseStreak(job: Job, runId: string, parts: StreakParts): Promise<void> {
   const { alertRecipient, clock, db, log } = parts
   const limit = alertAfter(job)
   if ((await countFailuresInARow(db, job.name, runId, limit)) < limit) return
-  const isTold = alertRecipient === undefined || (await isFindingLive(db, keepsFailing, job.name))
+  const isToldIn = async (from: Db): Promise<boolean> =>
+    alertRecipient === undefined || (await isStreakTold(from, job.name, runId, alertRecipient))
+  const isTold = await isToldIn(db)
   const moment = isTold ? '' : await describeInTime(parts)
   const message = `${job.name} has failed ${limit} time(s) in a row: read run ${runId}, mend the cause, then run it by hand`
   const finding = { kind: keepsFailing, subject: job.name, job: job.name, runId, message }
   const now = clock()
   const fresh = await db.transaction().execute(async trx => {
     const isNew = await recordFinding(trx, finding, now)
-    if (isNew) await tellOfStreak(trx, { job: job.name, runs: limit, runId, moment }, alertRecipient, now)
+    const streak = { job: job.name, runs: limit, runId, moment }
+    // Of several processes one tells: the others have waited at the finding's row.
+    if (!isTold && !(await isToldIn(trx))) await tellOfStreak(trx, streak, alertRecipient, now)
     return isNew
   })
   if (fresh) log.error({ job: job.name, runId, failuresInARow: limit }, 'job keeps failing')

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
+import { closeFinding } from '../../src/database/finding-queries.ts'
 import { announceRecoveries, raiseUntold } from '../../src/runner/alerts.ts'
 import { delivery, testJob, testRunner, type TestRunner } from '../support/runner.ts'
 
@@ -27,8 +28,10 @@ t.test('operators are told once of a streak, with what else is wrong, and once t
   await again()
   t.strictSame(await notices(), [])
   await again()
-  await again()
-  while ((await notices()).length === 0) await new Promise(setImmediate)
+  while ((await notices()).length === 0) await pass()
+  const later = world.another({ alertRecipient: 'operators' })
+  await later.run(delivery(job))
+  await later.drain(5_000)
   const [told, ...others] = await notices()
   t.strictSame(others, [], 'once, however long it goes on')
   t.match(told, {
@@ -174,6 +177,45 @@ t.test('of two processes that see the same streak end, and begin, one tells', as
   await Promise.all([announceRecoveries(parts), announceRecoveries(parts), announceRecoveries(parts)])
   const kinds = await db.selectFrom('jobs.outbox').select('kind').orderBy('id').execute()
   t.strictSame(kinds, [{ kind: 'job-failing' }, { kind: 'job-recovered' }])
+})
+
+t.test('an operator who resolves the finding hears neither twice of the streak, nor misses its end', async t => {
+  let works = false
+  const job = testJob({
+    gather: async () => (works ? undefined : await Promise.reject(new Error('broken'))),
+    alertAfter: 1,
+  })
+  const recipient = { alertRecipient: 'operators' }
+  const { clock, db, log, ...world } = await testRunner(t, recipient)
+  const run = async (): Promise<void> => {
+    const process = world.another(recipient)
+    await process.run(delivery(job))
+    await process.drain(5_000)
+    await announceRecoveries({ ...recipient, clock, db, log })
+  }
+  const resolve = async (): Promise<void> => {
+    const open = db.selectFrom('jobs.findings').select('id').where('state', '<>', 'resolved')
+    const { id } = await open.executeTakeFirstOrThrow()
+    await closeFinding(db, { id, operator: 'ana', note: 'seen', now: clock() })
+  }
+  const kinds = async () =>
+    (await db.selectFrom('jobs.outbox').select('kind').orderBy('id').execute()).map(row => row.kind)
+  await run()
+  await resolve()
+  await run()
+  t.strictSame(await kinds(), ['job-failing'], 'one streak, one notice')
+  await resolve()
+  works = true
+  await run()
+  await run()
+  t.strictSame(await kinds(), ['job-failing', 'job-recovered'])
+  works = false
+  await run()
+  await run()
+  t.strictSame(await kinds(), ['job-failing', 'job-recovered', 'job-failing'], 'the next streak is another one')
+  works = true
+  await run()
+  t.equal((await kinds()).length, 4)
 })
 
 async function settle({ db }: TestRunner): Promise<void> {
