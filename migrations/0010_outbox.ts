@@ -27,6 +27,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       tried_at timestamptz,
       -- Look-ups since then that found nothing.
       lookups integer not null default 0,
+      -- Checks in a row, before it goes, that could not tell whether it is still true.
+      checks integer not null default 0,
+      -- Nothing is wrong with it: it goes as soon as the vendor takes anything again.
+      waits_for_vendor boolean not null default false,
       run_id uuid,
       created_at timestamptz not null,
       finished_at timestamptz,

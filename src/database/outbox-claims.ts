@@ -27,6 +27,8 @@ export interface ClaimedNotice {
   readonly attempts: number
   /** Look-ups since the newest try that found nothing. */
   readonly lookups: number
+  /** Checks in a row that failed, before it went. */
+  readonly checks: number
   /** What the last try or look-up came to; null when there was none. */
   readonly note: string | null
 }
@@ -124,6 +126,7 @@ interface ClaimedRow {
   created_at: Date
   attempts: number
   lookups: number
+  checks: number
   note: string | null
 }
 
@@ -132,8 +135,8 @@ function until(claimMs: number) {
 }
 
 function toClaimed(row: ClaimedRow): ClaimedNotice {
-  const { attempts, facts, id, kind, lookups, note, occurrence, recipient, subject } = row
+  const { attempts, checks, facts, id, kind, lookups, note, occurrence, recipient, subject } = row
   const { created_at: createdAt, transaction_id: transactionId, useful_until: usefulUntil } = row
   const what = { id, kind, subject, recipient, occurrence, facts, transactionId }
-  return { ...what, usefulUntil, createdAt, attempts, lookups, note }
+  return { ...what, usefulUntil, createdAt, attempts, lookups, checks, note }
 }

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 
-/** Closes what was wrong at the vendor and is well now: our key, and these workflows. */
+/** Closes what was wrong at the vendor and is well now: our key, and these workflows, of which it took a message. */
 export async function resolveVendorFindings(db: Db, workflows: readonly string[], now: Date): Promise<void> {
   await sql`
     update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
       note = concat_ws('; ', note, 'Novu took a message')
     where state <> 'resolved' and (kind = 'novu-key-refused'
+      or (kind = 'novu-in-trouble' and cardinality(${[...workflows]}::text[]) > 0)
       or (kind = 'novu-workflow-unready' and subject = any(${[...workflows]}::text[])))`.execute(db)
 }
 
@@ -16,14 +17,26 @@ export interface OverdueKind {
   readonly oldest: Date
 }
 
-/** Notices that were written before this moment, stay useful or may have been sent, and are still on their way; by kind. */
-export async function listOverdueKinds(db: Db, before: Date): Promise<OverdueKind[]> {
+/**
+ * Notices that were written before this moment, stay useful or may have been sent, and are still on their way; and those
+ * of any age that went out this often and were never found. By kind.
+ */
+export async function listOverdueKinds(db: Db, before: Date, tries: number): Promise<OverdueKind[]> {
   const { rows } = await sql<OverdueKind>`
     select kind, count(*)::int as count, min(created_at) as oldest from jobs.outbox
-    where state in ('pending', 'sending', 'unknown') and created_at < ${before}
-      and (useful_until is null or state = 'unknown')
+    where state in ('pending', 'sending', 'unknown') and (
+      (created_at < ${before} and (useful_until is null or state = 'unknown'))
+      or (attempts >= ${tries} and (state = 'unknown' or note = 'absent')))
     group by kind order by kind`.execute(db)
   return rows
+}
+
+/** How many notices of this kind an open finding of lost ones tells of already. */
+export async function countToldLost(trx: Db, kind: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select (details ->> 'count')::integer as count from jobs.findings
+    where kind = 'notice-lost' and subject = ${kind} and state <> 'resolved' for update`.execute(trx)
+  return rows[0]?.count ?? 0
 }
 
 /** Closes the findings about kinds of which nothing is overdue any more. */

@@ -63,9 +63,11 @@ export function drop({ id }: ClaimedNotice, reason: string): NoticeEnd {
 
 type KnownNotice = ClaimedNotice & { readonly kind: NoticeKind }
 
-function wait({ attempts, id, usefulUntil }: ClaimedNotice, note: string, { clock, random }: SenderParts): NoticeEnd {
-  const nextAttemptAt = nextTry(clock(), waitAfter(attempts + 1, random), usefulUntil)
-  return { id, state: 'pending', note, nextAttemptAt }
+/** Waits longer each time, by what was in its way before it could go out. */
+function wait(notice: ClaimedNotice, note: string, { clock, random }: SenderParts): NoticeEnd {
+  const checks = notice.checks + 1
+  const nextAttemptAt = nextTry(clock(), waitAfter(checks, random), notice.usefulUntil)
+  return { id: notice.id, state: 'pending', note, checks, nextAttemptAt }
 }
 
 /** Undefined when it is still true. */

@@ -2,6 +2,7 @@ import pMap from 'p-map'
 import type { ClaimedNotice } from '../database/outbox-claims.ts'
 import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { KeyRefusedError, toError } from '../errors.ts'
+import { nextTry, waitAfter } from './backoff.ts'
 import { type Ended, recordEnds } from './record-ends.ts'
 import type { Batch, Visit } from './sender-parts.ts'
 
@@ -13,7 +14,7 @@ const cleanLookUps = 2
 
 /**
  * Asks the vendor about notices that may have been sent: one that is there is sent, one that is absent in two look-ups is
- * sent once more under the same id. The first question that fails ends it; what was not asked is asked later.
+ * sent again under the same id, at once and then more and more seldom. The first question that fails ends it; what was not asked is asked later.
  */
 export async function lookUpNotices(notices: readonly ClaimedNotice[], batch: Batch): Promise<Visit> {
   if (notices.length === 0) return 'not asked'
@@ -33,6 +34,7 @@ export async function lookUpNotices(notices: readonly ClaimedNotice[], batch: Ba
       const err = toError(thrown)
       failed = true
       if (err instanceof KeyRefusedError) keyRefused = 'key_refused'
+      batch.troubleCode = 'look_up_failed'
       parts.log.warn({ err, notice: notice.id, kind: notice.kind }, 'notice could not be looked up')
       return again(notice, notice.note, batch)
     }
@@ -46,7 +48,10 @@ export async function lookUpNotices(notices: readonly ClaimedNotice[], batch: Ba
 function afterMiss(notice: ClaimedNotice, batch: Batch): NoticeEnd {
   const lookups = notice.lookups + 1
   if (lookups < cleanLookUps) return { ...again(notice, notice.note, batch), lookups }
-  return { id: notice.id, state: 'pending', note: absent, nextAttemptAt: batch.parts.clock() }
+  const { clock, random } = batch.parts
+  const { attempts, id, usefulUntil } = notice
+  const nextAttemptAt = attempts <= 1 ? clock() : nextTry(clock(), waitAfter(attempts - 1, random), usefulUntil)
+  return { id, state: 'pending', note: absent, nextAttemptAt }
 }
 
 /** Stays as it is until the next look-up. */

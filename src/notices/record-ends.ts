@@ -4,6 +4,7 @@ import { endClaims, type NoticeEnd } from '../database/outbox-ends.ts'
 import { resolveVendorFindings } from '../database/outbox-findings.ts'
 import type { SendAnswer } from '../providers/notifications.ts'
 import type { Batch, NoticeTally } from './sender-parts.ts'
+import { recordLost } from './record-lost.ts'
 import { keyFinding, poisonFinding, workflowFinding } from './vendor-findings.ts'
 
 /** What became of notices, and what that says about the vendor. */
@@ -31,6 +32,12 @@ export async function recordEnds({ hold, parts, tally }: Batch, ended: Ended): P
     for (const { id, note, state } of ends) {
       if (state === 'poison' && ours.has(id)) await recordFinding(trx, poisonFinding(id, note ?? ''), now)
     }
+    const late = ends.filter(({ note, state }) => state === 'dropped' && note === 'too_late')
+    await recordLost(
+      trx,
+      late.flatMap(({ id }) => ours.get(id) ?? []),
+      parts,
+    )
     await noteVendor(trx, ended, now)
     return ours
   })

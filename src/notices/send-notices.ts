@@ -9,38 +9,47 @@ import { recordEnds } from './record-ends.ts'
 import { type Batch, isTooLate, type SenderParts, type Visit } from './sender-parts.ts'
 
 const releaseMs = 30_000
+// Of calls with one message each; what is wrong is then more likely the vendor than the messages.
+const maxUnclearInARow = 4
 
 /**
  * Sends claimed notices: (1) check each against the database and word it, (2) send those together that go out for the first
- * time, (3) one by one those that were sent before and never arrived, so that a message that the vendor chokes on holds up
- * nobody else, (4) give back what was not sent because the vendor is in trouble.
+ * time, (3) one by one those that were sent before and never arrived, past single ones that break their call, so that a
+ * message that the vendor chokes on holds up nobody else, (4) give back what was not sent because the vendor is in trouble.
  */
 export async function sendNotices(notices: readonly ClaimedNotice[], batch: Batch): Promise<Visit> {
   if (notices.length === 0) return 'not asked'
   const { ends, ready } = await checkNotices(notices, batch)
   if (ends.length > 0) await recordEnds(batch, { ends })
   await batch.parts.onStep('checked')
-  const calls = planCalls(ready)
+  const calls = planCalls(ready, batch)
   let visit: Visit = 'not asked'
+  let unclear = 0
   for (const [index, call] of calls.entries()) {
     const latest = await sendTogether(call, batch)
-    if (latest === 'trouble') {
-      await release(calls.slice(index + 1).flat(), batch)
-      return latest
-    }
     if (latest === 'fine') visit = latest
+    if (latest === 'unclear' || latest === 'fine') unclear = latest === 'fine' ? 0 : unclear + 1
+    if (latest === 'trouble' || unclear === maxUnclearInARow) {
+      await release(calls.slice(index + 1).flat(), batch)
+      return 'trouble'
+    }
   }
-  return visit
+  return visit === 'not asked' && unclear > 0 ? 'trouble' : visit
 }
 
-function planCalls(ready: readonly CheckedNotice[]): CheckedNotice[][] {
-  const alone = ready.filter(({ notice }) => notice.note === absent)
-  const together = ready.filter(({ notice }) => notice.note !== absent)
-  return [...(together.length === 0 ? [] : [together]), ...alone.map(checked => [checked])]
+/** Each goes alone where the vendor is tried out; those that failed alone before go last, in another order each time. */
+function planCalls(ready: readonly CheckedNotice[], { isCautious, parts }: Batch): CheckedNotice[][] {
+  const goesAlone = ({ notice }: CheckedNotice): boolean => isCautious || notice.note === absent
+  const together = ready.filter(checked => !goesAlone(checked))
+  const alone = ready
+    .filter(goesAlone)
+    .map(checked => ({ checked, place: parts.random() }))
+    .toSorted((a, b) => a.checked.notice.attempts - b.checked.notice.attempts || a.place - b.place)
+  return [...(together.length === 0 ? [] : [together]), ...alone.map(({ checked }) => [checked])]
 }
 
 /** One call of the vendor, from the statement that says so to the statement that says what came of it. */
-async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Promise<Visit> {
+async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Promise<Visit | 'unclear'> {
   const { hold, parts } = batch
   const { onStep, stop, times } = parts
   const going = await begin(checked, batch)
@@ -55,7 +64,10 @@ async function sendTogether(checked: readonly CheckedNotice[], batch: Batch): Pr
   await onStep('answered')
   await recordAnswers(going, answers, batch)
   await onStep('recorded')
-  return answers.every(isTrouble) ? 'trouble' : 'fine'
+  if (!answers.every(isTrouble)) return 'fine'
+  batch.troubleCode = answers.map(answer => ('code' in answer ? answer.code : '')).at(-1) ?? ''
+  // One message alone may be what is wrong; of several it cannot be told which.
+  return answers.length === 1 && answers[0]?.kind === 'unknown' ? 'unclear' : 'trouble'
 }
 
 /** Drops what has come too late meanwhile, and notes that the others go out now. Gives those that are still ours. */
@@ -107,8 +119,9 @@ async function recordAnswers(going: readonly CheckedNotice[], answers: readonly 
 function endOf({ attempts, id, usefulUntil }: ClaimedNotice, answer: SendAnswer, parts: SenderParts): NoticeEnd {
   const { clock, random, times } = parts
   const now = clock()
-  const wait = (waitMs: number, note: string): NoticeEnd => {
-    return { id, state: 'pending', note, nextAttemptAt: nextTry(now, waitMs, usefulUntil) }
+  const wait = (waitMs: number, note: string, waitsForVendor: boolean, retryAfterMs?: number): NoticeEnd => {
+    const nextAttemptAt = nextTry(now, waitMs, usefulUntil, retryAfterMs)
+    return { id, state: 'pending', note, nextAttemptAt, waitsForVendor }
   }
   const tried = attempts + 1
   switch (answer.kind) {
@@ -119,20 +132,21 @@ function endOf({ attempts, id, usefulUntil }: ClaimedNotice, answer: SendAnswer,
     case 'unknown':
       return { id, state: 'unknown', note: answer.code, nextAttemptAt: new Date(now.getTime() + times.lookUpAfterMs) }
     case 'later':
-      return wait(waitAfter(tried, random, answer.retryAfterMs), answer.code)
+      return wait(waitAfter(tried, random), answer.code, answer.retryAfterMs === undefined, answer.retryAfterMs)
     case 'unready':
-      return wait(waitAfter(tried, random), answer.code)
+      return wait(waitAfter(tried, random), answer.code, false)
     case 'keyRefused':
-      return wait(waitForKey(tried, random), answer.code)
+      return wait(waitForKey(tried, random), answer.code, true)
   }
 }
 
-/** Gives notices back that were not sent. */
+/** Gives notices back that were not sent; in another order, so that what breaks its call is not always the first. */
 async function release(unsent: readonly CheckedNotice[], batch: Batch): Promise<void> {
   if (unsent.length === 0) return
-  const now = batch.parts.clock()
+  const { clock, random } = batch.parts
+  const now = clock()
   const ends = unsent.map(({ notice: { id, note, usefulUntil } }): NoticeEnd => {
-    return { id, state: 'pending', note, nextAttemptAt: nextTry(now, releaseMs, usefulUntil) }
+    return { id, state: 'pending', note, nextAttemptAt: nextTry(now, releaseMs * (1 + random()), usefulUntil) }
   })
   await recordEnds(batch, { ends })
 }

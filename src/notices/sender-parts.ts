@@ -78,6 +78,10 @@ export interface Batch {
   readonly parts: SenderParts
   readonly hold: Hold
   readonly tally: NoticeTally
+  /** The vendor was in trouble when it was last asked. */
+  readonly isCautious: boolean
+  /** The last code of what went wrong at the vendor. */
+  troubleCode: string
 }
 
 /** How a visit to the vendor went: `trouble` ends the pass, because the next call would fare no better. */

@@ -5,6 +5,7 @@ import { recordFinding } from '../database/findings.ts'
 import { toError } from '../errors.ts'
 import { lookUpNotices } from './look-up-notices.ts'
 import { rechecks } from './rechecks.ts'
+import { recordLost } from './record-lost.ts'
 import { sendNotices } from './send-notices.ts'
 import {
   type Batch,
@@ -16,6 +17,7 @@ import {
 } from './sender-parts.ts'
 import { shareNext } from './share-next.ts'
 import { undeliveredFinding } from './vendor-findings.ts'
+import { createVendorHealth, type VendorHealth } from './vendor-health.ts'
 import { closeMendedZones } from './zone-findings.ts'
 
 export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
@@ -46,10 +48,13 @@ export interface NoticeSender {
 }
 
 const batchSize = 100
+// Of notices that try out a vendor that was in trouble: more than one, because one alone may be what it chokes on.
+const probeSize = 3
 // The rest waits for the next minute: a pass is shared, and somebody may wait for its end.
 const maxBatches = 20
 const overdueEveryMs = 15 * 60_000
 const overdueMs = 24 * 60 * 60_000
+const manyTries = 6
 const closeReserveMs = 500
 
 /** Delivers notices from their rows, each once. */
@@ -63,7 +68,12 @@ export function createNoticeSender({ isSilent = false, ...options }: NoticeSende
     times: { ...usualTimes, ...options.times },
     stop: stop.signal,
   }
-  const life: Life = { claims: 0, isCautious: false, beginBeforeMs: Infinity, overdueLookedAt: -Infinity }
+  const life: Life = {
+    claims: 0,
+    health: createVendorHealth(parts),
+    beginBeforeMs: Infinity,
+    overdueLookedAt: -Infinity,
+  }
   const pass = shareNext(async () => (isSilent ? emptyTally() : await deliverDue(parts, life)))
   let closing: Promise<void> | undefined
   return {
@@ -85,8 +95,7 @@ export function createNoticeSender({ isSilent = false, ...options }: NoticeSende
 
 interface Life {
   claims: number
-  /** The vendor was in trouble when it was last asked: one notice tries it out before the others follow. */
-  isCautious: boolean
+  readonly health: VendorHealth
   /** No batch begins after this `performance.now()`. */
   beginBeforeMs: number
   overdueLookedAt: number
@@ -106,22 +115,27 @@ async function deliverBatch(tally: NoticeTally, parts: SenderParts, life: Life):
   life.claims += 1
   const hold = createHold(`${owner}#${life.claims}`, times)
   const { claimMs, lookUpAfterMs } = times
-  const limit = life.isCautious ? 1 : batchSize
+  const isCautious = life.health.isCautious()
+  const limit = isCautious ? probeSize : batchSize
   const claiming = { claim: hold.claim, limit, claimMs, lookUpAfterMs, now: clock() }
-  const { dropped, full, toLookUp, toSend } = await claimNotices(db, claiming)
+  const { dropped, full, toLookUp, toSend } = await db.transaction().execute(async trx => {
+    const claims = await claimNotices(trx, claiming)
+    const lost = claims.dropped.map(({ kind }) => kind)
+    if (lost.length > 0) await recordLost(trx, lost, parts)
+    return claims
+  })
   tally.dropped += dropped.length
   for (const { id, kind } of dropped) log.warn({ notice: id, kind }, 'notice came too late')
   if (toSend.length + toLookUp.length === 0) return full
   await onStep('claimed')
-  const batch: Batch = { parts, hold, tally }
-  const visits = [await sendNotices(toSend, batch), await lookUpNotices(toLookUp, batch)]
-  if (visits.includes('trouble')) life.isCautious = true
-  else if (visits.includes('fine')) life.isCautious = false
-  return !visits.includes('trouble') && (full || limit < batchSize)
+  const batch: Batch = { parts, hold, tally, isCautious, troubleCode: '' }
+  const [sent, lookedUp] = [await sendNotices(toSend, batch), await lookUpNotices(toLookUp, batch)]
+  await life.health.hear({ sent, lookedUp, code: batch.troubleCode })
+  return sent !== 'trouble' && lookedUp !== 'trouble' && (full || isCautious)
 }
 
 async function raiseUndelivered(now: Date, { db, log }: SenderParts): Promise<void> {
-  const overdue = await listOverdueKinds(db, new Date(now.getTime() - overdueMs))
+  const overdue = await listOverdueKinds(db, new Date(now.getTime() - overdueMs), manyTries)
   for (const { count, kind, oldest } of overdue) {
     const fresh = await recordFinding(db, undeliveredFinding(kind, count, oldest), now)
     if (fresh) log.error({ kind, count }, 'notices are not delivered')

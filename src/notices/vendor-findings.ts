@@ -24,10 +24,26 @@ export function keyFinding(code: string): Finding {
   return { ...ours, kind: 'novu-key-refused', subject: 'NOVU_SECRET_KEY', message, details: { code } }
 }
 
-/** Notices of a kind have not gone out for a day. */
+/** Nothing has gone out since then, whatever the reason. */
+export function troubleFinding(code: string, since: Date): Finding {
+  const message =
+    `Novu has taken no message since ${since.toISOString()} (${code}): look at status.novu.co and at NOVU_BASE_URL; notices wait, and ` +
+    'those that are of no use any more by then are lost. It closes with the next message that Novu takes'
+  return { ...ours, kind: 'novu-in-trouble', subject: 'Novu', message, details: { code, since: since.toISOString() } }
+}
+
+/** Notices of a kind were of no use any more before they could be sent. */
+export function lostFinding(kind: string, count: number): Finding {
+  const message =
+    `${count} notice(s) of the kind ${kind} were not sent in time, and nobody is told any more: \`notices --state dropped ` +
+    `--kind ${kind}\` lists them (too_late); tell people by another way where it matters, then resolve this`
+  return { ...ours, kind: 'notice-lost', subject: kind, message, details: { count } }
+}
+
+/** Notices of a kind have not gone out for a day, or have gone out again and again. */
 export function undeliveredFinding(kind: string, count: number, oldest: Date): Finding {
   const message =
-    `${count} notice(s) of the kind ${kind} have not been delivered for more than a day: \`notices --kind ${kind}\` says why; ` +
+    `${count} notice(s) of the kind ${kind} have not arrived for more than a day, or after many tries: \`notices --kind ${kind}\` says why; ` +
     'they are tried until they arrive, or until somebody drops them'
   return {
     ...ours,

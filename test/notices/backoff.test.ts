@@ -12,24 +12,27 @@ t.test('waits double from 30 s up to an hour, a little less by chance, and never
     24_000,
   )
   t.equal(
-    waitAfter(1, () => 1, 45_000),
-    45_000,
-  )
-  t.equal(
-    waitAfter(1, () => 1, 1e15),
-    86_400_000,
-    'nobody waits for ever',
-  )
-  t.equal(
     waitForKey(20, () => 0),
     300_000,
   )
 })
 
-t.test('what stops being useful before its next try is due right then, to be dropped', async t => {
+t.test('the vendor is never asked sooner than it said, and nobody waits for ever', async t => {
+  t.equal(nextTry(noon, 30_000, null, 45_000).getTime(), later(45_000).getTime())
+  t.equal(nextTry(noon, 30_000, null, 1e15).getTime(), later(86_400_000).getTime())
+  t.equal(nextTry(noon, 30_000, later(3_600_000), 3_000_000).getTime(), later(3_000_000).getTime())
+  t.equal(nextTry(noon, 30_000, later(40_000), 45_000).getTime(), later(40_001).getTime(), 'due to be dropped')
+})
+
+t.test('what is useful for a short time waits for a quarter of what is left at most', async t => {
+  const wait = (waitMs: number, usefulMs: number) => nextTry(noon, waitMs, later(usefulMs)).getTime() - noon.getTime()
   t.equal(nextTry(noon, 60_000, null).getTime(), later(60_000).getTime())
-  t.equal(nextTry(noon, 60_000, later(60_000)).getTime(), later(60_000).getTime(), 'a try in its last millisecond')
-  t.equal(nextTry(noon, 60_000, later(59_999)).getTime(), later(60_000).getTime())
-  t.equal(nextTry(noon, 60_000, later(10)).getTime(), later(11).getTime())
-  t.equal(nextTry(noon, 60_000, later(-10)).getTime(), noon.getTime())
+  t.equal(wait(3_600_000, 14_400_000), 3_600_000)
+  t.equal(wait(3_600_000, 1_800_000), 450_000)
+  t.equal(wait(3_600_000, 120_000), 30_000)
+  t.equal(wait(60_000, 90_000), 30_000)
+  t.equal(wait(60_000, 30_000), 30_000, 'a try in its last millisecond')
+  t.equal(wait(60_000, 29_999), 30_000, 'due to be dropped')
+  t.equal(wait(60_000, 10), 11)
+  t.equal(wait(60_000, -10), 0)
 })
