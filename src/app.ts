@@ -103,7 +103,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   }
   const db = createDatabase({ connectionString: config.databaseUrl, onError })
   const http = createHttp()
-  const money = wireMoney({ config, db, fetch: http.fetch, newId, onStep: outside.onLedgerStep })
+  const money = wireMoney({ config, db, fetch: http.fetch, newId, clock, log, onStep: outside.onLedgerStep })
   const { ledger, payments, reachability } = money
   const providers = createProviders(config, http.fetch, payments)
   const heartbeats = listHeartbeats(config, jobs)
@@ -134,7 +134,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
     ...(outside.onStep === undefined ? {} : { onStep: outside.onStep }),
   }
   const runner = createRunner(parts)
-  const actions = createOperatorActions({ db, runner, clock, newId })
+  const actions = createOperatorActions({ db, runner, corrections: money.corrections, clock, newId })
   const state = { booted: false, fatal: undefined as string | undefined }
   return { ...parts, diagnostics, jobs, http, reachability, heartbeats, pings, notices, runner, actions, state }
 }

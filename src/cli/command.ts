@@ -33,6 +33,12 @@ export function parsePlanHash(value: string): string {
   throw new InvalidArgumentError('A plan hash has 64 hexadecimal digits; a dry run prints it.')
 }
 
+/** A transfer or a payout at Stripe. */
+export function parseObjectId(value: string): string {
+  if (/^(?:po|tr)_\w{1,100}$/.test(value)) return value
+  throw new InvalidArgumentError('A payout looks like po_1abc, and a transfer like tr_1abc.')
+}
+
 /** What a person writes for the audit. */
 export function parseRemark(value: string): string {
   if (/\S/.test(value) && value.length <= 500) return value

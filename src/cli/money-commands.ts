@@ -1,7 +1,17 @@
 import { type Command, Option } from 'commander'
 import { findingChoices, operationStates } from '../database/tables.ts'
 import type { ApproveOptions, DeclineOptions } from './approve.ts'
-import { addCommand, finish, parseFindingId, parseOperationId, parseRemark, parseRunId, parseWhole } from './command.ts'
+import {
+  addCommand,
+  finish,
+  parseFindingId,
+  parseObjectId,
+  parseOperationId,
+  parseRemark,
+  parseRunId,
+  parseWhole,
+} from './command.ts'
+import type { CorrectOptions } from './correct.ts'
 import type { FindingsOptions, ResolveOptions } from './findings.ts'
 import type { OperationsOptions } from './operations.ts'
 
@@ -11,6 +21,7 @@ const asDescription = 'who does it, for the audit; your user name unless given'
 export function addMoneyCommands(program: Command): void {
   addFindings(program)
   addOperations(program)
+  addCorrections(program)
   addCommand(program, 'approve', 'let a held money operation go; shows it first, and asks')
     .argument('<operation>', 'its id, as `operations --state held` shows it', parseOperationId)
     .option('--note <text>', 'why, for the audit', parseRemark)
@@ -31,6 +42,41 @@ export function addMoneyCommands(program: Command): void {
     .action(
       async (id: string, options: DeclineOptions) => await finish((await import('./approve.ts')).decline(id, options)),
     )
+}
+
+function addCorrections(program: Command): void {
+  const adopt = addCommand(
+    program,
+    'adopt',
+    'take an object at Stripe as the receipt of an operation that is unknown; verifies it there, shows it, and asks',
+  )
+    .argument('<operation>', 'its id, as `operations --state unknown` shows it', parseOperationId)
+    .argument('<object>', 'the transfer (tr_…) or payout (po_…) that it made', parseObjectId)
+    .action(
+      async (id: string, object: string, options: CorrectOptions) =>
+        await finish((await import('./correct.ts')).adopt(id, object, options)),
+    )
+  const unmoved = addCommand(
+    program,
+    'unmoved',
+    'give an operation that is unknown up because nothing moved; its rows are planned again; shows it, and asks',
+  )
+    .argument('<operation>', 'its id, as `operations --state unknown` shows it', parseOperationId)
+    .action(
+      async (id: string, options: CorrectOptions) => await finish((await import('./correct.ts')).unmoved(id, options)),
+    )
+  for (const command of [adopt, unmoved]) {
+    command
+      .requiredOption('--note <text>', 'what was found out, for the audit', parseRemark)
+      .option(
+        '--except <object...>',
+        'other objects at Stripe that carry its id and are not of it; each has been looked at',
+        (value: string, all: readonly string[]) => [...all, parseObjectId(value)],
+        [] as readonly string[],
+      )
+      .option('--yes', 'do not ask')
+      .option('--as <name>', asDescription)
+  }
 }
 
 function addFindings(program: Command): void {

@@ -183,3 +183,15 @@ export async function noteRowsRefused(
     .where('status', 'in', [...payableStatuses[kind]])
     .execute()
 }
+
+/** The ids of rows that name an object at Stripe as their transfer or payout. */
+export async function listRowsNaming(db: Db, kind: OperationKind, stripeId: string): Promise<number[]> {
+  const column = kind === 'payout' ? 'payout_id' : 'transfer_id'
+  const rows = await db
+    .selectFrom('payment_transfers')
+    .select('id')
+    .where(column, '=', stripeId)
+    .orderBy('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}

@@ -162,7 +162,7 @@ async function freezeReused(parts: LedgerParts, undertaking: Undertaking, run: L
   }
   throw new PermanentError(
     `stripe knows the key ${operation.idempotency_key} with another request, so this operation is frozen: find what was ` +
-      "sent under it in the request log of Stripe's dashboard, and correct the operation by hand",
+      "sent under it in the request log of Stripe's dashboard, then `adopt` that, or say with `unmoved` that nothing moved",
     { code: 'key_reused' },
   )
 }

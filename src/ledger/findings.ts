@@ -50,7 +50,7 @@ export function duplicateFinding(operation: Operation, stripeIds: readonly strin
     subject: operation.id,
     message:
       `more than one ${operation.kind} at Stripe carries this operation, which is frozen: keep the right one, have the ` +
-      'others reversed or canceled, and correct the operation by hand',
+      'others reversed or canceled, and `adopt` it',
     details: { ...evidenceOf(operation), stripeIds },
   }
 }

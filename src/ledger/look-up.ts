@@ -9,7 +9,7 @@ import type { LedgerParts } from './parts.ts'
  * metadata value, so all objects of the account since the operation exists are read.
  */
 export async function lookUp(
-  { onStep, payments }: LedgerParts,
+  { onStep, payments }: Pick<LedgerParts, 'onStep' | 'payments'>,
   operation: Operation,
   run: LedgerRun,
 ): Promise<readonly (Transfer | Payout)[]> {

@@ -12,7 +12,10 @@ export const clocksApartMs = 5 * 60_000
  * Stripe's. It asks at most once a minute, because every order asks it. It throws PermanentError `stripe_account_changed`,
  * and a plain Error `clocks_apart`, because clocks are put right without us.
  */
-export function createAccountCheck({ db, payments }: LedgerParts): (run: LedgerRun) => Promise<void> {
+export function createAccountCheck({
+  db,
+  payments,
+}: Pick<LedgerParts, 'db' | 'payments'>): (run: LedgerRun) => Promise<void> {
   let trustedUntil = 0
   return async run => {
     const now = run.clock()

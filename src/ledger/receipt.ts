@@ -26,7 +26,7 @@ const open = ['planned', 'sending', 'unknown', 'blocked'] as const
  * finding. A receipt that somebody else has written already changes nothing.
  */
 export async function keepReceipt(
-  parts: LedgerParts,
+  parts: Pick<LedgerParts, 'db' | 'onStep'>,
   { items, operation }: Pick<Undertaking, 'items' | 'operation'>,
   object: Transfer | Payout,
   run: LedgerRun,

@@ -3,9 +3,9 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Db } from '../database/connection.ts'
 import { readHoldEvidence } from '../database/hold-evidence.ts'
-import { findOperation, listOperations } from '../database/operation-queries.ts'
+import { findOperation, listOperations, type OperationDetails } from '../database/operation-queries.ts'
 import { type OperationKind, operationStates, type OperationState } from '../database/tables.ts'
-import { describeHold } from '../money/hold-reasons.ts'
+import { describeHold, type HeldFor } from '../money/hold-reasons.ts'
 import operatorRoutes from '../plugins/operator-routes.ts'
 import type { OperatorActions } from '../runner/operator-actions.ts'
 import { redactDetails } from '../runner/redact-details.ts'
@@ -33,7 +33,28 @@ const listQuery = Type.Object(
   { additionalProperties: false },
 )
 const params = Type.Object({ id: uuid })
-const approveBody = Type.Object({ note: Type.Optional(remark) }, { additionalProperties: false })
+const shown = Type.Array(Type.String({ maxLength: 200 }), {
+  maxItems: 1000,
+  description:
+    'hold.shown of the operation as it was read; what has come to it since is not approved then, and holds it again',
+})
+const approveBody = Type.Object(
+  { note: Type.Optional(remark), shown: Type.Optional(shown) },
+  { additionalProperties: false },
+)
+const stripeId = Type.String({ pattern: '^(?:po|tr)_\\w{1,100}$', description: 'a payout or transfer like po_1abc' })
+const except = Type.Array(stripeId, {
+  maxItems: 20,
+  description: 'objects at Stripe that carry the id of this operation and are not of it: each has been looked at',
+})
+const adoptBody = Type.Object(
+  { stripeId, amountCents: Type.Integer({ minimum: 1 }), note: remark, except: Type.Optional(except) },
+  { additionalProperties: false },
+)
+const unmovedBody = Type.Object(
+  { note: remark, letMoneyGo: Type.Optional(Type.Boolean()), except: Type.Optional(except) },
+  { additionalProperties: false },
+)
 const declineBody = Type.Object({ note: remark }, { additionalProperties: false })
 const config = { limited: true }
 
@@ -55,6 +76,7 @@ const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async
   })
 
   addDecisions(app, options)
+  addCorrections(app, options)
 }
 
 type Typed = Parameters<FastifyPluginAsyncTypebox>[0]
@@ -71,7 +93,8 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
   app.post('/operations/:id/approve', approving, async request => {
     const { id } = request.params
     const { conflict } = app.httpErrors
-    const verdict = await refuseAs(conflict, actions.approveOperation(id, request.operator ?? '', request.body.note))
+    const { note, shown = await listShown(db, id) } = request.body
+    const verdict = await refuseAs(conflict, actions.approveOperation(id, request.operator ?? '', { note, shown }))
     if (typeof verdict === 'object')
       throw conflict(`operation ${id} is ${verdict.state}: only a held one can be approved`)
     return await showOperation(app, db, id)
@@ -81,8 +104,39 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
     const { id } = request.params
     const verdict = await actions.declineOperation(id, request.operator ?? '', request.body.note)
     if (typeof verdict === 'object') {
-      throw app.httpErrors.conflict(`operation ${id} is ${verdict.state}: only a held one can be declined`)
+      throw app.httpErrors.conflict(
+        `operation ${id} is ${verdict.state}: only one that is held, or approved and not sent, or blocked can be declined`,
+      )
     }
+    return await showOperation(app, db, id)
+  })
+}
+
+/** What ends an operation of which no look-up can tell what came of it. */
+function addCorrections(app: Typed, { actions, db }: OperationRoutesOptions): void {
+  const { conflict } = app.httpErrors
+  app.post('/operations/:id/adopt', { config, schema: { params, body: adoptBody } }, async request => {
+    const { id } = request.params
+    const { amountCents, except = [], note, stripeId } = request.body
+    const operation = await showOperation(app, db, id)
+    if (operation.amount !== amountCents) {
+      throw conflict(`operation ${id} is of ${operation.amount} cents and not of ${amountCents}: nothing was changed`)
+    }
+    await refuseAs(conflict, actions.adoptObject({ id, stripeId, note, except }, request.operator ?? ''))
+    return await showOperation(app, db, id)
+  })
+
+  app.post('/operations/:id/unmoved', { config, schema: { params, body: unmovedBody } }, async request => {
+    const { id } = request.params
+    const { except = [], letMoneyGo = false, note } = request.body
+    await showOperation(app, db, id)
+    if (!letMoneyGo) {
+      throw conflict(
+        `once nothing has moved for operation ${id}, the next run plans its rows again, like any others: nothing was ` +
+          'changed; say letMoneyGo: true beside the note if that is meant',
+      )
+    }
+    await refuseAs(conflict, actions.declareUnmoved({ id, note, except }, request.operator ?? ''))
     return await showOperation(app, db, id)
   })
 }
@@ -91,12 +145,20 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
 async function showOperation(app: Typed, db: Db, id: string) {
   const operation = await findOperation(db, id)
   if (operation === undefined) throw app.httpErrors.notFound(`there is no operation ${id}: GET /operations lists them`)
-  const { kind, reason, state, updated_at: decidedAt } = operation
-  const hold =
-    state === 'held' && reason !== null
-      ? describeHold({ kind, reason, decidedAt }, await readHoldEvidence(db, operation))
-      : null
+  const hold = (await findHeldFor(db, operation)) ?? null
   return { ...operation, audit: operation.audit.map(redactDetails), hold }
+}
+
+/** What an operator would be shown now of why an operation is held. */
+async function listShown(db: Db, id: string): Promise<readonly string[] | undefined> {
+  const operation = await findOperation(db, id)
+  return operation === undefined ? undefined : (await findHeldFor(db, operation))?.shown
+}
+
+async function findHeldFor(db: Db, operation: OperationDetails): Promise<HeldFor | undefined> {
+  const { holds, kind, reason, state, updated_at: decidedAt } = operation
+  if (state !== 'held' || reason === null) return undefined
+  return describeHold({ kind, reason, holds, decidedAt }, await readHoldEvidence(db, operation))
 }
 
 export default operationRoutes

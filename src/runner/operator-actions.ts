@@ -3,6 +3,7 @@ import { recordAudit } from '../database/audit.ts'
 import { acknowledgeFinding, type ChangedFinding, closeFinding } from '../database/finding-queries.ts'
 import { approveOperation, declineOperation } from '../database/money-approvals.ts'
 import { pauseJob, resumeJob } from '../database/job-settings.ts'
+import type { Adoption, Correction, Corrections } from '../ledger/corrections.ts'
 import type { Job } from './define-job.ts'
 import { redact } from './redact.ts'
 import type { RunResult, Runner } from './run-job.ts'
@@ -36,20 +37,33 @@ export interface OperatorActions {
    */
   resolveFinding(id: string, operator: string, note: string, letMoneyGo: boolean): Promise<ChangedFinding | undefined>
   /** Lets a held operation go; any other state is given back. Throws PermanentError while another one is in its way. */
-  approveOperation(id: string, operator: string, note: string | undefined): ReturnType<typeof approveOperation>
-  /** Gives a held operation up, and its rows wait until a person resolves the finding of that; any other state is given back. */
+  approveOperation(id: string, operator: string, approving: Approving): ReturnType<typeof approveOperation>
+  /** Gives an operation up of which nothing was sent, and its rows wait until a person resolves the finding of that; any other state is given back. */
   declineOperation(id: string, operator: string, note: string): ReturnType<typeof declineOperation>
+  /** Takes an object at Stripe as the receipt of an operation of which nobody knows what came. Throws PermanentError for what does not fit. */
+  adoptObject(adoption: Omit<Adoption, 'operator'>, operator: string): Promise<void>
+  /** Gives such an operation up because nothing moved, and frees its rows. Throws PermanentError while that is not proven. */
+  declareUnmoved(correction: Omit<Correction, 'operator'>, operator: string): Promise<void>
+}
+
+/** What an operator says beside approving. */
+export interface Approving {
+  readonly note?: string | undefined
+  /** What the operator was shown of why it is held: nothing else is approved. What it was held for unless given. */
+  readonly shown?: readonly string[] | undefined
 }
 
 export interface OperatorActionsParts {
   readonly db: Db
   readonly runner: Runner
+  readonly corrections: Corrections
   readonly clock: () => Date
   readonly newId: () => string
 }
 
 /** Makes the actions that the routes and the command line offer. */
-export function createOperatorActions({ clock, db, newId, runner }: OperatorActionsParts): OperatorActions {
+export function createOperatorActions(parts: OperatorActionsParts): OperatorActions {
+  const { clock, corrections, db, newId, runner } = parts
   return {
     startRun: async ({ dryRun, input, job, operator, ping, planHash, trigger }) => {
       if (runner.draining) return { kind: 'refused', reason: 'draining', message: 'this process is ending: call again' }
@@ -79,8 +93,15 @@ export function createOperatorActions({ clock, db, newId, runner }: OperatorActi
       await acknowledgeFinding(db, { id, operator, note, now: clock() }),
     resolveFinding: async (id, operator, note, letMoneyGo) =>
       await closeFinding(db, { id, operator, note, letMoneyGo, now: clock() }),
-    approveOperation: async (id, operator, note) => await approveOperation(db, { id, operator, note, now: clock() }),
+    approveOperation: async (id, operator, approving) =>
+      await approveOperation(db, { ...approving, id, operator, now: clock() }),
     declineOperation: async (id, operator, note) => await declineOperation(db, { id, operator, note, now: clock() }),
+    adoptObject: async (adoption, operator) => {
+      await corrections.adopt({ ...adoption, operator })
+    },
+    declareUnmoved: async (correction, operator) => {
+      await corrections.declareUnmoved({ ...correction, operator })
+    },
   }
 }
 
