@@ -102,7 +102,7 @@ export async function closeFinding(db: Db, change: FindingClosing): Promise<Chan
       .returning(['kind', 'subject', 'message', 'details'])
       .executeTakeFirst()
     if (row !== undefined && freeingKinds.includes(row.kind)) {
-      if (change.letMoneyGo !== true) throw refuseUnsaid(change.id, row)
+      if (change.letMoneyGo !== true) throw refuseUnsaid(change.id, row, await listDoubted(trx, row))
       return await concludeChange(trx, 'finding.resolve', change, row, { letMoneyGo: true })
     }
     if (row?.kind === 'operation-held' && (await isHeld(trx, row.subject))) {
@@ -119,7 +119,8 @@ export async function closeFinding(db: Db, change: FindingClosing): Promise<Chan
 /** Says what the finding is about and what its resolution would do, to whoever has not said that it may. */
 function refuseUnsaid(
   id: string,
-  { details, kind, subject }: { kind: string; subject: string; details: Readonly<Record<string, unknown>> | null },
+  { details, kind, subject }: FindingOfMoney,
+  doubted: readonly string[],
 ): PermanentError {
   const named = ['account', 'amountCents', 'currency', 'createdAt', 'heldFor', 'paymentTransferIds'] as const
   const known = named.filter(name => details?.[name] !== undefined && details[name] !== null)
@@ -128,10 +129,38 @@ function refuseUnsaid(
     `finding ${id} (${kind}, ${subject}: ${evidence}) keeps money back, and nothing was changed. Resolved, ` +
       (kind === declinedKind
         ? 'the next run plans the rows of that operation again, like any others'
-        : 'it lets the account go: the next run pays what is due from it, but for bookings paid before that payout, which are held') +
+        : 'it lets the account go: the next run pays what is due from it, but for bookings paid before that payout, which are held' +
+          tellDoubted(doubted)) +
       '. Say letMoneyGo: true beside the note if that is meant',
     { code: 'lets_money_go' },
   )
+}
+
+interface FindingOfMoney {
+  readonly kind: string
+  readonly subject: string
+  readonly details: Readonly<Record<string, unknown>> | null
+}
+
+function tellDoubted(operations: readonly string[]): string {
+  if (operations.length === 0) return ''
+  return `, also where an operation for them is there or approved already (${operations.join(', ')})`
+}
+
+/** Payouts of the account that are not made yet: what an unexplained payout may have been for. */
+async function listDoubted(db: Db, { details, kind }: FindingOfMoney): Promise<string[]> {
+  const account = details?.['account']
+  if (kind === declinedKind || typeof account !== 'string') return []
+  const rows = await db
+    .selectFrom('jobs.money_operations')
+    .select('id')
+    .where('kind', '=', 'payout')
+    .where('account', '=', account)
+    .where('state', 'in', ['planned', 'held', 'sending', 'unknown', 'blocked'])
+    .orderBy('id')
+    .limit(20)
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 async function isHeld(db: Db, operationId: string): Promise<boolean> {

@@ -42,7 +42,9 @@ t.test('what was declined is not planned again without a person, and then paid o
   t.match(await decline(), { statusCode: 200, json: { state: 'canceled', reason: 'declined', hold: null } })
   t.match(await decline(), {
     statusCode: 409,
-    json: { message: `operation ${id} is canceled: only a held one can be declined` },
+    json: {
+      message: `operation ${id} is canceled: only one that is held, or approved and not sent, or blocked can be declined`,
+    },
   })
   const approved = await world.operate('POST', `/operations/${id}/approve`)
   t.match(approved, { statusCode: 409, json: { message: /is canceled/ } })

@@ -174,7 +174,14 @@ t.test('each effect is one order to the ledger', async t => {
     ['create', { ...order, paymentTransferId: created, expectedStatus: 'APPROVED', chargeId: 'ch_pi_none' }],
     [
       'create',
-      { ...order, paymentTransferId: held, expectedStatus: 'READY', chargeId: 'ch_pi_moved', hold: 'account_changed' },
+      {
+        ...order,
+        paymentTransferId: held,
+        expectedStatus: 'READY',
+        chargeId: 'ch_pi_moved',
+        hold: 'account_changed',
+        doubts: [],
+      },
     ],
   ])
   t.same(lists, [{ destination: 'acct_1', from: new Date('2026-02-19T10:00:00Z') }], 'one list for an account')
