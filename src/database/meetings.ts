@@ -18,9 +18,9 @@ export interface MeetingRow {
   readonly schedule_zone: string | null
   readonly guest_told: boolean
   readonly expert_told: boolean
-  /** How many notices of this start were taken back before they went. */
-  readonly guest_taken_back: number
-  readonly expert_taken_back: number
+  /** How many notices of this start they have; where they are not told, each was taken back or overtaken. */
+  readonly guest_earlier: number
+  readonly expert_earlier: number
 }
 
 export interface MeetingQuery {
@@ -51,7 +51,7 @@ export async function listUntold(
       m."stripePaymentIntentId" is not null or m."stripeSessionId" is not null as has_payment, e.price,
       m.timezone as meeting_zone, strpos(m."guestEmail", '@') > 0 as has_address,
       u.country, s.id as schedule_id, s.timezone as schedule_zone,
-      g.told as guest_told, g.taken_back as guest_taken_back, x.told as expert_told, x.taken_back as expert_taken_back
+      g.told as guest_told, g.earlier as guest_earlier, x.told as expert_told, x.earlier as expert_earlier
     from meetings m join events e on e.id = m."eventId"
     left join users u on u."clerkUserId" = m."clerkUserId"
     left join schedules s on s."clerkUserId" = m."clerkUserId"
@@ -85,6 +85,8 @@ export interface MeetingDetails {
   readonly service_name: string
   readonly expert: string
   readonly expert_email: string | null
+  readonly country: string | null
+  readonly schedule_zone: string | null
   readonly first_name: string | null
   readonly last_name: string | null
 }
@@ -102,23 +104,39 @@ export async function findMeetings(db: Db, ids: readonly string[]): Promise<Read
       m."stripePaymentIntentId" is not null or m."stripeSessionId" is not null as has_payment, e.price,
       m."guestEmail" as guest_email, m."guestName" as guest_name, m."meetingUrl" as meeting_url,
       m.timezone as meeting_zone, e.name as service_name, m."clerkUserId" as expert, u.email as expert_email,
-      u.first_name, u.last_name
+      u.first_name, u.last_name, u.country, s.timezone as schedule_zone
     from meetings m join events e on e.id = m."eventId"
     left join users u on u."clerkUserId" = m."clerkUserId"
+    left join schedules s on s."clerkUserId" = m."clerkUserId"
     where m.id = any(${[...new Set(ids)]}::uuid[])`.execute(db)
   return new Map(rows.map(({ id, ...meeting }) => [id, meeting]))
 }
 
-/** Whether a party was told of this very start, and how many notices of it were taken back. */
+/**
+ * Whether the person who is the party now was told of this very start, and of no other one since; and how many notices of
+ * it there are. What was taken back before it went tells nobody.
+ */
 function toldOf(party: 'expert' | 'guest', { kind, takenBack }: MeetingQuery) {
-  // Nobody can be told who has no address; one that was given meanwhile makes it worth another notice.
-  const again = sql`(o.note = any(${takenBack}::text[])
-    or (${party}::text = 'guest' and o.note = 'no_address' and strpos(m."guestEmail", '@') > 0))`
   return sql`
-    select coalesce(bool_or(not (o.state = 'dropped' and ${again})), false) as told, count(*)::integer as taken_back
-    from jobs.outbox o
-    where o.kind = ${kind} and o.subject = 'meetings ' || m.id || ${` ${party}`}
-      and split_part(o.occurrence, ' ', 1) = to_char(m."startTime", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+    select coalesce(bool_or(o.is_this and not (o.state = 'dropped' and o.note = any(${takenBack}::text[]))
+        and (o.finished_at is null or o.other_at is null or o.finished_at >= o.other_at)), false) as told,
+      count(*) filter (where o.is_this)::integer as earlier
+    from (
+      select n.*, max(n.finished_at) filter (where n.state = 'sent' and not n.is_this) over () as other_at
+      from (
+        select o.state, o.note, o.finished_at, split_part(o.occurrence, ' ', 1)
+          = to_char(m."startTime", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as is_this
+        from jobs.outbox o
+        where o.kind = ${kind} and o.subject = 'meetings ' || m.id || ${` ${party}`} and o.recipient = ${recipients[party]}
+      ) n
+    ) o`
+}
+
+/** Who a party of a meeting `m` is to the vendor, as notices/recipients.ts says; nobody without an address. */
+const recipients = {
+  expert: sql`m."clerkUserId"`,
+  guest: sql`case when strpos(m."guestEmail", '@') > 0
+    then 'guest_' || lower(btrim(m."guestEmail", E' \\t\\n\\r')) else 'nobody' end`,
 }
 
 function startsWithin({ from, maybePaid, to }: MeetingQuery) {

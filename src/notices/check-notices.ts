@@ -37,7 +37,10 @@ export async function checkNotices(notices: readonly ClaimedNotice[], { parts }:
   const check = async (notice: KnownNotice): Promise<CheckedNotice | NoticeEnd> => {
     const reader = readers.get(notice.id)?.reader
     if (reader === undefined) return drop(notice, 'no_reader')
-    return (await recheck(notice, signal, parts)) ?? word(notice, reader, parts)
+    const found = await recheck(notice, signal, parts)
+    if ('state' in found) return found
+    const { facts } = found
+    return word({ ...notice, facts }, 'reader' in facts ? (facts['reader'] as Reader) : reader, parts)
   }
   const results = await pMap(known, check, { concurrency: atOnce })
   // A newer build may have written them, before it was rolled back.
@@ -70,8 +73,12 @@ function wait(notice: ClaimedNotice, note: string, { clock, random }: SenderPart
   return { id: notice.id, state: 'pending', note, checks, nextAttemptAt }
 }
 
-/** Undefined when it is still true. */
-async function recheck(notice: KnownNotice, signal: AbortSignal, parts: SenderParts): Promise<NoticeEnd | undefined> {
+/** The facts of one that is still true, as they are by now. */
+async function recheck(
+  notice: KnownNotice,
+  signal: AbortSignal,
+  parts: SenderParts,
+): Promise<NoticeEnd | Pick<KnownNotice, 'facts'>> {
   const { clock, db, log, payments, rechecks } = parts
   const { id, kind } = notice
   const now = clock()
@@ -80,7 +87,7 @@ async function recheck(notice: KnownNotice, signal: AbortSignal, parts: SenderPa
     signal.throwIfAborted()
     const outgoing = { ...notice, attempt: notice.attempts + 1 }
     const verdict = await rechecks[kind](outgoing, { db, payments, now, signal })
-    return verdict.kind === 'drop' ? drop(notice, verdict.reason) : undefined
+    return verdict.kind === 'drop' ? drop(notice, verdict.reason) : { facts: verdict.facts ?? notice.facts }
   } catch (thrown) {
     log.warn({ err: toError(thrown), notice: id, kind }, 'notice could not be checked')
     return wait(notice, 'recheck_failed', parts)

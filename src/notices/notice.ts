@@ -54,4 +54,6 @@ export interface RecheckContext {
  */
 export type Recheck = (notice: OutgoingNotice, context: RecheckContext) => Promise<RecheckVerdict>
 
-export type RecheckVerdict = { readonly kind: 'send' } | { readonly kind: 'drop'; readonly reason: string }
+export type RecheckVerdict =
+  /** With facts, as they are by now; without, as they were when it was decided. */
+  { readonly kind: 'send'; readonly facts?: Notice['facts'] } | { readonly kind: 'drop'; readonly reason: string }

@@ -43,18 +43,18 @@ export function listPaymentsToAsk(due: readonly MeetingRow[], rule: ReminderRule
 /** Who is told when and in which words, who is not any more, and why the others hear nothing yet. Pure. */
 export function planReminders(facts: ReminderPlanFacts, rule: ReminderRule, now: Date) {
   const planned = facts.due.flatMap(row => planMeeting(row, facts.locales, rule, now))
-  const waits = facts.waiting.flatMap(row => {
+  const waiting = facts.waiting.flatMap(row => {
     const decision = decideReminder(rule, toReminderFacts(row), now)
     if (decision.kind !== 'wait') return []
     const { reason, until } = decision
     return [{ subject: `meetings ${row.id}`, reason, ...(until === undefined ? {} : { until }) }]
   })
-  const effects = planned.map(({ effect }) => effect)
+  const effects = planned.flatMap(({ effect }) => effect ?? [])
   const invalid = new Set(planned.flatMap(({ invalidZone }) => invalidZone ?? []))
   return {
     // Those who can still be told come before those who are written off.
     effects: [...effects.filter(({ kind }) => kind === 'remind'), ...effects.filter(({ kind }) => kind !== 'remind')],
-    waits,
+    waits: [...planned.flatMap(({ wait }) => wait ?? []), ...waiting],
     findings: [...invalid].map(toZoneFinding),
     left: facts.left,
     unread: facts.unread,
@@ -68,9 +68,16 @@ export function planReminders(facts: ReminderPlanFacts, rule: ReminderRule, now:
 }
 
 interface Planned {
-  readonly effect: ReminderEffect
+  readonly effect?: ReminderEffect
+  readonly wait?: Wait
   /** Table and id of the zone that does not exist. */
-  readonly invalidZone: string | undefined
+  readonly invalidZone?: string | undefined
+}
+
+interface Wait {
+  readonly subject: string
+  readonly reason: 'language_unknown'
+  readonly until: Date
 }
 
 function planMeeting(
@@ -89,9 +96,12 @@ function planMeeting(
     const reminder = toReminder(party, row, reader)
     const cannot = party === 'guest' && !row.has_address ? ('no_address' as const) : undefined
     const reason = decision.kind === 'drop' ? decision.reason : cannot
-    if (reason !== undefined)
-      return { effect: { kind: 'drop-reminder', notice: rule.kind, reason, ...reminder }, invalidZone: undefined }
+    if (reason !== undefined) return { effect: { kind: 'drop-reminder', notice: rule.kind, reason, ...reminder } }
     const usefulUntil = closesAt(rule, row.starts_at)
+    const until = new Date(usefulUntil.getTime() - rule.guessMs)
+    if (party === 'guest' && now < until && mayBeAskedAgain(row, locales)) {
+      return { wait: { subject: reminder.subject, reason: 'language_unknown', until } }
+    }
     return {
       effect: { kind: 'remind', notice: rule.kind, ...reminder, usefulUntil },
       invalidZone: invalidZone ? zoneOf(party, row) : undefined,
@@ -99,10 +109,16 @@ function planMeeting(
   })
 }
 
+/** Whether a later run may learn the language that this one could not. */
+function mayBeAskedAgain({ payment_intent_id: id }: MeetingRow, locales: ReminderPlanFacts['locales']): boolean {
+  const asked = id === null ? undefined : locales.get(id)
+  return asked?.kind === 'failed' || asked?.kind === 'left'
+}
+
 function toReminder(party: Party, row: MeetingRow, { locale, timeZone }: FoundReader['reader']): Reminder {
-  const takenBack = party === 'guest' ? row.guest_taken_back : row.expert_taken_back
+  const earlier = party === 'guest' ? row.guest_earlier : row.expert_earlier
   const subject = subjectOf({ meetingId: row.id, party })
-  return { subject, startsAt: row.starts_at, locale, timeZone, ...(takenBack === 0 ? {} : { takenBack }) }
+  return { subject, startsAt: row.starts_at, locale, timeZone, ...(earlier === 0 ? {} : { earlier }) }
 }
 
 function readerOf(party: Party, row: MeetingRow, locales: ReminderPlanFacts['locales']): FoundReader {

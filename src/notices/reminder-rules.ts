@@ -9,6 +9,8 @@ export interface ReminderRule {
   readonly closesMs: number
   /** Whoever has just booked knows of it: so long after that nobody is reminded. */
   readonly quietMs: number
+  /** So long before the window closes, a guest whose language could not be asked for is told in that of their zone. */
+  readonly guessMs: number
 }
 
 const minuteMs = 60_000
@@ -22,6 +24,7 @@ export const dayReminder: ReminderRule = {
   opensMs: 24 * hourMs + 30 * minuteMs,
   closesMs: 20 * hourMs,
   quietMs: 2 * hourMs,
+  guessMs: 2 * hourMs,
 }
 
 export const hourReminder: ReminderRule = {
@@ -29,6 +32,7 @@ export const hourReminder: ReminderRule = {
   opensMs: 75 * minuteMs,
   closesMs: 10 * minuteMs,
   quietMs: 15 * minuteMs,
+  guessMs: 30 * minuteMs,
 }
 
 /** What a booking says of its payment, as the site stores it. */
@@ -87,11 +91,11 @@ export function decideReminder(rule: ReminderRule, booking: ReminderFacts, now: 
 }
 
 /**
- * What tells a reminder from those of other starts of the same appointment: the start, and a number where an earlier
- * notice of the same start was taken back, because the appointment had been moved away or refunded meanwhile.
+ * What tells a reminder from those of other starts of the same appointment: the start, and a number where its recipient has
+ * a notice of the same start already, which was taken back, or after which they were told of another start.
  */
-export function occurrenceOf(startsAt: Date, takenBack: number): string {
-  return takenBack === 0 ? startsAt.toISOString() : `${startsAt.toISOString()} ${takenBack + 1}`
+export function occurrenceOf(startsAt: Date, earlier: number): string {
+  return earlier === 0 ? startsAt.toISOString() : `${startsAt.toISOString()} ${earlier + 1}`
 }
 
 /** The start of which an occurrence tells. */

@@ -3,10 +3,10 @@ import type { Lease } from '../database/leases.ts'
 import { findMeetings, type MeetingDetails } from '../database/meetings.ts'
 import { lockLease } from '../database/money-operations.ts'
 import { StopRunError } from '../errors.ts'
-import type { Reader } from './facts.ts'
 import type { Notice } from './notice.ts'
-import { expertReader, guestReader, guestRecipient } from './recipients.ts'
+import { guestRecipient } from './recipients.ts'
 import { type NoticeToRecord, recordNotices } from './record.ts'
+import { describeAppointment } from './reminder-facts.ts'
 import { closesAt, judgePayment, occurrenceOf, type ReminderRule } from './reminder-rules.ts'
 
 export type Party = 'expert' | 'guest'
@@ -20,11 +20,12 @@ export interface Reminder {
   readonly locale: string
   /** IANA. */
   readonly timeZone: string
-  /** Notices of this start that were taken back before; none unless given. */
-  readonly takenBack?: number
+  /** Notices of this start that its recipient has already; none unless given. */
+  readonly earlier?: number
 }
 
-interface About {
+/** Whose reminder of which meeting. */
+export interface About {
   readonly meetingId: string
   readonly party: Party
 }
@@ -107,50 +108,16 @@ function isAsDecided(meeting: MeetingDetails, { startsAt }: Reminder): boolean {
 }
 
 function toNotice(reminder: Reminder, meeting: MeetingDetails, recipient: string, reminding: Reminding): Notice {
-  const { locale, startsAt, subject, takenBack = 0, timeZone } = reminder
-  const { meetingId, party } = readSubject(subject)
+  const { earlier = 0, startsAt, subject } = reminder
   const { now, rule, runId } = reminding
   return {
     kind: rule.kind,
     subject,
     recipient,
-    occurrence: occurrenceOf(startsAt, takenBack),
-    facts: {
-      party,
-      meetingId,
-      guestName: meeting.guest_name.trim(),
-      expertName: [meeting.first_name, meeting.last_name]
-        .map(name => name?.trim() ?? '')
-        .filter(Boolean)
-        .join(' '),
-      serviceName: meeting.service_name,
-      startsAt: startsAt.toISOString(),
-      endsAt: meeting.ends_at.toISOString(),
-      meetingUrl: toUrl(meeting.meeting_url),
-      reader: { ...findPerson(party, meeting), language: languageOf(locale), locale, timeZone },
-    },
+    occurrence: occurrenceOf(startsAt, earlier),
+    facts: describeAppointment(readSubject(subject), meeting, reminder),
     runId,
     at: now,
     usefulUntil: closesAt(rule, startsAt),
   }
-}
-
-/** Address and name of the one who is told. */
-function findPerson(party: Party, meeting: MeetingDetails): Reader {
-  if (party === 'guest') {
-    const { guest_email: email, guest_name: name } = meeting
-    return guestReader({ paymentLocale: null, timeZone: null, email, name }).reader
-  }
-  const { expert_email: email, first_name: firstName, last_name: lastName } = meeting
-  return expertReader({ country: null, scheduleZone: null, email, firstName, lastName }).reader
-}
-
-function languageOf(locale: string): Reader['language'] {
-  const language = locale.slice(0, 2)
-  return language === 'pt' || language === 'es' ? language : 'en'
-}
-
-function toUrl(stored: string | null): string | null {
-  const url = stored?.trim() ?? ''
-  return url === '' ? null : url
 }
