@@ -23,7 +23,7 @@ export function addNoticeCommands(program: Command): void {
   addCommand(
     notices,
     'retry',
-    'try one again that was set aside (poison) or waits; within a minute, if it is still true',
+    'try one again that was set aside (poison), waits, or was dropped by an operator; within a minute, if it is still true',
   )
     .argument('<notice>', 'its number', parseNoticeId)
     .option('--note <text>', 'what was mended, for the audit', parseRemark)
@@ -32,7 +32,7 @@ export function addNoticeCommands(program: Command): void {
       async (id: string, options: NoticeChangeOptions) =>
         await finish((await import('./notices.ts')).retry(id, options)),
     )
-  addCommand(notices, 'drop', 'give one up that has not been sent: nobody is told')
+  addCommand(notices, 'drop', 'give one up, so that nobody tries it again; `retry` takes it back')
     .argument('<notice>', 'its number', parseNoticeId)
     .requiredOption('--note <text>', 'why, for the audit', parseRemark)
     .option('--as <name>', asDescription)

@@ -55,21 +55,29 @@ export async function showNotice(id: string, { json = false }: { readonly json?:
   })
 }
 
-/** Tries a notice again that was set aside or waits; it goes out within a minute. Throws when it is unknown or neither. */
+/** Tries a notice again that was set aside, waits, or was dropped by an operator. Throws when it is unknown or none of these. */
 export async function retry(id: string, options: NoticeChangeOptions): Promise<number> {
-  return await change(id, options, retryNotice, 'goes out with the next pass, within a minute, if it is still true')
+  return await change(id, options, retryNotice, ({ state }) =>
+    state === 'unknown'
+      ? 'may have been sent before it was dropped: it is looked up at Novu first, and sent if it is not there'
+      : 'goes out with the next pass, within a minute, if it is still true',
+  )
 }
 
 /** Gives up a notice that was not sent. Throws when it is unknown, through, or being sent. */
 export async function drop(id: string, options: NoticeChangeOptions): Promise<number> {
-  return await change(id, options, dropNotice, 'is dropped: nobody is told')
+  return await change(id, options, dropNotice, ({ tried_at: triedAt }) =>
+    triedAt === null
+      ? 'is dropped: nobody is told'
+      : 'is dropped: nobody tries it again, but its person may have been told already',
+  )
 }
 
 async function change(
   id: string,
   { as, json = false, note }: NoticeChangeOptions,
   apply: (db: Db, change: NoticeChange) => Promise<NoticeChanged>,
-  outcome: string,
+  outcome: (notice: Notice) => string,
 ): Promise<number> {
   const operator = findOperator(as)
   return await withLedger(async db => {
@@ -77,8 +85,9 @@ async function change(
     if (changed === undefined) throw new Error(describeMissing(id))
     if (changed !== 'changed')
       throw new Error(`notice ${id} is ${changed}, and nothing was changed: ${advice[changed]}`)
-    if (json) printJson(await getNotice(db, id))
-    else printLine(`notice ${id} ${outcome}`)
+    const notice = await getNotice(db, id)
+    if (json) printJson(notice)
+    else printLine(`notice ${id} ${outcome(notice)}`)
     return 0
   })
 }
@@ -88,7 +97,7 @@ const advice: Readonly<Record<OutboxState, string>> = {
   sending: 'it is being sent, look again in a minute',
   unknown: 'it may have been sent, and is looked up before it is tried again',
   sent: 'the person has been told',
-  dropped: 'that is an end',
+  dropped: 'that is an end; only what an operator dropped is taken back, by `notices retry`',
   poison: '`notices retry` tries it again, `notices drop` gives it up',
 }
 

@@ -66,17 +66,33 @@ export interface NoticeChange {
   readonly now: Date
 }
 
+/** The note of a notice that an operator dropped: nothing but this can be taken back. */
+export const droppedByOperator = 'by_operator'
+
 /** What an operator's change came to: done, or the state in which nothing can be changed; undefined when there is none. */
 export type NoticeChanged = 'changed' | OutboxState | undefined
 
-/** Tries a notice again that was set aside, or one that waits, at once. */
+// Of one that was tried, nobody knows whether it arrived: a vendor is asked by its id before it goes again.
+const lookedUpFirst = sql<boolean>`state = 'dropped' and tried_at is not null`
+const again = sql<OutboxState>`case when ${lookedUpFirst} then 'unknown' else 'pending' end`
+
+/**
+ * Tries a notice again at once: one that was set aside, that waits, or that an operator dropped. One that was dropped after
+ * a try becomes `unknown`, and is looked up first.
+ */
 export async function retryNotice(db: Db, change: NoticeChange): Promise<NoticeChanged> {
   return await changeNotice(db, 'notice.retry', change, async trx => {
     return await trx
       .updateTable('jobs.outbox')
-      .set({ state: 'pending', next_attempt_at: change.now, finished_at: null })
+      .set({
+        state: again,
+        next_attempt_at: change.now,
+        finished_at: null,
+        lookups: 0,
+        note: sql`case when state = 'dropped' then null else note end`,
+      })
       .where('id', '=', change.id)
-      .where('state', 'in', ['poison', 'pending'])
+      .where(sql<boolean>`(state in ('poison', 'pending') or (state = 'dropped' and note = ${droppedByOperator}))`)
       .returning('id')
       .executeTakeFirst()
   })
@@ -87,7 +103,13 @@ export async function dropNotice(db: Db, change: NoticeChange): Promise<NoticeCh
   return await changeNotice(db, 'notice.drop', change, async trx => {
     return await trx
       .updateTable('jobs.outbox')
-      .set({ state: 'dropped', finished_at: change.now, note: 'by_operator', claimed_by: null, claimed_until: null })
+      .set({
+        state: 'dropped',
+        finished_at: change.now,
+        note: droppedByOperator,
+        claimed_by: null,
+        claimed_until: null,
+      })
       .where('id', '=', change.id)
       .where('state', 'in', ['poison', 'pending', 'unknown'])
       .where(sql<boolean>`(claimed_until is null or claimed_until <= clock_timestamp())`)

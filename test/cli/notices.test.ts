@@ -1,4 +1,5 @@
 import t from 'tap'
+import { explainNotice } from '../../src/cli/notice-notes.ts'
 import { maskRecipient } from '../../src/runner/mask-recipient.ts'
 import { addFinding, readAll } from '../support/builders.ts'
 import { cli, json } from '../support/cli.ts'
@@ -70,13 +71,89 @@ t.test('a notice is given up with a reason, but not while it is being sent, and 
     code: 1,
     stderr: /notice \d+ is sending, and nothing was changed: it is being sent/,
   })
-  await db.updateTable('jobs.outbox').set({ state: 'unknown' }).execute()
+  await db.updateTable('jobs.outbox').set({ state: 'unknown', tried_at: new Date() }).execute()
   t.match(await cli(t, drop, env), { code: 1, stderr: /is unknown, and nothing was changed/ }, 'it is being looked up')
   await db.updateTable('jobs.outbox').set({ claimed_by: null, claimed_until: null }).execute()
   t.match(await cli(t, ['notices', 'retry', id], env), { code: 1, stderr: /it may have been sent, and is looked up/ })
-  t.match(await cli(t, drop, env), { code: 0, stdout: `notice ${id} is dropped: nobody is told\n` })
+  t.match(await cli(t, drop, env), {
+    code: 0,
+    stdout: `notice ${id} is dropped: nobody tries it again, but its person may have been told already\n`,
+  })
   t.match(await readNotice(db, id), { state: 'dropped', note: 'by_operator' })
   t.match(await cli(t, drop, env), { code: 1, stderr: /is dropped, and nothing was changed/ })
-  t.match(await cli(t, ['notices', 'retry', id], env), { code: 1, stderr: /that is an end/ })
   t.equal((await readAll(db, 'jobs.audit_entries')).length, 1)
 })
+
+t.test('a drop by mistake is taken back; what may have been sent is looked up first', async t => {
+  const { db, url } = await testDatabase(t)
+  const env = { DATABASE_URL: url }
+  const [fresh, tried, stale] = [
+    await oweNotice(db, { name: '1' }),
+    await oweNotice(db, { name: '2' }),
+    await oweNotice(db, { name: '3' }),
+  ]
+  await db
+    .updateTable('jobs.outbox')
+    .set({ tried_at: new Date(0) })
+    .where('id', '=', tried)
+    .execute()
+  await db
+    .updateTable('jobs.outbox')
+    .set({ state: 'dropped', note: 'moved', finished_at: new Date(0) })
+    .where('id', '=', stale)
+    .execute()
+  const drop = async (id: string) => await cli(t, ['notices', 'drop', id, '--note', 'x'], env)
+  t.match(await drop(fresh), { stdout: `notice ${fresh} is dropped: nobody is told\n` })
+  t.match(await drop(tried), { stdout: /may have been told already/ })
+  t.match(await cli(t, ['notices', 'retry', fresh], env), { code: 0, stdout: /goes out with the next pass/ })
+  t.match(await readNotice(db, fresh), { state: 'pending', note: null, finished_at: undefined })
+  t.match(await cli(t, ['notices', 'retry', tried], env), { code: 0, stdout: /is looked up at Novu first/ })
+  t.match(await readNotice(db, tried), { state: 'unknown', lookups: 0, finished_at: undefined })
+  t.match(await cli(t, ['notices', 'retry', stale], env), { code: 1, stderr: /only what an operator dropped/ })
+})
+
+t.test('every reason is worded, of money as of money', t => {
+  const explain = (kind: string, note: string, state: 'dropped' | 'pending' = 'dropped') =>
+    explainNotice({ kind, note, state, lookups: 0 })
+  for (const note of reasons) t.match(explain('payment-reminder-urgent', note), new RegExp(` \\(${note}\\)$`))
+  t.match(explain('appointment-reminder-1h', 'deleted'), /appointment/)
+  t.match(explain('payout-failed', 'deleted'), /money/)
+  t.match(explain('payout-failed', 'refunded'), /money/)
+  t.match(explain('payout-failed', 'http_503', 'pending'), /Novu .*\(http_503\)/)
+  t.end()
+})
+
+// Each `reason` of a check and each note that the sender writes itself.
+const reasons = [
+  'too_late',
+  'booked_too_late',
+  'no_reader',
+  'no_address',
+  'recipient_changed',
+  'moved',
+  'refunded',
+  'deleted',
+  'unpaid',
+  'disputed',
+  'paid',
+  'paid_out',
+  'repaid',
+  'changed',
+  'failed',
+  'operation_undone',
+  'hold_gone',
+  'payment_unknown',
+  'settling',
+  'canceled',
+  'no_voucher',
+  'voucher_replaced',
+  'appointment_began',
+  'too_short',
+  'booked',
+  'waiting',
+  'needs_approval',
+  'by_operator',
+  'recheck_failed',
+  'kind_unknown',
+  'absent',
+]
