@@ -84,6 +84,24 @@ t.test('what nobody knows to be sent is held, not sent again, once somebody paid
   t.match(await operationsOf(world), [{ state: 'created', generation: 2 }], 'a person has decided')
 })
 
+t.test(
+  'what may have been sent is not sent again under its key either, before it is proven that it was not',
+  async t => {
+    const { account, world } = await dueBooking(t)
+    world.stripe.inject({ kind: 'drop', executed: false, method: 'POST', path: '/v1/payouts', times: 1 })
+    await world.pay()
+    world.clock.advance(hourMs)
+    payByHand(world, account)
+    world.stripe.credit(account, 8_500)
+    await world.pay()
+    await resolvePayouts(world)
+    world.clock.advance(hourMs)
+    await world.pay()
+    t.match(await operationsOf(world), [{ state: 'unknown', generation: 1, sends: 1, reason: 'may_be_paid_already' }])
+    t.same(world.outflow(), { [account]: 8_500 })
+  },
+)
+
 t.test('what Stripe refused for now is held once somebody paid it by hand, and the plan says so before', async t => {
   const { account, world } = await dueBooking(t)
   const both = () => world.stripe.payOutAsOldCode({ account, amountCents: 17_000 })

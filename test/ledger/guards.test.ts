@@ -331,6 +331,19 @@ t.test('a payout that somebody else makes meanwhile stops ours, also once a pers
   t.match(await world.ledger().createPayout(held, await world.run(payouts)), { counts: { held: 1 } })
 })
 
+t.test('an approved payout waits for whoever explains another one, however much older that is', async t => {
+  const world = await moneyWorld(t)
+  const { order } = await duePayout(world)
+  await duePayout(world)
+  world.vendor.payOutElsewhere()
+  world.clock.advance(5 * 60 * 60_000)
+  const held = await world.ledger().createPayout({ ...order, hold: 'account_shared' }, await world.run(payouts))
+  const id = held.operationId ?? ''
+  await approveOperation(world.db, { id, operator: 'ana', now: world.clock() })
+  const posting = await world.ledger().resume(id, await world.run(payouts))
+  t.match(posting, { counts: { blocked: 1 }, reason: 'payout_unexplained', amountCents: 0 })
+})
+
 t.test('an operation taken over by another run is not given up by the one that slept', async t => {
   const world = await moneyWorld(t)
   const { order } = await duePayout(world)
