@@ -9,7 +9,6 @@ import { type AccountError, compareAccount, waitForDatabase } from './boot.ts'
 import type { Config } from './config.ts'
 import { createDatabase, type Db } from './database/connection.ts'
 import { createRunBatches } from './database/run-batches.ts'
-import { closeAbandonedRuns } from './database/runs.ts'
 import { jobs as allJobs } from './jobs/index.ts'
 import { createServer } from './plugins/create-server.ts'
 import errorHandler from './plugins/error-handler.ts'
@@ -30,11 +29,9 @@ import noticeRoutes from './routes/notices.ts'
 import operationRoutes from './routes/operations.ts'
 import qstashHealthRoutes from './routes/qstash-health.ts'
 import runRoutes from './routes/runs.ts'
-import type { OwedPings } from './runner/context.ts'
-import { announceRecoveries, raiseAbandoned, raiseUntold } from './runner/alerts.ts'
+import { type Beat, startBeats } from './runner/beats.ts'
 import { createDeadLetters } from './runner/dead-letters.ts'
 import { indexJobs, type Job } from './runner/define-job.ts'
-import { startEveryMinute } from './runner/every-minute.ts'
 import { createOperatorActions, type OperatorActions } from './runner/operator-actions.ts'
 import type { RunnerParts } from './runner/parts.ts'
 import { createPings } from './runner/pings.ts'
@@ -96,12 +93,7 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const newId = (): string => uuidv7()
   const owner = `${config.instance ?? hostname()}/${process.pid}/${randomBytes(4).toString('hex')}`
   const jobs = indexJobs(outside.jobs ?? allJobs)
-  const onError = (err: Error): void => {
-    // Not the error itself: the driver hangs its client on it, with the connection's secrets.
-    const { code, message } = err as Error & { code?: string }
-    log.warn({ code, reason: message }, 'database connection trouble')
-  }
-  const db = createDatabase({ connectionString: config.databaseUrl, onError })
+  const db = openDatabase(config, log)
   const http = createHttp()
   const money = wireMoney({ config, db, fetch: http.fetch, newId, clock, log, onStep: outside.onLedgerStep })
   const { ledger, payments, reachability } = money
@@ -137,6 +129,15 @@ function createCore(config: Config, log: FastifyBaseLogger, outside: Outside) {
   const actions = createOperatorActions({ db, runner, corrections: money.corrections, clock, newId })
   const state = { booted: false, fatal: undefined as string | undefined }
   return { ...parts, diagnostics, jobs, http, reachability, heartbeats, pings, notices, runner, actions, state }
+}
+
+function openDatabase({ databaseUrl: connectionString }: Config, log: FastifyBaseLogger): Db {
+  const onError = (err: Error): void => {
+    // Not the error itself: the driver hangs its client on it, with the connection's secrets.
+    const { code, message } = err as Error & { code?: string }
+    log.warn({ code, reason: message }, 'database connection trouble')
+  }
+  return createDatabase({ connectionString, onError })
 }
 
 /** What HTTP offers; the order of plugins is the order in which they judge a request. */
@@ -183,9 +184,9 @@ function createLife(
   core: Core,
   server: FastifyInstance,
 ): Pick<App, 'boot' | 'close' | 'end' | 'misplaced'> {
-  const { clock, db, heartbeats, http, jobs, log, notices, pings, providers, runner, state } = core
+  const { clock, db, heartbeats, jobs, log, providers, runner, state } = core
   const ending = new AbortController()
-  const everyMinute: ReturnType<typeof startEveryMinute>[] = []
+  const everyMinute: Beat[] = []
   const misplaced = Promise.withResolvers<AccountError>()
   let comparing: Promise<void> | undefined
   let closing: Promise<void> | undefined
@@ -203,18 +204,7 @@ function createLife(
     }
     state.booted = true
     comparing = compareKey()
-    const closeAbandoned = async (): Promise<void> => {
-      await raiseAbandoned(await closeAbandonedRuns(db, clock()), jobs, core)
-    }
-    const untold = async (): Promise<void> => await raiseUntold(jobs, core)
-    const sendOwedPings = async (): Promise<OwedPings> => await pings.sendOwed()
-    const recoveries = async (): Promise<void> => await announceRecoveries(core)
-    const sendDueNotices = async (): Promise<unknown> => await notices.sendDue()
-    const raiseUndelivered = async (): Promise<void> => await notices.raiseUndelivered()
-    everyMinute.push(
-      startEveryMinute({ log, steps: [closeAbandoned, untold, recoveries, sendOwedPings] }),
-      startEveryMinute({ log, steps: [sendDueNotices, raiseUndelivered] }),
-    )
+    everyMinute.push(...startBeats(core))
   }
   const compareKey = async (): Promise<void> => {
     const err = await compareAccount({ db, payments: providers.payments, log, signal: ending.signal })
@@ -227,11 +217,7 @@ function createLife(
     await comparing
     await runner.drain(config.drainMs)
     await server.close()
-    // Together: a minute's pass may be waiting for a ping or a notice that only their closing cuts off.
-    const beats = everyMinute.map(async each => await each.stop())
-    await Promise.all([...beats, pings.close(pingBudgetMs), notices.close(noticeBudgetMs)])
-    await http.close()
-    await db.destroy()
+    await closeParts(core, everyMinute)
   }
   const close = async (): Promise<void> => await (closing ??= closeAll())
   const end = async (): Promise<void> => {
@@ -241,4 +227,12 @@ function createLife(
     await close()
   }
   return { boot, close, end, misplaced: misplaced.promise }
+}
+
+async function closeParts({ db, http, notices, pings }: Core, everyMinute: readonly Beat[]): Promise<void> {
+  // Together: a minute's pass may be waiting for a ping or a notice that only their closing cuts off.
+  const beats = everyMinute.map(async each => await each.stop())
+  await Promise.all([...beats, pings.close(pingBudgetMs), notices.close(noticeBudgetMs)])
+  await http.close()
+  await db.destroy()
 }

@@ -30,41 +30,15 @@ interface JobParams {
 
 /** Where QStash and cron-style callers ask for jobs. Order of refusal: unknown job, wrong method, not ready, door, payload. */
 const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => {
-  const { deadLetters, jobs, newId, runner } = options
+  const { deadLetters, jobs } = options
   const exists = (request: FastifyRequest): boolean => jobs.has((request.params as { job: string }).job)
   const known = { exists, namesKnownJob: exists }
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.routeOptions.config.namesKnownJob?.(request) === false) return reply.callNotFound()
-    if (Number(request.headers['content-length'] ?? 0) > app.initialConfig.bodyLimit!) {
-      throw app.httpErrors.payloadTooLarge('a delivery has at most 1 MiB')
-    }
-    if (!options.isBooted() || runner.draining) {
-      reply.headers(retryAfter(drainRetrySeconds))
-      throw app.httpErrors.serviceUnavailable('this process takes no jobs at the moment: call again')
-    }
-  })
+  app.addHook('onRequest', async (request, reply) => refuseEarly(request, reply, options))
   // Registered after the hook above: an unknown job is told so before anything is verified.
   await app.register(qstashSignature, options.door)
 
-  const answerJob = async (
-    job: Job,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    query: unknown,
-    cronStyle = false,
-  ) => {
-    const { headers, rawBody } = request
-    const tokenHash = request.signed?.tokenHash ?? null
-    try {
-      const delivery = readDelivery(job, { headers, query, rawBody, tokenHash, cronStyle }, newId)
-      const result = await runner.run(delivery)
-      return await send(result, request, reply)
-    } catch (thrown) {
-      if (thrown instanceof MalformedRequest) return await refuseMalformed(thrown.message, request, reply)
-      throw thrown
-    }
-  }
+  const answerJob = createAnswer(options)
   const runNamed = async (request: FastifyRequest<JobParams>, reply: FastifyReply) =>
     await answerJob(jobs.get(request.params.job) as Job, request, reply, request.query, request.method === 'GET')
 
@@ -94,35 +68,37 @@ const jobRoutes: FastifyPluginAsync<JobRoutesOptions> = async (app, options) => 
       throw thrown
     }
   })
-
-  function send(result: RunResult, request: FastifyRequest, reply: FastifyReply) {
-    if (result.kind === 'answered') {
-      const { body, headers, statusCode } = result.answer
-      return reply.code(statusCode).headers(headers).send(body)
-    }
-    switch (result.reason) {
-      case 'replayed':
-        return refuseSignature(reply)
-      case 'malformed':
-        return refuseMalformed(result.message, request, reply)
-      case 'draining':
-      case 'unavailable':
-        reply.headers(retryAfter(drainRetrySeconds))
-        throw app.httpErrors.serviceUnavailable(result.message)
-    }
-  }
-
-  /** QStash must not come back with the same bytes; a person or a cron gets an ordinary 400. */
-  function refuseMalformed(message: string, request: FastifyRequest, reply: FastifyReply) {
-    if (request.signed === null) throw app.httpErrors.badRequest(message)
-    return reply
-      .code(nonRetryableStatus)
-      .headers(nonRetryableHeaders)
-      .send({ statusCode: nonRetryableStatus, error: 'Malformed Delivery', message, requestId: request.id })
-  }
 }
 
 export default jobRoutes
+
+/** Before anything is verified: an unknown job, a body that is too large, and a process that takes no jobs now. */
+function refuseEarly(request: FastifyRequest, reply: FastifyReply, { isBooted, runner }: JobRoutesOptions) {
+  const { httpErrors, initialConfig } = request.server
+  if (request.routeOptions.config.namesKnownJob?.(request) === false) return reply.callNotFound()
+  if (Number(request.headers['content-length'] ?? 0) > initialConfig.bodyLimit!) {
+    throw httpErrors.payloadTooLarge('a delivery has at most 1 MiB')
+  }
+  if (!isBooted() || runner.draining) {
+    reply.headers(retryAfter(drainRetrySeconds))
+    throw httpErrors.serviceUnavailable('this process takes no jobs at the moment: call again')
+  }
+}
+
+/** Runs the job that a request asks for, and answers what came of it. */
+function createAnswer({ newId, runner }: JobRoutesOptions) {
+  return async (job: Job, request: FastifyRequest, reply: FastifyReply, query: unknown, cronStyle = false) => {
+    const { headers, rawBody } = request
+    const tokenHash = request.signed?.tokenHash ?? null
+    try {
+      const delivery = readDelivery(job, { headers, query, rawBody, tokenHash, cronStyle }, newId)
+      return await send(await runner.run(delivery), request, reply)
+    } catch (thrown) {
+      if (thrown instanceof MalformedRequest) return await refuseMalformed(thrown.message, request, reply)
+      throw thrown
+    }
+  }
+}
 
 /** The old forwarder named the job by the path of a header; host and scheme of it are ignored. */
 function readTarget(request: FastifyRequest): { job: string; query: Record<string, unknown> } | undefined {
@@ -137,4 +113,30 @@ function readTarget(request: FastifyRequest): { job: string; query: Record<strin
     query[name] = values.length === 1 ? values[0] : values
   }
   return { job, query }
+}
+
+function send(result: RunResult, request: FastifyRequest, reply: FastifyReply) {
+  if (result.kind === 'answered') {
+    const { body, headers, statusCode } = result.answer
+    return reply.code(statusCode).headers(headers).send(body)
+  }
+  switch (result.reason) {
+    case 'replayed':
+      return refuseSignature(reply)
+    case 'malformed':
+      return refuseMalformed(result.message, request, reply)
+    case 'draining':
+    case 'unavailable':
+      reply.headers(retryAfter(drainRetrySeconds))
+      throw request.server.httpErrors.serviceUnavailable(result.message)
+  }
+}
+
+/** QStash must not come back with the same bytes; a person or a cron gets an ordinary 400. */
+function refuseMalformed(message: string, request: FastifyRequest, reply: FastifyReply) {
+  if (request.signed === null) throw request.server.httpErrors.badRequest(message)
+  return reply
+    .code(nonRetryableStatus)
+    .headers(nonRetryableHeaders)
+    .send({ statusCode: nonRetryableStatus, error: 'Malformed Delivery', message, requestId: request.id })
 }

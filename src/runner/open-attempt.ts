@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Lease } from '../database/leases.ts'
 import type { Claimed } from '../database/runs.ts'
 import type { Step } from './attempt.ts'
 import type { JobContext } from './context.ts'
@@ -40,37 +41,11 @@ export function openAttempt(
   const deadline = setTimeout(() => {
     controller.abort(new StopSignal('deadline'))
   }, job.timeoutMs)
-  const holding = claim.term === null ? undefined : { job: job.name, owner: parts.owner, term: claim.term }
-  const lease =
-    holding === undefined
-      ? undefined
-      : keepLease({
-          db: parts.db,
-          lease: holding,
-          leaseMs: parts.leaseMs,
-          askedAt,
-          log,
-          onLost: () => {
-            controller.abort(new StopSignal('lease_lost'))
-          },
-        })
+  const lease = keepClaimed(claim, { job: job.name, askedAt, controller, log }, parts)
   const marginMs = Math.min(job.timeoutMs * marginShare, maxMarginMs)
   return {
-    context: {
-      runId: claim.runId,
-      job: job.name,
-      attempt: claim.attempt,
-      now,
-      clock: parts.clock,
-      signal: controller.signal,
-      log,
-      db: parts.db,
-      lease: holding && lease && { ...holding, isHeld: () => lease.isHeld() },
-      providers: parts.providers,
-      ledger: parts.ledger,
-      sendOwedPings: parts.sendOwedPings,
-    },
-    lease,
+    context: toContext(job.name, claim, { now, log, lease, signal: controller.signal }, parts),
+    lease: lease?.keeper,
     log,
     durationMs,
     isNearDeadline: () => performance.now() - startedAt >= job.timeoutMs - marginMs,
@@ -79,7 +54,44 @@ export function openAttempt(
     },
     end: () => {
       clearTimeout(deadline)
-      lease?.stop()
+      lease?.keeper.stop()
     },
   }
+}
+
+interface KeptLease {
+  readonly holding: Lease
+  readonly keeper: LeaseKeeper
+}
+
+interface Keeping {
+  readonly job: string
+  readonly askedAt: number
+  readonly controller: AbortController
+  readonly log: FastifyBaseLogger
+}
+
+/** Undefined for a claim without a lease, as of a dry run. */
+function keepClaimed({ term }: Claimed, keeping: Keeping, { db, leaseMs, owner }: RunnerParts): KeptLease | undefined {
+  if (term === null) return undefined
+  const { askedAt, controller, job, log } = keeping
+  const holding = { job, owner, term }
+  const onLost = (): void => {
+    controller.abort(new StopSignal('lease_lost'))
+  }
+  return { holding, keeper: keepLease({ db, lease: holding, leaseMs, askedAt, log, onLost }) }
+}
+
+interface AttemptsOwn extends Pick<JobContext, 'log' | 'now' | 'signal'> {
+  readonly lease: KeptLease | undefined
+}
+
+function toContext(
+  job: string,
+  { attempt, runId }: Claimed,
+  { lease, log, now, signal }: AttemptsOwn,
+  { clock, db, ledger, providers, sendOwedPings }: RunnerParts,
+): JobContext {
+  const held = lease && { ...lease.holding, isHeld: () => lease.keeper.isHeld() }
+  return { runId, job, attempt, now, clock, signal, log, db, lease: held, providers, ledger, sendOwedPings }
 }
