@@ -94,6 +94,8 @@ function describeRefusal(
   wanted: Decision,
 ): string {
   if (found === 'not-found') return `there is no operation ${id}: \`operations --state held\` lists them`
+  if (wanted === 'approved' && found.state === 'held')
+    return `operation ${id} is approved already, and waits for its turn`
   const which = wanted === 'approved' ? 'a held one' : 'one that is held, or approved and not sent, or blocked'
   return `operation ${id} is ${found.state}: only ${which} can be ${wanted}`
 }

@@ -23,7 +23,8 @@ export interface CandidateQuery {
 /**
  * The rows of payment_transfers `p` that fulfil a condition, at most `limit`, as `candidates`: first those that money may
  * be due for by what their own columns say. Those that wait for their appointment, for an approval or for an operation
- * come last, and crowd nobody out. Where there are more than the limit, others have their turn at another hour: other rows,
+ * come last, and crowd nobody out; so do payouts out of
+ * accounts that are frozen, or that Stripe does not show us. Where there are more than the limit, others have their turn at another hour: other rows,
  * or for payouts other accounts, whose rows are paid together and the oldest first. `due` counts those that do not wait,
  * read or not.
  */
@@ -38,7 +39,8 @@ export function candidatesOf(
       select p.*, (p.session_start_time + make_interval(hours => ${complaintHours}) > ${by}::timestamptz at time zone 'UTC'
           or (p.requires_approval is true and p.status <> 'APPROVED' and p.admin_user_id is null)
           or exists (select from jobs.money_operation_items i
-            where i.payment_transfer_id = p.id and i.kind = ${kind} and i.live)) as waits
+            where i.payment_transfer_id = p.id and i.kind = ${kind} and i.live)
+          or ${kind === 'payout' ? accountWaits : sql`false`}) as waits
       from payment_transfers p where ${condition}
     ), counted as (
       select *, count(*) over () as total, count(*) filter (where not waits) over () as due from ranked
@@ -48,6 +50,11 @@ export function candidatesOf(
       limit ${limit}
     )`
 }
+
+// As the findings have it, which the job that pays out writes and closes; it looks at the account itself all the same.
+const accountWaits = sql`p.expert_connect_account_id in (
+  select case f.kind when 'account-unreachable' then f.subject else f.details ->> 'account' end from jobs.findings f
+  where f.kind in ('payout-unexplained', 'account-unreachable') and f.state <> 'resolved')`
 
 /** How many rows that money may be due for were not read, and how many others. */
 export function countUnread(

@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import { PermanentError } from '../errors.ts'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
 import { type Finding, recordFinding, resolveFinding } from './findings.ts'
@@ -19,44 +18,39 @@ export interface Approval {
 
 /**
  * Releases a held operation, audited: the next run of its job sends it, past the circuit breaker, if the facts still say
- * so. Any other state is given back and nothing changes. Throws PermanentError `lane_taken` while another payout of its
- * account and currency is on its way.
+ * so. While another payout of its account and currency is on its way it stays held, approved, and goes when its turn has
+ * come. Any other state is given back and nothing changes.
  */
 export async function approveOperation(
   db: Db,
   approval: Approval,
 ): Promise<'approved' | 'not-found' | { state: OperationState }> {
-  const { id, note, now, operator, shown } = approval
   try {
-    return await db.transaction().execute(async trx => {
-      const approved = await trx
-        .updateTable('jobs.money_operations')
-        .set({
-          state: 'planned',
-          approved_by: operator,
-          approved_at: now,
-          approved_for: coveredBy(shown),
-          updated_at: now,
-        })
-        .where('id', '=', id)
-        .where('state', '=', 'held')
-        .returning(['kind', 'amount', 'currency', 'account', 'reason', 'approved_for'])
-        .executeTakeFirst()
-      if (approved === undefined) return await readState(trx, id)
-      const { account, amount, approved_for: approvedFor, currency, kind, reason } = approved
-      const sum = { kind, amountCents: Number(amount), currency, account }
-      const details = { ...sum, heldFor: reason, approvedFor, note: note ?? null }
-      await recordAudit(trx, { at: now, actor: operator, action: 'operation.approve', subject: id, details })
-      await resolveFinding(trx, 'operation-held', id, operator, now)
-      return 'approved'
-    })
+    return await approveAs(db, approval, 'planned')
   } catch (thrown) {
     if (findUnique(thrown) !== 'lane_taken') throw thrown
-    throw new PermanentError(
-      'another payout of this account and currency is on its way: approve this one when that is through',
-      { code: 'lane_taken', cause: thrown },
-    )
+    return await approveAs(db, approval, 'held')
   }
+}
+
+async function approveAs(db: Db, { id, note, now, operator, shown }: Approval, state: 'planned' | 'held') {
+  return await db.transaction().execute(async trx => {
+    const approved = await trx
+      .updateTable('jobs.money_operations')
+      .set({ state, approved_by: operator, approved_at: now, approved_for: coveredBy(shown), updated_at: now })
+      .where('id', '=', id)
+      .where('state', '=', 'held')
+      .where('approved_at', 'is', null)
+      .returning(['kind', 'amount', 'currency', 'account', 'reason', 'approved_for'])
+      .executeTakeFirst()
+    if (approved === undefined) return await readState(trx, id)
+    const { account, amount, approved_for: approvedFor, currency, kind, reason } = approved
+    const sum = { kind, amountCents: Number(amount), currency, account }
+    const details = { ...sum, heldFor: reason, approvedFor, note: note ?? null, isQueued: state === 'held' }
+    await recordAudit(trx, { at: now, actor: operator, action: 'operation.approve', subject: id, details })
+    await resolveFinding(trx, 'operation-held', id, operator, now)
+    return 'approved' as const
+  })
 }
 
 /** With what an earlier approval covered: it was held again for something else. */

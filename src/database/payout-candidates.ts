@@ -70,9 +70,10 @@ export async function listOpenPayouts(
   const { rows } = await sql<OperationRow>`
     select o.id, o.state, o.reason, o.wake_at, o.stripe_id, o.account, o.currency, o.amount::float8 as amount,
       o.vendor_status, o.created_at, o.first_sent_at, o.updated_at, o.approved_for, count(*) over () as total,
+      (o.state = 'held' and o.approved_at is not null) as queued,
       ${expertsOf} as experts,
       case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('payout')} else '{}' end as changed,
-      case when o.state in ('planned', 'sending', 'unknown', 'blocked') then (
+      case when o.state in ('planned', 'sending', 'unknown', 'blocked') or o.approved_at is not null then (
         select jsonb_agg(jsonb_build_object('paymentTransferId', i.payment_transfer_id, 'amountCents', i.amount)
           order by i.payment_transfer_id)
         from jobs.money_operation_items i where i.operation_id = o.id) end as rows
@@ -131,6 +132,7 @@ interface OperationRow {
   readonly created_at: Date
   readonly first_sent_at: Date | null
   readonly updated_at: Date
+  readonly queued: boolean
   readonly approved_for: string[]
   readonly total: string
   readonly changed: number[]
@@ -181,6 +183,7 @@ function toOperation(row: OperationRow): OpenPayoutOperation {
     createdAt: row.created_at,
     firstSentAt: row.first_sent_at,
     updatedAt: row.updated_at,
+    isQueued: row.queued,
     changedRows: row.changed,
     approvedFor: row.approved_for,
     rows: row.rows ?? [],

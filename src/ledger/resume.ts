@@ -40,11 +40,27 @@ export async function resumeOperation(parts: LedgerParts, id: string, run: Lease
     case 'paid':
       return nothingMoved('already_recorded', { receipt: operation.stripe_id ?? '', operationId: id })
     case 'held':
-      return await releaseHeld(parts, undertaking, run)
+      return operation.approved_at === null
+        ? await releaseHeld(parts, undertaking, run)
+        : await takeTurn(parts, undertaking, run)
     case 'failed':
     case 'canceled':
     case 'rejected':
       return nothingMoved(operation.state, { operationId: id })
+  }
+}
+
+/** What was approved while another payout of its lane was on its way goes when that is through. */
+async function takeTurn(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
+  const { operation } = undertaking
+  const { id, reason } = operation
+  try {
+    const planned = await move(parts.db, operation, 'planned', { reason }, run.clock())
+    if (planned === undefined) return nothingMoved('taken_by_another', { operationId: id })
+    return await sendIfRight(parts, { ...undertaking, operation: planned }, 'same', run)
+  } catch (thrown) {
+    if (findUnique(thrown) !== 'lane_taken') throw thrown
+    return nothingMoved('lane_taken', { operationId: id })
   }
 }
 

@@ -55,6 +55,8 @@ export interface OpenPayout {
   readonly reason: string | null
   readonly wakeAt: Date | null
   readonly firstSentAt: Date | null
+  /** Held, and approved: it waits for its turn in its lane. */
+  readonly isQueued?: boolean
   /** Of one that has its receipt: when Stripe last said something new about it. */
   readonly updatedAt: Date
   /** Of one that was not sent, or was refused: the rows that are not what it was made from any more. */

@@ -118,7 +118,8 @@ function fundsOf({ account, operations }: Lane, currency: string): Funds {
  * Whether money is kept for an operation. One that is held in doubt may never be paid, and the money may be another
  * row's: on its approval everything is read again. Only what is held for its size keeps its place.
  */
-function isReserving({ changedRows, reason, state }: OpenPayout): boolean {
+function isReserving({ changedRows, isQueued = false, reason, state }: OpenPayout): boolean {
+  if (isQueued) return changedRows.length === 0
   if (state !== 'held') return unfinished.includes(state)
   return changedRows.length === 0 && heldByLimit.includes(reason ?? '')
 }

@@ -75,7 +75,7 @@ export function planOpenPayouts(
   const releases: ReleaseOperation[] = []
   const sendsCents: Record<string, number> = {}
   let left = 0
-  for (const operation of operations) {
+  for (const operation of inTurn(operations)) {
     if (operation.state === 'created' || operation.state === 'paid') {
       const asked = accounts.get(operation.account)?.atStripe ?? { kind: 'left' }
       if (asked.kind === 'left' && operation.state === 'created') left += 1
@@ -94,6 +94,11 @@ export function planOpenPayouts(
   return { effects: [...settles, ...resumes, ...releases], sendsCents, left }
 }
 
+/** What was approved while another one was on its way follows that, the oldest first. */
+function inTurn(operations: readonly OpenPayout[]): readonly OpenPayout[] {
+  return operations.toSorted((a, b) => Number(a.isQueued ?? false) - Number(b.isQueued ?? false))
+}
+
 /** What Stripe says about a payout that its operation does not; undefined when that is nothing. */
 function findNews({ state, stripeId, vendorStatus }: OpenPayout, payouts: readonly ListedPayout[]): string | undefined {
   const payout = payouts.find(({ id }) => id === stripeId)
@@ -106,14 +111,15 @@ function findNews({ state, stripeId, vendorStatus }: OpenPayout, payouts: readon
   return `${stripeId} was ${vendorStatus ?? state} and is ${payout.status}`
 }
 
-function isDue({ state, wakeAt }: OpenPayout, now: Date): boolean {
+function isDue({ isQueued = false, state, wakeAt }: OpenPayout, now: Date): boolean {
+  if (state === 'held') return isQueued
   if (state === 'blocked') return wakeAt === null || wakeAt <= now
   return state === 'planned' || state === 'sending' || state === 'unknown'
 }
 
 /** Nothing of it can be on its way. */
 function isUnsent({ state }: OpenPayout): boolean {
-  return state === 'planned' || state === 'blocked'
+  return state === 'planned' || state === 'blocked' || state === 'held'
 }
 
 /** It would be given up when it is taken up: nothing of it can have been sent, and its rows have changed. */
@@ -130,7 +136,8 @@ function toSettle({ account, currency, experts, id }: OpenPayout, why: string): 
 
 function toResume(operation: OpenPayout, hold: Hold | undefined): FinishOperation {
   const { account, amountCents, currency, experts, id, reason, rows, state } = operation
-  const stands = state === 'planned' ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
+  const isApproved = state === 'planned' || state === 'held'
+  const stands = isApproved ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
   const resume = { kind: 'resume-operation', subject: id, amountCents, currency, destination: account } as const
   if (hold === undefined) return { ...resume, rows, experts, why: stands }
   return { ...resume, rows, experts, hold, why: `${stands}, and it will be held: ${explainHold(hold)}` }

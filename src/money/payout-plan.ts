@@ -9,7 +9,7 @@ import { type ExplainedPayout, listNowExplained, listUnexplainedPayouts } from '
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
 import { listPayoutFailures } from './payout-failures.ts'
-import { planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
+import { type OpenPayoutPlan, planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
 import { judgePayoutRow, listPaidBy, listStandingHolds } from './payout-rows.ts'
@@ -79,13 +79,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const judged = facts.rows.map(row => ({ row, verdict: judgePayoutRow(row, { ...facts, paidBy }, now) }))
   const unexplained = listUnexplainedPayouts(facts)
   const frozen = new Set(unexplained.map(({ account }) => account))
-  const byId = new Map(facts.rows.map(row => [row.paymentTransferId, row]))
-  const holdsOf = ({ rows }: OpenPayout) =>
-    rows.flatMap(({ paymentTransferId: id }) => {
-      const row = byId.get(id)
-      return row === undefined ? [] : listStandingHolds(row, facts)
-    })
-  const open = planOpenPayouts(facts, now, { frozen, holdsOf })
+  const open = planOpenPayouts(facts, now, { frozen, holdsOf: createHoldsOf(facts) })
   const disputes = planDisputes(facts.disputes)
   const lanes = listLanes(judged, facts, frozen).map(lane => ({ lane, plan: planLane(lane) }))
   const payouts = lanes.flatMap(({ plan }) => plan.payouts)
@@ -95,7 +89,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const left = judged.filter(({ verdict }) => verdict.kind === 'left' || verdict.kind === 'ask').length
   return {
     effects: [...listNowExplained(facts).map(toClose), ...open.effects, ...toEffects(payouts, facts, open.sendsCents)],
-    waits: [...judged.flatMap(each => toRowWait(each, now)), ...laneWaits.map(wait => toLaneWait(wait, now))],
+    waits: [...listRowWaits(judged, open, now), ...laneWaits.map(wait => toLaneWait(wait, now))],
     findings: [
       ...unexplained.map(each => findingOfPayout(each, unexplained.length > 1)),
       ...judged.flatMap(each => toRowFindings(each, facts)),
@@ -112,6 +106,24 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     ...(facts.unread === undefined ? {} : { unread: facts.unread }),
     counts: countFacts(facts),
   }
+}
+
+/** What a fresh plan would hold the rows of an operation for. */
+function createHoldsOf(facts: PayoutFacts) {
+  const byId = new Map(facts.rows.map(row => [row.paymentTransferId, row]))
+  return ({ rows }: OpenPayout) =>
+    rows.flatMap(({ paymentTransferId: id }) => {
+      const row = byId.get(id)
+      return row === undefined ? [] : listStandingHolds(row, facts)
+    })
+}
+
+/** What is approved, and whose turn it is, waits for no operator. */
+function listRowWaits(judged: readonly JudgedRow[], { effects }: OpenPayoutPlan, now: Date): PayoutWait[] {
+  const resumed = new Set(effects.filter(({ kind }) => kind === 'resume-operation').map(({ subject }) => subject))
+  return judged
+    .flatMap(each => toRowWait(each, now))
+    .filter(({ operationId = '', reason }) => reason !== 'held' || !resumed.has(operationId))
 }
 
 function listLanes(judged: readonly JudgedRow[], facts: PayoutFacts, frozen: ReadonlySet<string>): Lane[] {

@@ -96,7 +96,11 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
     const { note, shown = await listShown(db, id) } = request.body
     const verdict = await refuseAs(conflict, actions.approveOperation(id, request.operator ?? '', { note, shown }))
     if (typeof verdict === 'object')
-      throw conflict(`operation ${id} is ${verdict.state}: only a held one can be approved`)
+      throw conflict(
+        verdict.state === 'held'
+          ? `operation ${id} is approved already, and waits for its turn`
+          : `operation ${id} is ${verdict.state}: only a held one can be approved`,
+      )
     return await showOperation(app, db, id)
   })
 

@@ -36,7 +36,7 @@ export interface OperatorActions {
    * PermanentError where money would go and `letMoneyGo` does not say that it may, or where it must stay open.
    */
   resolveFinding(id: string, operator: string, note: string, letMoneyGo: boolean): Promise<ChangedFinding | undefined>
-  /** Lets a held operation go; any other state is given back. Throws PermanentError while another one is in its way. */
+  /** Lets a held operation go, when its turn has come; any other state is given back. */
   approveOperation(id: string, operator: string, approving: Approving): ReturnType<typeof approveOperation>
   /** Gives an operation up of which nothing was sent, and its rows wait until a person resolves the finding of that; any other state is given back. */
   declineOperation(id: string, operator: string, note: string): ReturnType<typeof declineOperation>

@@ -385,3 +385,25 @@ t.test('rows that wait by what they say themselves crowd out none that may be du
   t.same([rows.map(row => row.paymentTransferId), left], [due, 0])
   t.equal((await listPayoutCandidates(db, { by, limit: 1 })).left, 1)
 })
+
+t.test('rows of accounts that are frozen or out of reach crowd out none of the others', async t => {
+  const { db } = await testDatabase(t)
+  const ids = { paymentIntentId: 'pi_other', transferId: 'tr_other' }
+  for (let count = 0; count < 3; count += 1) await add(db)
+  const other = await addRow(db, 'acct_2', ids, { createdAt, expert: 'bob', endsAt: new Date('2026-03-06T11:00:00Z') })
+  const first = async () => {
+    const { left, rows, unread } = await listPayoutCandidates(db, { by: new Date('2026-03-10T09:00:00Z'), limit: 1 })
+    return { id: rows[0]?.paymentTransferId, left, unread }
+  }
+  for (const finding of [
+    { kind: 'account-unreachable', subject: 'acct_1' },
+    { kind: 'payout-unexplained', subject: 'po_1', details: JSON.stringify({ account: 'acct_1' }) },
+  ]) {
+    await db.deleteFrom('jobs.findings').execute()
+    const id = await addFinding(db, finding)
+    t.same(await first(), { id: other, left: 0, unread: 3 }, finding.kind)
+    const resolved = { state: 'resolved' as const, closed_at: createdAt }
+    await db.updateTable('jobs.findings').set(resolved).where('id', '=', id).execute()
+    t.match(await first(), { left: 3, unread: 0 }, 'until it is over')
+  }
+})

@@ -242,11 +242,12 @@ t.test('of many who approve an operation at once one wins, and no other state ca
   t.equal((await readAll(db, 'jobs.audit_entries')).length, 1)
 
   const behind = await addOperation(db, { account: 'acct_1' })
+  t.equal((await operate('POST', `/operations/${behind}/approve`)).statusCode, 200, 'it waits for its turn')
+  t.match((await operate('GET', `/operations/${behind}`)).json, { state: 'held', approved_by: 'ana' })
   t.match(await operate('POST', `/operations/${behind}/approve`), {
     statusCode: 409,
-    json: { message: /another payout of this account/ },
+    json: { message: `operation ${behind} is approved already, and waits for its turn` },
   })
-  t.match((await operate('GET', `/operations/${behind}`)).json, { state: 'held', approved_by: null, audit: [] })
   const free = await addOperation(db)
   t.equal(
     (await operate('POST', `/operations/${free}/approve`)).statusCode,
