@@ -70,7 +70,7 @@ t.test('a notice goes out until the millisecond in which it stops being useful, 
 
 for (const slow of ['the check', 'the wording'] as const) {
   t.test(`what stops being useful during ${slow} does not go out either`, async t => {
-    const { create, owe, read, time, vendor } = await testSender(t)
+    const { create, db, owe, read, time, vendor } = await testSender(t)
     const id = await owe('slow', { usefulUntil: later(5_000) })
     const wait = (): void => {
       time.now = later(5_001)
@@ -88,6 +88,7 @@ for (const slow of ['the check', 'the wording'] as const) {
     })
     t.strictSame(await sender.sendDue(), { ...nothing, dropped: 1 })
     t.match(await read(id), { state: 'dropped', note: 'too_late', attempts: 0 })
+    t.match(await listFindings(db), [{ kind: 'notice-lost', message: /^1 notice/ }])
     t.strictSame(vendor.calls, [])
   })
 }

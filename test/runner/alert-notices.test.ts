@@ -179,6 +179,26 @@ t.test('of two processes that see the same streak end, and begin, one tells', as
   t.strictSame(kinds, [{ kind: 'job-failing' }, { kind: 'job-recovered' }])
 })
 
+t.test('of two processes that describe the same streak at the same time one tells', async t => {
+  const both = Promise.withResolvers<void>()
+  let described = 0
+  const describeMoment = async (): Promise<string> => {
+    described += 1
+    if (described === 2) both.resolve()
+    await both.promise
+    return ''
+  }
+  const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1 })
+  const options = { alertRecipient: 'operators', describeMoment }
+  const { db, ...world } = await testRunner(t, options)
+  const processes = [world.another(options), world.another(options)]
+  // One after the other: the second run is a failure of its own, while nobody has told of the first yet.
+  for (const each of processes) await each.run(delivery(job))
+  await Promise.all(processes.map(async each => await each.drain(5_000)))
+  t.equal(described, 2)
+  t.equal((await db.selectFrom('jobs.outbox').select('id').execute()).length, 1)
+})
+
 t.test('an operator who resolves the finding hears neither twice of the streak, nor misses its end', async t => {
   let works = false
   const job = testJob({
