@@ -114,17 +114,19 @@ export async function findMeetings(db: Db, ids: readonly string[]): Promise<Read
 
 /**
  * Whether the person who is the party now was told of this very start, and of no other one since; and how many notices of
- * it there are. What was taken back before it went tells nobody.
+ * it there are. What was taken back before it went tells nobody. People read a notice when it was tried, also where only a
+ * later look-up showed that it went.
  */
 function toldOf(party: 'expert' | 'guest', { kind, takenBack }: MeetingQuery) {
   return sql`
     select coalesce(bool_or(o.is_this and not (o.state = 'dropped' and o.note = any(${takenBack}::text[]))
-        and (o.finished_at is null or o.other_at is null or o.finished_at >= o.other_at)), false) as told,
+        and (o.read_at is null or o.other_at is null or o.read_at >= o.other_at)), false) as told,
       count(*) filter (where o.is_this)::integer as earlier
     from (
-      select n.*, max(n.finished_at) filter (where n.state = 'sent' and not n.is_this) over () as other_at
+      select n.*, max(n.read_at) filter (where n.state = 'sent' and not n.is_this) over () as other_at
       from (
-        select o.state, o.note, o.finished_at, split_part(o.occurrence, ' ', 1)
+        select o.state, o.note, case when o.state = 'sent' then coalesce(o.tried_at, o.finished_at) else o.finished_at end
+          as read_at, split_part(o.occurrence, ' ', 1)
           = to_char(m."startTime", 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as is_this
         from jobs.outbox o
         where o.kind = ${kind} and o.subject = 'meetings ' || m.id || ${` ${party}`} and o.recipient = ${recipients[party]}

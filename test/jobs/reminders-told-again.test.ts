@@ -92,6 +92,19 @@ t.test('an appointment that was moved back is told of once more: the last that p
   t.same(await sendBoth('2026-03-10T14:01:00.000Z'), both('13:00'), 'and so on')
 })
 
+t.test('what people read last is what was tried last, whenever it turned out to have gone', async t => {
+  const { db, run, send } = await openWorld(t)
+  const id = await addMeeting(db, { startsAt: noon })
+  await run('2026-03-10T12:00:30.000Z')
+  await send('2026-03-10T12:50:00.000Z')
+  await sql`update jobs.outbox set tried_at = '2026-03-10T12:01:00Z'`.execute(db)
+  await moveMeeting(db, id, one)
+  await run('2026-03-10T12:30:30.000Z')
+  await send('2026-03-10T12:31:00.000Z')
+  await moveMeeting(db, id, noon)
+  t.same((await run('2026-03-10T13:00:30.000Z')).counts, { told: 2 })
+})
+
 t.test('one that was moved back before anybody read of it is not', async t => {
   const { db, run, send } = await openWorld(t)
   const id = await addMeeting(db, { startsAt: noon })

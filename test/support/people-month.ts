@@ -33,6 +33,8 @@ export interface Month {
   readonly endMs: number
   /** When runs of each job were complete, in order. */
   readonly runs: ReadonlyMap<string, readonly number[]>
+  /** When Stripe did not tell of a payment, as `<payment> <ms>`. */
+  readonly unanswered: ReadonlySet<string>
   /** When Novu, or all of the scheduler, was away for long. */
   readonly outages: readonly { readonly fromMs: number; readonly toMs: number }[]
   readonly counts: Readonly<Record<string, number>>
@@ -70,8 +72,8 @@ export async function liveThrough(t: Test, seed: number, days: number): Promise<
     passMs = atMs + dice.between(1, 2) * minuteMs
     timetable.add([passMs, async () => void (await world.sendDue())])
   }
-  const { counts, db, novu, runs, site } = world
-  return { site, novu, db, endMs: atMs, runs, counts, outages: outages.all }
+  const { counts, db, novu, runs, site, unanswered } = world
+  return { site, novu, db, endMs: atMs, runs, unanswered, counts, outages: outages.all }
 }
 
 /** Everybody who has a part in it. */
@@ -79,8 +81,13 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 
 async function openWorld(t: Test, dice: Dice) {
   const sites: Site[] = []
+  const unanswered = new Set<string>()
+  const times: (() => Date)[] = []
   const readBooking: PaymentReads['readBooking'] = async paymentIntentId => {
-    if (dice.happens(0.1)) throw new Error('Stripe is away')
+    if (dice.happens(0.1)) {
+      unanswered.add(`${paymentIntentId} ${times[0]?.().getTime()}`)
+      throw new Error('Stripe is away')
+    }
     const rest = { amountCents: 7_000, currency: 'eur', voucher: undefined, guestName: null, timeZone: null }
     return { paymentIntentId, status: 'paid', locale: sites[0]?.localeOf(paymentIntentId) ?? null, ...rest }
   }
@@ -90,6 +97,7 @@ async function openWorld(t: Test, dice: Dice) {
   const log = pino({ level: 'silent' })
   const { another, clock, db, runner } = await testRunner(t, { log, providers, jobsWithHeartbeat: new Set() })
   clock.set(new Date(startMs).toISOString())
+  times.push(clock)
   const novu = await startNovu({ clock })
   const http = createHttp()
   const second = another()
@@ -134,7 +142,7 @@ async function openWorld(t: Test, dice: Dice) {
   }
   const runners = [runner, second] as const
   const ask = async (): Promise<boolean> => await isOwed(db)
-  return { actAtSite, clock, counts, count, db, isOwed: ask, novu, run, runners, runs, sendDue, site }
+  return { actAtSite, clock, counts, count, db, isOwed: ask, novu, run, runners, runs, sendDue, site, unanswered }
 }
 
 async function isOwed(db: World['db']): Promise<boolean> {

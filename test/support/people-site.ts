@@ -26,6 +26,8 @@ export interface TrueMeeting {
   /** The language of the guest's zone. */
   readonly zoneLanguage: string
   readonly versions: Version[]
+  /** When it is moved back to where it was before, by whoever moved it. */
+  backAtMs?: number | undefined
 }
 
 export interface Site {
@@ -76,6 +78,8 @@ export async function openSite(db: Db, dice: Dice): Promise<Site> {
     meetings,
     languageOfExpert,
     act: async nowMs => {
+      const back = meetings.find(({ backAtMs = Infinity }) => backAtMs <= nowMs)
+      if (back !== undefined) await moveBack(db, nowMs, back)
       const upcoming = meetings.filter(meeting => isUpcoming(meeting, nowMs))
       if (upcoming.length === 0 || dice.happens(0.55)) await book(nowMs)
       else await change(db, dice, nowMs, pickSoon(upcoming, dice, nowMs))
@@ -145,6 +149,16 @@ async function addBooking(db: Db, dice: Dice, nowMs: number, names: readonly str
   }
 }
 
+/** Long enough after it was moved for people to have read of that. */
+async function moveBack(db: Db, nowMs: number, meeting: TrueMeeting): Promise<void> {
+  meeting.backAtMs = undefined
+  const now = latest(meeting)
+  const { startsMs } = meeting.versions.findLast(version => version.startsMs !== now.startsMs) ?? now
+  if (now.isGone || startsMs < nowMs) return
+  await moveMeeting(db, meeting.id, new Date(startsMs).toISOString())
+  meeting.versions.push({ ...now, startsMs, sinceMs: nowMs })
+}
+
 async function change(db: Db, dice: Dice, nowMs: number, meeting: TrueMeeting): Promise<void> {
   const now = latest(meeting)
   const write = (changes: Partial<Version>): void => {
@@ -159,16 +173,24 @@ async function change(db: Db, dice: Dice, nowMs: number, meeting: TrueMeeting): 
     // A voucher is paid at last, or a refund comes back.
     await setStatus(dice.happens(0.8) ? 'succeeded' : 'failed')
   } else if (what < 0.5) {
-    // Also back to where it was.
+    // Also back to where it was, at once or when people have read of it.
     const earlier = dice.pick(meeting.versions).startsMs
-    const shiftMs = Math.round(dice.between(-4, 12) * 4) * 15 * minuteMs
-    const startsMs = dice.happens(0.35) && earlier !== now.startsMs ? earlier : now.startsMs + shiftMs
+    const isBriefly = dice.happens(0.5)
+    const farMs = Math.round(dice.between(-4, 12) * 4) * 15 * minuteMs
+    const shiftMs = isBriefly ? dice.pick([15, 30]) * minuteMs : farMs
+    const isBack = !isBriefly && dice.happens(0.5) && earlier !== now.startsMs
+    const startsMs = isBack ? earlier : now.startsMs + shiftMs
     await moveMeeting(db, meeting.id, new Date(startsMs).toISOString())
     write({ startsMs })
+    if (isBriefly) meeting.backAtMs = nowMs + dice.between(35, 60) * minuteMs
   } else if (what < 0.75) await setStatus('refunded')
-  else if (what < 0.9) {
+  else if (what < 0.87) {
     await sql`delete from meetings where id = ${meeting.id}::uuid`.execute(db)
     write({ isGone: true })
+  } else if (what < 0.95) {
+    const expert = dice.pick(experts.filter(({ clerkId }) => clerkId !== now.expert)).clerkId
+    await sql`update meetings set "clerkUserId" = ${expert} where id = ${meeting.id}::uuid`.execute(db)
+    write({ expert })
   } else {
     const guest = `guest_other.${meeting.versions.length}.${meeting.id}@example.com`
     await sql`update meetings set "guestEmail" = ${guest.slice('guest_'.length)} where id = ${meeting.id}::uuid`.execute(
