@@ -62,12 +62,14 @@ t.test('a stopped process that wakes after its lease expired applies nothing mor
   first.process.kill('SIGSTOP')
   const second = await startChild(t, { databaseUrl: url })
   const reply = await sendUntilDone(second, { messageId: 'msg_1', retried: 1 })
-  t.match(reply.body, { outcome: 'succeeded', attempt: 2 })
+  t.equal(reply.body['outcome'], 'succeeded')
   first.process.kill('SIGCONT')
   t.equal((await slow).statusCode, 500, 'the former owner cannot claim success')
   t.same(await countTraces(db), { rows: rowsPerJob, traces: rowsPerJob })
   const traces = await sql<{ attempt: number }>`select distinct attempt from child_traces`.execute(db)
-  t.same(traces.rows, [{ attempt: 2 }])
+  // Not always 2: a machine under load may cost the second process its short lease as well.
+  t.equal(traces.rows.length, 1, 'one attempt applied it')
+  t.not(traces.rows[0]?.attempt, 1, 'and not the one that was stopped')
 })
 
 t.test('two processes and 200 duplicate deliveries make one run for each message', async t => {

@@ -166,7 +166,8 @@ async function readTables(db: Db): Promise<{ readonly findings: readonly string[
   const { rows } = await sql<{ findings: string[][] }>`
     select (select json_agg(p order by p.id) from payment_transfers p) as rows,
       (select json_agg(o order by o.id) from jobs.money_operations o) as operations,
-      (select json_agg(o order by o.id) from jobs.outbox o) as outbox,
+      (select json_agg(json_build_array(o.kind, o.subject, o.recipient, o.occurrence) order by o.id)
+        from jobs.outbox o) as outbox,
       (select json_agg(json_build_array(f.kind, f.subject, f.state) order by f.id) from jobs.findings f) as findings`.execute(
     db,
   )
