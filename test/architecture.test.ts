@@ -131,7 +131,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'a job says what it does; the runner decides when, and what an outcome means',
   },
   'notices/': {
-    may: ['database/', 'errors.ts'],
+    may: ['database/', 'errors.ts', 'facts/'],
     asTypes: ['providers/'],
     because: 'what people are told, written down and sent: it gets vendors as arguments, and knows no job',
   },
