@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Db } from '../../src/database/connection.ts'
 import { jobs } from '../../src/jobs/index.ts'
 import {
   moneyJobs,
@@ -216,58 +217,24 @@ t.test(
   'a notice goes 90 days after it was written when it was sent or dropped, and stays while it is owed',
   async t => {
     const { db } = await testDatabase(t)
-    const kept: string[] = []
-    for (const state of ['pending', 'sending', 'sent', 'unknown', 'dropped', 'poison'] as const) {
-      for (const ms of [-1, 0]) {
-        const created_at = daysAgo(90, ms)
-        const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
-        await db
-          .insertInto('jobs.outbox')
-          .values({
-            ...notice,
-            occurrence: state,
-            facts: '{}',
-            transaction_id: `${state} ${ms}`,
-            ...lifeOf(state, created_at),
-          })
-          .execute()
-        if (ms === 0 || !['sent', 'dropped'].includes(state)) kept.push(`${state} ${ms}`)
-      }
-    }
+    const states = ['pending', 'sending', 'sent', 'unknown', 'dropped', 'poison'] as const
+    const kept = await addNotices(db, { states, gone: ['sent', 'dropped'], at: ms => daysAgo(90, ms) })
     const context = testContext(db, now)
     const plan = await planOf(processTasks, context)
     t.match((await applyAll(processTasks, plan.effects, context)).counts, { 'jobs.outbox': 2 })
-    const left = (await readAll(db, 'jobs.outbox')).map(row => `${row.state} ${row.subject.split(' ')[1]}`)
-    t.same(left.toSorted(), kept.toSorted())
+    t.same(await listNotices(db), kept)
   },
 )
 
 t.test('a notice that was never known to arrive goes after 13 months, and one that is owed never', async t => {
   const { db } = await testDatabase(t)
-  const kept: string[] = []
-  for (const state of ['pending', 'sending', 'unknown', 'poison'] as const) {
-    for (const ms of [-1, 0]) {
-      const created_at = monthsAgo(13, ms)
-      const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
-      await db
-        .insertInto('jobs.outbox')
-        .values({
-          ...notice,
-          occurrence: state,
-          facts: '{}',
-          transaction_id: `${state} ${ms}`,
-          ...lifeOf(state, created_at),
-        })
-        .execute()
-      if (ms === 0 || !['unknown', 'poison'].includes(state)) kept.push(`${state} ${ms}`)
-    }
-  }
+  const states = ['pending', 'sending', 'unknown', 'poison'] as const
+  const kept = await addNotices(db, { states, gone: ['unknown', 'poison'], at: ms => monthsAgo(13, ms) })
   const context = testContext(db, now)
   const plan = await planOf(processTasks, context)
   const { counts } = await applyAll(processTasks, plan.effects, context)
   t.match(counts, { 'jobs.outbox': 0, 'jobs.outbox (unknown or poison)': 2 })
-  const left = (await readAll(db, 'jobs.outbox')).map(row => `${row.state} ${row.subject.split(' ')[1]}`)
-  t.same(left.toSorted(), kept.toSorted())
+  t.same(await listNotices(db), kept)
 })
 
 t.test('an operation and its rows go after seven years when it is through, and never before', async t => {
@@ -359,6 +326,34 @@ t.test('without the profiles table the refresh records stay, and the rest is don
   t.match((await applyAll(processTasks, plan.effects, context)).counts, { 'jobs.delivery_tokens': 1 })
   t.equal((await readAll(db, 'jobs.token_refreshes')).length, 1)
 })
+
+interface AgedNotices {
+  readonly states: readonly OutboxState[]
+  /** Those that are to go when they are too old by a millisecond. */
+  readonly gone: readonly OutboxState[]
+  readonly at: (ms: number) => Date
+}
+
+/** Writes a notice of each state at the last moment of its time and a millisecond before; gives those that are to stay. */
+async function addNotices(db: Db, { at, gone, states }: AgedNotices): Promise<string[]> {
+  const kept: string[] = []
+  for (const state of states) {
+    for (const ms of [-1, 0]) {
+      const notice = { kind: 'payout-upcoming', subject: `payment_transfers ${ms}`, recipient: 'user_1' }
+      const key = { occurrence: state, facts: '{}', transaction_id: `${state} ${ms}` }
+      await db
+        .insertInto('jobs.outbox')
+        .values({ ...notice, ...key, ...lifeOf(state, at(ms)) })
+        .execute()
+      if (ms === 0 || !gone.includes(state)) kept.push(`${state} ${ms}`)
+    }
+  }
+  return kept.toSorted()
+}
+
+async function listNotices(db: Db): Promise<string[]> {
+  return (await readAll(db, 'jobs.outbox')).map(row => `${row.state} ${row.subject.split(' ')[1]}`).toSorted()
+}
 
 /** The columns of a notice that has got to `state`. */
 function lifeOf(state: OutboxState, at: Date) {
