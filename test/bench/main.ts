@@ -11,6 +11,7 @@ import path from 'node:path'
 import autocannon from 'autocannon'
 import Table from 'cli-table3'
 import { sql } from 'kysely'
+import packageJson from '../../package.json' with { type: 'json' }
 import { createDatabase } from '../../src/database/connection.ts'
 import { migrateToLatest } from '../../src/database/migrator.ts'
 import { verifySignature } from '../../src/plugins/verify-signature.ts'
@@ -18,9 +19,11 @@ import { applyMarketplace } from '../../src/sandbox/marketplace.ts'
 import { findFreePort, startPostgres } from '../../src/sandbox/postgres.ts'
 import { mintToken } from '../../src/sandbox/qstash-token.ts'
 
-const rounds = 5
-const secondsPerRound = 3
+const rounds = 9
+const secondsPerRound = 2
 const jobCount = 50
+/** What `npm start` and the image give to Node, for both sides. */
+const nodeFlags = packageJson.scripts.start.split(' ').filter(word => word.startsWith('--'))
 const publicUrl = 'https://jobs.example.test'
 const keys = { current: 'sig_bench_current', next: 'sig_bench_next' }
 
@@ -93,6 +96,7 @@ function serviceEnv(databaseUrl: string) {
 async function startSide(side: 'service' | 'reference', databaseUrl: string): Promise<Side> {
   const child = fork(path.join(import.meta.dirname, 'contender.ts'), {
     env: { ...serviceEnv(databaseUrl), BENCH_SIDE: side },
+    execArgv: nodeFlags,
   })
   const url = await new Promise<string>((resolve, reject) => {
     child.once('message', message => {
@@ -233,6 +237,7 @@ async function startOnce(databaseUrl: string, cache: string): Promise<{ ms: numb
   const startedAt = performance.now()
   const child = fork(path.join(import.meta.dirname, '../../src/server.ts'), {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    execArgv: nodeFlags,
     env: { ...serviceEnv(databaseUrl), NODE_COMPILE_CACHE: cache, PORT: String(await findFreePort()) },
   })
   await new Promise<void>(resolve => {
