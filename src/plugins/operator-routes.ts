@@ -8,11 +8,13 @@ export interface OperatorRoutesOptions {
 }
 
 /**
- * What all routes for operators share, for the scope it is registered in: 401 without an operator's token, 503 before
+ * What all routes for operators share, for the scope it is registered in: a limit of calls, 401 without an operator's token, 503 before
  * the first boot, 415 for a body that is no JSON, and a 400 that says what to type, in the words of the schema's descriptions.
  */
 export default fp<OperatorRoutesOptions>(
   async (app, { isBooted }) => {
+    // First the count: a guess at a token must count before it is refused.
+    app.addHook('onRequest', app.limitCalls)
     app.addHook('onRequest', app.requireOperator)
     app.addHook('onRequest', async (_request, reply) => {
       if (isBooted()) return
@@ -28,7 +30,7 @@ export default fp<OperatorRoutesOptions>(
       route.schemaErrorFormatter = ([error], part) => new Error(explain(schema, part, error))
     })
   },
-  { name: 'operator-routes', fastify: '5.x', dependencies: ['@fastify/sensible', 'operator-auth'] },
+  { name: 'operator-routes', fastify: '5.x', dependencies: ['@fastify/sensible', 'operator-auth', 'rate-limit'] },
 )
 
 interface Mistake {

@@ -1,12 +1,12 @@
 import rateLimit from '@fastify/rate-limit'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { toError } from '../errors.ts'
 
 declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** True when calls of this route count against their caller's limit. */
-    limited?: boolean
+  interface FastifyInstance {
+    /** An onRequest hook: counts the call against its caller's limit, or answers 429. Put it before whatever judges who calls. */
+    limitCalls: onRequestHookHandler
   }
 }
 
@@ -17,8 +17,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * Limits the routes that say `config: { limited: true }`, per operator or else per address, and answers 429 with
- * `Retry-After` beyond that. Register it before the routes: a guess at an operator's token must count before it is refused.
+ * Limits the routes that take `limitCalls`, per operator or else per address, and answers 429 with `Retry-After` beyond
+ * that. A hook for those routes and not for all: a monitor that asks whether we live should not pay for it.
  */
 export default fp<RateLimitOptions>(
   async (app, { max = 100, timeWindowMs = 60_000 }) => {
@@ -44,11 +44,7 @@ export default fp<RateLimitOptions>(
       next()
     }
 
-    app.addHook('onRequest', (request, reply, next) => {
-      if (request.routeOptions.config.limited !== true) {
-        next()
-        return
-      }
+    app.decorate('limitCalls', (request, reply, next) => {
       void judge(request, reply, next)
     })
   },

@@ -38,9 +38,8 @@ const resolveBody = Type.Object(
 /** What a person must look at, and what they say of it. */
 const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (app, { actions, db, isBooted }) => {
   await app.register(operatorRoutes, { isBooted })
-  const config = { limited: true }
 
-  app.get('/findings', { config, schema: { querystring: listQuery } }, async request => {
+  app.get('/findings', { schema: { querystring: listQuery } }, async request => {
     const { limit: given, state, ...filter } = request.query
     const wanted = toLimit(given)
     const choice = state as FindingChoice | undefined
@@ -52,12 +51,12 @@ const findingRoutes: FastifyPluginAsyncTypebox<FindingRoutesOptions> = async (ap
     return { findings: page.map(redactDetails), next }
   })
 
-  app.post('/findings/:id/acknowledge', { config, schema: { params, body } }, async request => {
+  app.post('/findings/:id/acknowledge', { schema: { params, body } }, async request => {
     const { id } = request.params
     return conclude(id, await actions.acknowledgeFinding(id, request.operator ?? '', request.body.note))
   })
 
-  app.post('/findings/:id/resolve', { config, schema: { params, body: resolveBody } }, async request => {
+  app.post('/findings/:id/resolve', { schema: { params, body: resolveBody } }, async request => {
     const { id } = request.params
     const { letMoneyGo = false, note } = request.body
     const change = actions.resolveFinding(id, request.operator ?? '', note, letMoneyGo)

@@ -20,7 +20,7 @@ const retryAfterSeconds = 5
  */
 const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {
   const open = { method: ['GET', 'HEAD'] }
-  const limited = { ...open, config: { limited: true } }
+  const limited = { ...open, onRequest: app.limitCalls }
 
   app.route({
     ...open,

@@ -36,9 +36,8 @@ const body = Type.Object({ note: remark }, { additionalProperties: false })
 /** What people are told, without the words and without whole addresses, and what operators do about it. */
 const noticeRoutes: FastifyPluginAsyncTypebox<NoticeRoutesOptions> = async (app, { clock, db, isBooted }) => {
   await app.register(operatorRoutes, { isBooted })
-  const config = { limited: true }
 
-  app.get('/notices', { config, schema: { querystring: listQuery } }, async request => {
+  app.get('/notices', { schema: { querystring: listQuery } }, async request => {
     const { limit: given, state, ...filter } = request.query
     const wanted = toLimit(given)
     const choice = { ...filter, state: state as OutboxState | undefined, limit: wanted + 1 }
@@ -46,10 +45,10 @@ const noticeRoutes: FastifyPluginAsyncTypebox<NoticeRoutesOptions> = async (app,
     return { notices: page, next }
   })
 
-  app.get('/notices/:id', { config, schema: { params } }, async request => await get(request.params.id))
+  app.get('/notices/:id', { schema: { params } }, async request => await get(request.params.id))
 
   for (const action of ['retry', 'drop'] as const) {
-    app.post(`/notices/:id/${action}`, { config, schema: { params, body } }, async request => {
+    app.post(`/notices/:id/${action}`, { schema: { params, body } }, async request => {
       const { id } = request.params
       const choice = { id, operator: request.operator ?? '', note: request.body.note, now: clock() }
       await refuseAs(app.httpErrors.conflict, changeForOperators(db, action, choice))

@@ -56,14 +56,13 @@ const unmovedBody = Type.Object(
   { additionalProperties: false },
 )
 const declineBody = Type.Object({ note: remark }, { additionalProperties: false })
-const config = { limited: true }
 
 /** Movements of money: what became of each, and what people decide about those that are held. */
 const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async (app, options) => {
   const { db, isBooted } = options
   await app.register(operatorRoutes, { isBooted })
 
-  app.get('/operations', { config, schema: { querystring: listQuery } }, async request => {
+  app.get('/operations', { schema: { querystring: listQuery } }, async request => {
     const { kind, limit: given, state, ...filter } = request.query
     const wanted = toLimit(given)
     const choices = { state: state as OperationState | undefined, kind: kind as OperationKind | undefined }
@@ -71,7 +70,7 @@ const operationRoutes: FastifyPluginAsyncTypebox<OperationRoutesOptions> = async
     return { operations: page, next }
   })
 
-  app.get('/operations/:id', { config, schema: { params } }, async request => {
+  app.get('/operations/:id', { schema: { params } }, async request => {
     return await showOperation(app, db, request.params.id)
   })
 
@@ -83,7 +82,6 @@ type Typed = Parameters<FastifyPluginAsyncTypebox>[0]
 
 function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void {
   const approving = {
-    config,
     schema: { params, body: approveBody },
     // There need not be a body: the note is optional.
     preValidation: async (request: FastifyRequest) => {
@@ -104,7 +102,7 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
     return await showOperation(app, db, id)
   })
 
-  app.post('/operations/:id/decline', { config, schema: { params, body: declineBody } }, async request => {
+  app.post('/operations/:id/decline', { schema: { params, body: declineBody } }, async request => {
     const { id } = request.params
     const verdict = await actions.declineOperation(id, request.operator ?? '', request.body.note)
     if (typeof verdict === 'object') {
@@ -119,7 +117,7 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
 /** What ends an operation of which no look-up can tell what came of it. */
 function addCorrections(app: Typed, { actions, db }: OperationRoutesOptions): void {
   const { conflict } = app.httpErrors
-  app.post('/operations/:id/adopt', { config, schema: { params, body: adoptBody } }, async request => {
+  app.post('/operations/:id/adopt', { schema: { params, body: adoptBody } }, async request => {
     const { id } = request.params
     const { amountCents, except = [], note, stripeId } = request.body
     const operation = await showOperation(app, db, id)
@@ -130,7 +128,7 @@ function addCorrections(app: Typed, { actions, db }: OperationRoutesOptions): vo
     return await showOperation(app, db, id)
   })
 
-  app.post('/operations/:id/unmoved', { config, schema: { params, body: unmovedBody } }, async request => {
+  app.post('/operations/:id/unmoved', { schema: { params, body: unmovedBody } }, async request => {
     const { id } = request.params
     const { except = [], letMoneyGo = false, note } = request.body
     await showOperation(app, db, id)

@@ -12,8 +12,7 @@ const qstashHealth: FastifyPluginAsync<QstashHealthOptions> = async (app, { answ
     app.route({
       method: ['GET', 'HEAD'],
       url,
-      config: { limited: true },
-      onRequest: app.requireOperator,
+      onRequest: [app.limitCalls, app.requireOperator],
       handler: async (request, reply) => renderAnswer(request, reply, await answer()),
     })
   }

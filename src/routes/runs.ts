@@ -46,7 +46,6 @@ const switchBody = Type.Object({ reason: remark }, { additionalProperties: false
 const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, options) => {
   const { actions, db, jobs } = options
   await app.register(operatorRoutes, { isBooted: options.isBooted })
-  const config = { limited: true }
   const getJob = (name: string): Job => {
     const job = jobs.get(name)
     if (job === undefined)
@@ -54,20 +53,20 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
     return job
   }
 
-  app.get('/runs', { config, schema: { querystring: listQuery } }, async request => {
+  app.get('/runs', { schema: { querystring: listQuery } }, async request => {
     const { limit: given, ...filter } = request.query
     const wanted = toLimit(given)
     const { next, page } = toPage(await listRuns(db, { ...filter, limit: wanted + 1 }), wanted)
     return { runs: page, next }
   })
 
-  app.get('/runs/:id', { config, schema: { params: Type.Object({ id: uuid }) } }, async request => {
+  app.get('/runs/:id', { schema: { params: Type.Object({ id: uuid }) } }, async request => {
     const run = await findRun(db, request.params.id)
     if (run === undefined) throw app.httpErrors.notFound(`there is no run ${request.params.id}: GET /runs lists them`)
     return { ...run, operations: await listOperationsWithItems(db, { run: run.id, limit: operationsShown }) }
   })
 
-  app.post('/runs', { config, schema: { body: startBody } }, async (request, reply) => {
+  app.post('/runs', { schema: { body: startBody } }, async (request, reply) => {
     const { dryRun = false, input, job: name, ping = false, planHash } = request.body
     const job = getJob(name)
     const operator = request.operator ?? ''
@@ -82,13 +81,13 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
   })
 
   const params = Type.Object({ job: Type.String() })
-  app.post('/jobs/:job/pause', { config, schema: { params, body: switchBody } }, async request => {
+  app.post('/jobs/:job/pause', { schema: { params, body: switchBody } }, async request => {
     const job = getJob(request.params.job)
     const changed = await actions.pause(job, request.operator ?? '', request.body.reason)
     return { job: job.name, paused: true, changed }
   })
 
-  app.post('/jobs/:job/resume', { config, schema: { params, body: switchBody } }, async request => {
+  app.post('/jobs/:job/resume', { schema: { params, body: switchBody } }, async request => {
     const job = getJob(request.params.job)
     const changed = await actions.resume(job, request.operator ?? '', request.body.reason)
     return { job: job.name, paused: false, changed }

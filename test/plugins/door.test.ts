@@ -3,6 +3,7 @@ import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
+import operatorScope from '../../src/plugins/operator-routes.ts'
 import qstashSignature, { type Door } from '../../src/plugins/qstash-signature.ts'
 import {
   call,
@@ -499,12 +500,12 @@ function operatorRoutes(app: FastifyInstance): void {
 }
 
 function limitedRoutes(app: FastifyInstance): void {
-  app.get('/limited', { config: { limited: true } }, async () => '')
-  app.get('/also-limited', { config: { limited: true } }, async () => '')
+  app.get('/limited', { onRequest: app.limitCalls }, async () => '')
+  app.get('/also-limited', { onRequest: app.limitCalls }, async () => '')
   app.get('/unlimited', async () => '')
   void app.register(async scope => {
-    scope.addHook('onRequest', app.requireOperator)
-    scope.get('/op', { config: { limited: true } }, async () => '')
+    await scope.register(operatorScope, { isBooted: () => true })
+    scope.get('/op', async () => '')
   })
 }
 

@@ -40,9 +40,12 @@ export async function openHealthWorld(t: Test, options: HealthWorldOptions = {})
   const state: { -readonly [K in keyof ProcessState]: ProcessState[K] } = { booted: true, draining: false }
   const lines: string[] = []
   const app = createServer(pino({ level: 'info' }, { write: (line: string) => lines.push(line) }))
-  const limited = new Map<string, unknown>()
-  app.addHook('onRoute', ({ config, url }) => {
-    limited.set(url, config?.limited)
+  const limited = new Map<string, boolean>()
+  app.decorate('limitCalls', (_request, _reply, next) => {
+    next()
+  })
+  app.addHook('onRoute', ({ onRequest, url }) => {
+    limited.set(url, onRequest === app.limitCalls)
   })
   await app.register(sensible)
   app.decorate('identifyOperator', request =>
