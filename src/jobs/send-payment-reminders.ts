@@ -144,7 +144,7 @@ async function remind(
   if (decision.kind !== 'remind' || !isPayable(booking) || !isMeant(effect, booking)) return { counts: { changed: 1 } }
   const result = await recordPaymentReminder(db, effect, booking, decision.usefulUntil, { lease, runId, now })
   if (result !== 'zone_invalid') return { counts: { [result]: 1 } }
-  return { counts: { told: 1, invalid_zones: 1 }, findings: [toInvalidZone(effect.paymentIntentId)] }
+  return { counts: { queued: 1, invalid_zones: 1 }, findings: [toInvalidZone(effect.paymentIntentId)] }
 }
 
 /**

@@ -21,7 +21,7 @@ export interface EndingHold extends TellingGuest {
 
 export interface EndedHold {
   /** `changed`: it was extended, replaced or deleted meanwhile, and nothing was done. */
-  readonly result: 'told' | 'untold' | 'changed'
+  readonly result: 'queued' | 'untold' | 'changed'
   readonly invalidZone: boolean
   readonly finding: ReturnType<typeof toBlockedSlot> | undefined
 }
@@ -73,6 +73,6 @@ export async function endLapsedHold(
       // Of an appointment that is over nobody needs to hear.
       usefulUntil: deleted.starts_at,
     })
-    return { result: isNew ? 'told' : 'untold', invalidZone, finding }
+    return { result: isNew ? 'queued' : 'untold', invalidZone, finding }
   })
 }

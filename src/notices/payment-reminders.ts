@@ -29,8 +29,8 @@ export interface TellingGuest {
 /** A booking whose voucher waits and can be paid. */
 export type PayableBooking = Booking & { readonly voucher: NonNullable<Booking['voucher']> }
 
-/** What telling a guest came to; `zone_invalid` when told, and the zone that is stored for them is none. */
-export type Told = 'told' | 'zone_invalid' | 'no_address' | 'changed'
+/** What telling a guest came to: `queued` when their notice is written; `zone_invalid` when it is, and the zone that is stored for them is none. */
+export type Told = 'queued' | 'zone_invalid' | 'no_address' | 'changed'
 
 /** Requires the run's lease until the transaction ends. Throws StopRunError. */
 export async function requireLease(trx: Trx, lease: HeldLease): Promise<void> {
@@ -58,7 +58,7 @@ export async function recordPaymentReminder(
     const recipient = guestRecipient(hold.guest_email) ?? nobody
     const isNew = await recordNotice(trx, toNotice(reminder, recipient, facts, usefulUntil, telling))
     if (!isNew) return 'changed'
-    return invalidZone ? 'zone_invalid' : 'told'
+    return invalidZone ? 'zone_invalid' : 'queued'
   })
 }
 

@@ -58,7 +58,7 @@ export interface DecidedReminder {
   readonly reason?: string | undefined
 }
 
-export type Reminded = 'told' | 'dropped' | 'no_address' | 'changed'
+export type Reminded = 'queued' | 'dropped' | 'no_address' | 'changed'
 
 /**
  * Writes down that parties are to be reminded, or why they are not, in one transaction that requires the run's lease, and
@@ -81,7 +81,7 @@ export async function recordReminders(
     const isNew = new Map(notices.map((notice, index) => [notice, fresh[index] === true]))
     return drafts.map((draft): Reminded => {
       if (draft === undefined || isNew.get(draft) !== true) return 'changed'
-      if (draft.end === undefined) return 'told'
+      if (draft.end === undefined) return 'queued'
       return draft.end.note === 'no_address' ? 'no_address' : 'dropped'
     })
   })

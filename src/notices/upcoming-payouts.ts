@@ -31,7 +31,7 @@ export async function recordUpcomingPayout(
   db: Db,
   payout: UpcomingPayout,
   { lease, now, runId }: Telling,
-): Promise<'told' | 'changed'> {
+): Promise<'queued' | 'changed'> {
   return await db.transaction().execute(async trx => {
     const state = await lockLease(trx, lease)
     if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
@@ -67,7 +67,7 @@ export async function recordUpcomingPayout(
       // From then on it is not to come any more.
       usefulUntil: eligibleFrom,
     })
-    return told ? 'told' : 'changed'
+    return told ? 'queued' : 'changed'
   })
 }
 

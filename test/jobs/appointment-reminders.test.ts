@@ -68,7 +68,7 @@ t.test('both parties of an appointment are told, each once, in their own words a
     paymentIntentId: 'pi_rui',
   })
   const { counts, plan } = await world.runAt()
-  t.same(counts, { told: 2 })
+  t.same(counts, { queued: 2 })
   t.same(world.asked, ['pi_rui'])
   t.match(plan.effects, [
     { kind: 'remind', subject: `meetings ${id} guest`, locale: 'pt-BR', timeZone: 'America/Sao_Paulo' },
@@ -132,7 +132,7 @@ t.test('a start with more digits than a clock of ours has is told of once, and i
   const { db, planAt, runAt } = await openWorld(t)
   await addMeeting(db, { startsAt: dayStart })
   await sql`update meetings set "startTime" = "startTime" + interval '999600 microseconds'`.execute(db)
-  t.same((await runAt()).counts, { told: 2 })
+  t.same((await runAt()).counts, { queued: 2 })
   t.same((await planAt()).effects, [])
   t.same(
     (await recheckAll(db, now)).map(({ occurrence, verdict }) => `${occurrence} ${verdict}`),
@@ -192,7 +192,7 @@ t.test('what is missing of one party is no harm to the other', async t => {
   const noAddress = await addMeeting(db, { startsAt: dayStart, guestEmail: ' ', guestName: ' ' })
   const noExpert = await addMeeting(db, { startsAt: dayStart, expert: 'user_gone', timezone: 'America/New_York' })
   const { counts, plan } = await runAt()
-  t.same(counts, { told: 3, no_address: 1 })
+  t.same(counts, { queued: 3, no_address: 1 })
   t.match(plan.effects.at(-1), { kind: 'drop-reminder', subject: `meetings ${noAddress} guest`, reason: 'no_address' })
   const bySubject = new Map((await notices()).map(row => [row.subject, row]))
   t.match(bySubject.get(`meetings ${noAddress} guest`), { state: 'dropped', note: 'no_address', recipient: 'nobody' })
@@ -205,7 +205,7 @@ t.test('what is missing of one party is no harm to the other', async t => {
   t.match(bySubject.get(`meetings ${noExpert} guest`), { state: 'pending' })
   t.same((await runAt()).plan.effects, [], 'nothing is planned twice')
   await sql`update meetings set "guestEmail" = 'late@example.com' where id = ${noAddress}::uuid`.execute(db)
-  t.same((await runAt()).counts, { told: 1 }, 'an address that was added is told')
+  t.same((await runAt()).counts, { queued: 1 }, 'an address that was added is told')
 })
 
 t.test('a zone that does not exist costs its row the local time, and nothing else', async t => {
@@ -214,7 +214,7 @@ t.test('a zone that does not exist costs its row the local time, and nothing els
   const id = await addMeeting(db, { startsAt: dayStart, expert: 'user_mars', timezone: 'Lisbon' })
   await addMeeting(db, { startsAt: dayStart })
   const { counts, plan } = await runAt()
-  t.same(counts, { told: 4 })
+  t.same(counts, { queued: 4 })
   t.match(plan.counts, { invalid_zones: 2 })
   t.match(plan.findings, [
     { kind: 'zone-invalid', subject: `meetings ${id}` },
@@ -250,7 +250,7 @@ t.test('a moved appointment is told of anew, and the old notice does not go', as
   const id = await addMeeting(db, { startsAt: dayStart })
   await runAt()
   await moveMeeting(db, id, '2026-03-11T12:10:00Z')
-  t.same((await runAt()).counts, { told: 2 })
+  t.same((await runAt()).counts, { queued: 2 })
   const verdicts = await recheckAll(db, now)
   t.same(
     verdicts.map(({ occurrence, verdict }) => `${occurrence} ${verdict}`),
@@ -265,7 +265,7 @@ t.test('a moved appointment is told of anew, and the old notice does not go', as
   await sql`update jobs.outbox set state = 'dropped', note = 'moved', finished_at = now()
     where occurrence = ${dayStart}`.execute(db)
   await moveMeeting(db, id, dayStart)
-  t.same((await runAt()).counts, { told: 2 }, 'what was taken back does not stand against it')
+  t.same((await runAt()).counts, { queued: 2 }, 'what was taken back does not stand against it')
   t.same(
     (await notices()).filter(({ state }) => state === 'pending').map(({ occurrence }) => occurrence),
     ['2026-03-11T12:10:00.000Z', `${dayStart} 2`, '2026-03-11T12:10:00.000Z', `${dayStart} 2`],
@@ -330,9 +330,9 @@ t.test('of many that are written together each comes to its own', async t => {
     results.flatMap((result, index) =>
       twice[index]?.subject.includes(id) === true ? Object.keys(result?.counts ?? {}) : [],
     )
-  t.same(came(told), ['told', 'told', 'changed'], 'the same one twice is told once')
+  t.same(came(told), ['queued', 'queued', 'changed'], 'the same one twice is told once')
   t.same(came(moved), ['changed', 'changed'])
-  t.same(came(silent), ['no_address', 'told'])
+  t.same(came(silent), ['no_address', 'queued'])
   t.same(came(late), ['dropped', 'dropped'])
   const states = (await notices()).map(({ note, state }) => `${state} ${note}`).toSorted()
   t.same(states, ['dropped no_address', 'dropped too_late', 'dropped too_late', ...Array(3).fill('pending null')])
@@ -359,7 +359,7 @@ t.test('of two runs at once each party is told by one', async t => {
     [1, 2, 3, 4].map(async () => (await applyAll(appointmentReminders, effects, contextAt(now))).counts),
   )
   t.equal(
-    runs.reduce((sum, { told = 0 }) => sum + told, 0),
+    runs.reduce((sum, { queued = 0 }) => sum + queued, 0),
     10,
   )
   t.equal((await notices()).length, 10)
@@ -385,7 +385,7 @@ t.test('a dry run writes nothing and says who is told what, when and why not', a
   t.same(await readAll(db, 'jobs.outbox'), [])
   t.notMatch(JSON.stringify(dry.body), /@|Costa|Reis|user_ana/)
   const real = await answer(delivery(appointmentReminders))
-  t.match(real.body, { outcome: 'succeeded', report: { applied: 6, counts: { told: 3, no_address: 1, dropped: 2 } } })
+  t.match(real.body, { outcome: 'succeeded', report: { applied: 6, counts: { queued: 3, no_address: 1, dropped: 2 } } })
 })
 
 t.test('many appointments are read page by page, and what does not fit is left', async t => {

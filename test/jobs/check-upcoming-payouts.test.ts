@@ -83,7 +83,7 @@ t.test('an expert is told once: the mark on the row and the notice are one', asy
   ])
   t.equal(plan.effects.length, 1)
   t.notMatch(JSON.stringify(plan), /Talk|user_ana/, 'nothing personal in the plan')
-  t.same((await applyAll(checkUpcomingPayouts, plan.effects, context)).counts, { told: 1 })
+  t.same((await applyAll(checkUpcomingPayouts, plan.effects, context)).counts, { queued: 1 })
   const notices = await readAll(db, 'jobs.outbox')
   t.match(notices, [
     {
@@ -136,7 +136,7 @@ t.test('a mark that somebody took away tells nobody twice', async t => {
   const { db } = await testDatabase(t)
   const id = await addBooking(db, upcoming)
   const telling = { lease: await takeLease(db, job), runId: uuidv7(), now: new Date(now) }
-  t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'told')
+  t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'queued')
   await sql`update payment_transfers set notified_at = null`.execute(db)
   t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'changed')
   t.equal((await readAll(db, 'jobs.outbox')).length, 1)
@@ -147,7 +147,7 @@ t.test('of two runs at once exactly one tells', async t => {
   const id = await addBooking(db, upcoming)
   const telling = { lease: await takeLease(db, job), runId: uuidv7(), now: new Date(now) }
   const results = await Promise.all([1, 2, 3, 4].map(async () => await recordUpcomingPayout(db, payoutOf(id), telling)))
-  t.same(results.toSorted(), ['changed', 'changed', 'changed', 'told'])
+  t.same(results.toSorted(), ['changed', 'changed', 'changed', 'queued'])
   t.equal((await readAll(db, 'jobs.outbox')).length, 1)
 })
 
@@ -199,7 +199,7 @@ t.test('a marketplace without service names says the name of the event, or none'
   const unnamed = await addBooking(db, { ...upcoming, eventId: 'UNKNOWN', durationMinutes: null, meetingEndsAt: null })
   await sql`alter table payment_transfers drop column service_name`.execute(db)
   const telling = { lease: await takeLease(db, job), runId: uuidv7(), now: new Date(now) }
-  for (const id of [named, unnamed]) t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'told')
+  for (const id of [named, unnamed]) t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'queued')
   const names = (await readAll(db, 'jobs.outbox')).map(({ facts }) => facts['rows'])
   t.match(names, [[{ serviceName: 'Consultation' }], [{ serviceName: null }]])
 })
@@ -253,7 +253,7 @@ t.test('only the expert of a paid booking hears of it, once, and no money moves'
   t.same(await readAll(db, 'jobs.outbox'), [], 'a dry run tells nobody')
   const message = { messageId: 'msg_1', scheduleId: `jobs.${job}` }
   const first = await deliver(`/jobs/${job}`, message)
-  t.match(first.json, { outcome: 'succeeded', report: { applied: 1, counts: { told: 1 } } })
+  t.match(first.json, { outcome: 'succeeded', report: { applied: 1, counts: { queued: 1 } } })
   t.notOk((first.json['report'] as { sums?: object }).sums, 'a notice is no movement of money')
   t.match((await deliver(`/jobs/${job}`, message)).json, { outcome: 'duplicate' })
   t.match((await deliver(`/jobs/${job}`)).json, { outcome: 'succeeded', report: { applied: 0 } })

@@ -135,7 +135,7 @@ t.test(
     const { db } = await testDatabase(t)
     const hold = await addHold(db, { paymentIntentId: 'pi_1', guestEmail: 'Ana@Example.com', meeting: 'pending' })
     const { context, counts, findings, plan } = await runJob(db)
-    t.same(counts, { deleted: 1, lapsed: 1, told: 1 })
+    t.same(counts, { deleted: 1, lapsed: 1, queued: 1 })
     t.notMatch(JSON.stringify(plan), /Silva|example\.com|Consultation/i, 'nothing personal in the plan')
     t.match(plan.effects, [{ kind: 'end-voucher-hold', reason: 'lapsed', tells: true }])
     t.equal((await readHolds(db)).size, 0)
@@ -188,7 +188,7 @@ t.test('Stripe decides: what is paid or settling is kept, and what is paid unnot
   const ended = await addHold(db, { paymentIntentId: 'pi_ended' })
   const answer: Answer = id => bookingOf(id, { status: states[id as keyof typeof states] })
   const { counts, plan } = await runJob(db, { answer })
-  t.same(counts, { deleted: 1, canceled: 1, told: 1 })
+  t.same(counts, { deleted: 1, canceled: 1, queued: 1 })
   t.notOk((await readHolds(db)).has(ended.id))
   t.equal((await readHolds(db)).size, 4)
   t.same(plan.waits?.map(wait => wait.reason).toSorted(), ['paid', 'paid', 'settling', 'waiting'])
@@ -203,7 +203,7 @@ t.test('Stripe decides: what is paid or settling is kept, and what is paid unnot
     message: new RegExp(`meeting ${pending.meetingId} as unpaid`),
   })
   const later = await runJob(db, { answer, at: '2026-03-12T10:15:00Z' })
-  t.same(later.counts, { deleted: 1, forgotten: 1, told: 1 }, 'Stripe would have decided within four days')
+  t.same(later.counts, { deleted: 1, forgotten: 1, queued: 1 }, 'Stripe would have decided within four days')
 })
 
 t.test('a booking that is paid ends its hold in silence, and so does one that was paid otherwise', async t => {
@@ -292,7 +292,7 @@ t.test('what changes between select and delete wins: an extension, another payme
   t.same((await applyAll(cleanupExpiredReservations, end, context)).counts, { changed: 1 })
   t.same(await readAll(db, 'jobs.outbox'), [])
   status = 'lapsed'
-  t.match((await applyAll(cleanupExpiredReservations, effects, context)).counts, { deleted: 3, told: 1 })
+  t.match((await applyAll(cleanupExpiredReservations, effects, context)).counts, { deleted: 3, queued: 1 })
   t.notOk((await readHolds(db)).has(checkout.id))
 })
 
@@ -309,7 +309,7 @@ t.test('of many processes one deletes and tells; a crash leaves hold and notice,
   t.same(await readAll(db, 'jobs.findings'), [])
   await sql`alter table jobs.outbox drop constraint crash`.execute(db)
   const results = await Promise.all([1, 2, 3, 4].map(async () => (await end()).result))
-  t.same(results.toSorted(), ['changed', 'changed', 'changed', 'told'])
+  t.same(results.toSorted(), ['changed', 'changed', 'changed', 'queued'])
   t.equal((await readAll(db, 'jobs.outbox')).length, 1)
   t.match(await readAll(db, 'jobs.findings'), [{ kind: 'meeting-blocks-slot', occurrences: 1 }])
   await takeLease(db, job)
@@ -413,7 +413,7 @@ t.test('where one slot has one hold there are no duplicates, and the job does it
   await addHold(db, short)
   await addHold(db, { paymentIntentId: 'pi_1' })
   const { counts } = await runJob(db)
-  t.same(counts, { deleted: 2, changed: 0, lapsed: 1, told: 1 })
+  t.same(counts, { deleted: 2, changed: 0, lapsed: 1, queued: 1 })
 })
 
 t.test('10,000 holds cost as many statements as ten, and the statements that select read an index', async t => {
@@ -495,7 +495,7 @@ t.test('through the door: the whole life of vouchers at Stripe, without a word t
   t.same(await readAll(db, 'jobs.outbox'), [])
   stripe.expireVoucher(unpaid ?? '')
   const second = await deliver(`/jobs/${job}`)
-  t.match(second.json, { outcome: 'succeeded', report: { counts: { deleted: 1, lapsed: 1, told: 1 }, waiting: 2 } })
+  t.match(second.json, { outcome: 'succeeded', report: { counts: { deleted: 1, lapsed: 1, queued: 1 }, waiting: 2 } })
   t.notMatch(JSON.stringify(second.json), /example\.com/)
   t.match(await readAll(db, 'jobs.outbox'), [{ kind: 'reservation-expired', occurrence: unpaid }])
   while (novu.inbox().length === 0) await setImmediate()

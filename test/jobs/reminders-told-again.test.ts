@@ -65,10 +65,10 @@ t.test('whoever is new to an appointment is reminded of it, and the other party 
   await run('2026-03-10T12:00:30.000Z')
   await send('2026-03-10T12:01:00.000Z')
   await sql`update meetings set "guestEmail" = ' Right@x.test ' where id = ${id}::uuid`.execute(db)
-  t.same((await run('2026-03-10T12:30:30.000Z')).counts, { told: 1 })
+  t.same((await run('2026-03-10T12:30:30.000Z')).counts, { queued: 1 })
   t.same(await send('2026-03-10T12:31:00.000Z'), ['guest_right@x.test 12:00 sent'])
   await sql`update meetings set "clerkUserId" = 'user_bo' where id = ${id}::uuid`.execute(db)
-  t.same((await run('2026-03-10T13:00:30.000Z')).counts, { told: 1 })
+  t.same((await run('2026-03-10T13:00:30.000Z')).counts, { queued: 1 })
   t.same(await send('2026-03-10T13:01:00.000Z'), ['user_bo 12:00 sent'])
   t.same((await run('2026-03-10T13:30:30.000Z')).plan.effects, [], 'each once')
 })
@@ -84,11 +84,11 @@ t.test('an appointment that was moved back is told of once more: the last that p
   await run('2026-03-10T12:45:30.000Z')
   t.same(await sendBoth('2026-03-10T12:46:00.000Z'), both('13:00'))
   await moveMeeting(db, id, noon)
-  t.same((await run('2026-03-10T13:15:30.000Z')).counts, { told: 2 })
+  t.same((await run('2026-03-10T13:15:30.000Z')).counts, { queued: 2 })
   t.same(await sendBoth('2026-03-10T13:16:00.000Z'), both('12:00'))
   t.same((await run('2026-03-10T13:30:30.000Z')).plan.effects, [], 'once')
   await moveMeeting(db, id, one)
-  t.same((await run('2026-03-10T14:00:30.000Z')).counts, { told: 2 })
+  t.same((await run('2026-03-10T14:00:30.000Z')).counts, { queued: 2 })
   t.same(await sendBoth('2026-03-10T14:01:00.000Z'), both('13:00'), 'and so on')
 })
 
@@ -102,7 +102,7 @@ t.test('what people read last is what was tried last, whenever it turned out to 
   await run('2026-03-10T12:30:30.000Z')
   await send('2026-03-10T12:31:00.000Z')
   await moveMeeting(db, id, noon)
-  t.same((await run('2026-03-10T13:00:30.000Z')).counts, { told: 2 })
+  t.same((await run('2026-03-10T13:00:30.000Z')).counts, { queued: 2 })
 })
 
 t.test('one that was moved back before anybody read of it is not', async t => {
@@ -111,7 +111,7 @@ t.test('one that was moved back before anybody read of it is not', async t => {
   await run('2026-03-10T12:00:30.000Z')
   await send('2026-03-10T12:01:00.000Z')
   await moveMeeting(db, id, one)
-  t.same((await run('2026-03-10T12:45:30.000Z')).counts, { told: 2 })
+  t.same((await run('2026-03-10T12:45:30.000Z')).counts, { queued: 2 })
   await moveMeeting(db, id, noon)
   t.same((await run('2026-03-10T13:15:30.000Z')).plan.effects, [], 'while the other notice waits')
   t.match(await send('2026-03-10T13:16:00.000Z'), [/ 13:00 moved$/, / 13:00 moved$/])
@@ -124,7 +124,7 @@ t.test('a guest whose language is not known waits for Stripe, and near the end r
   const id = await addMeeting(db, { startsAt: noon, timezone: 'Europe/Madrid', guestEmail: 'late@x.test' })
   stripe.localeOf = async () => await Promise.reject(new Error('stripe 500'))
   const first = await run('2026-03-10T12:00:30.000Z')
-  t.same(first.counts, { told: 2 }, 'the experts')
+  t.same(first.counts, { queued: 2 }, 'the experts')
   const until = new Date('2026-03-10T14:00:00.000Z')
   t.match(
     first.plan.waits?.find(({ subject }) => subject === `meetings ${id} guest`),
@@ -133,7 +133,7 @@ t.test('a guest whose language is not known waits for Stripe, and near the end r
   t.equal(first.plan.waits?.length, 2)
   stripe.localeOf = async () => 'pt'
   await sql`update meetings set "stripePaymentIntentId" = 'pi_late' where id = ${id}::uuid`.execute(db)
-  t.same((await run('2026-03-10T12:30:30.000Z')).counts, { told: 2 })
+  t.same((await run('2026-03-10T12:30:30.000Z')).counts, { queued: 2 })
   const localesOf = async () =>
     (await waiting()).flatMap(({ facts, subject }) =>
       subject.endsWith('guest') ? [(facts['reader'] as { locale: string }).locale] : [],
@@ -142,8 +142,8 @@ t.test('a guest whose language is not known waits for Stripe, and near the end r
   const other = await openWorld(t)
   other.stripe.localeOf = async () => await Promise.reject(new Error('stripe 500'))
   await addMeeting(other.db, { startsAt: noon, timezone: 'Europe/Madrid' })
-  t.same((await other.run('2026-03-10T13:30:30.000Z')).counts, { told: 1 })
-  t.same((await other.run('2026-03-10T14:00:30.000Z')).counts, { told: 1 }, 'two hours are left')
+  t.same((await other.run('2026-03-10T13:30:30.000Z')).counts, { queued: 1 })
+  t.same((await other.run('2026-03-10T14:00:30.000Z')).counts, { queued: 1 }, 'two hours are left')
   t.match(
     (await other.waiting()).map(({ facts }) => facts),
     [{ party: 'expert' }, { party: 'guest', reader: { locale: 'es-ES' } }],
@@ -153,7 +153,7 @@ t.test('a guest whose language is not known waits for Stripe, and near the end r
   await addMeeting(never.db, { startsAt: noon, timezone: 'Europe/Madrid' })
   t.same(
     (await never.run('2026-03-10T12:00:30.000Z')).counts,
-    { told: 2 },
+    { queued: 2 },
     'what will never be known is not waited for',
   )
 })

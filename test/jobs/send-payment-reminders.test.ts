@@ -61,11 +61,11 @@ t.test('a voucher is reminded of once gently and once urgently, each with its st
   const { db } = await testDatabase(t)
   const hold = await addHold(db, { guestEmail: ' Ana@Example.com ', paymentIntentId: 'pi_ana', meeting: 'pending' })
   const first = await runJob(db)
-  t.same(first.counts, { told: 1 })
+  t.same(first.counts, { queued: 1 })
   t.notMatch(JSON.stringify(first.plan), /Silva|Example|900000001|Consultation/i, 'nothing personal in the plan')
   t.same((await runJob(db)).plan.effects, [], 'the next run has nothing to do')
   t.same((await runJob(db, { now: '2026-03-06T12:00:00Z' })).plan.effects, [])
-  t.same((await runJob(db, { now: urgentTime })).counts, { told: 1 })
+  t.same((await runJob(db, { now: urgentTime })).counts, { queued: 1 })
   t.same((await runJob(db, { now: '2026-03-07T18:00:00Z' })).plan.effects, [])
   const notices = await outbox(db)
   t.match(notices, [
@@ -113,7 +113,7 @@ t.test('what the old job has sent is not sent again, and an extended or rewritte
   t.same((await runJob(db)).plan.effects, [])
   await sql`delete from slot_reservations`.execute(db)
   await addHold(db, { paymentIntentId: 'pi_new' })
-  t.same((await runJob(db)).counts, { told: 1 })
+  t.same((await runJob(db)).counts, { queued: 1 })
   await sql`delete from slot_reservations where stripe_payment_intent_id = 'pi_new'`.execute(db)
   await addHold(db, { paymentIntentId: 'pi_new', guestEmail: 'other@example.com', expiresAt: '2026-03-12T10:00:00Z' })
   const asked: string[] = []
@@ -127,7 +127,7 @@ t.test('what the old job has sent is not sent again, and an extended or rewritte
 t.test('another voucher of a payment is told of anew, once, and a hold that was only extended is not', async t => {
   const { db } = await testDatabase(t)
   const { id } = await addHold(db, { paymentIntentId: 'pi_1' })
-  t.same((await runJob(db)).counts, { told: 1 })
+  t.same((await runJob(db)).counts, { queued: 1 })
   await sql`update slot_reservations set expires_at = '2026-03-12 10:00'`.execute(db)
   const ofNow = async (answer: Answer, now = '2026-03-08T12:00:00Z') => await runJob(db, { now, answer })
   for (const status of ['settling', 'paid', 'canceled', 'lapsed'] as const) {
@@ -140,7 +140,7 @@ t.test('another voucher of a payment is told of anew, once, and a hold that was 
   const another: Answer = pi =>
     bookingOf(pi, { voucher: { entity: '12345', reference: '900000002', expiresAt, url: null } })
   const { counts, plan } = await ofNow(another)
-  t.same(counts, { told: 1 })
+  t.same(counts, { queued: 1 })
   t.notMatch(JSON.stringify(plan), /900000002/, 'nothing personal in the plan')
   t.same((await ofNow(another)).plan.effects, [], 'once')
   t.match(await outbox(db), [
@@ -148,7 +148,7 @@ t.test('another voucher of a payment is told of anew, once, and a hold that was 
     { occurrence: `pi_1 ${expiresAt.toISOString()}`, facts: { reference: '900000002' } },
   ])
   t.match((await readHolds(db)).get(id), { gentle_reminder_sent_at: new Date('2026-03-08T12:00:00Z') })
-  t.same((await ofNow(another, '2026-03-11T12:00:00Z')).counts, { told: 1 }, 'and the urgent one is one of its own')
+  t.same((await ofNow(another, '2026-03-11T12:00:00Z')).counts, { queued: 1 }, 'and the urgent one is one of its own')
   t.equal((await outbox(db)).length, 3)
   const [, second] = await outbox(db)
   const notice = { ...second, transactionId: '', usefulUntil: null } as unknown as OutgoingNotice
@@ -165,7 +165,7 @@ t.test('a voucher that was replaced before its reminder went is made up for by t
   const voucher = { entity: '12345', reference: '900000002', expiresAt: new Date('2026-03-08T10:20:00Z'), url: null }
   const answer: Answer = pi => bookingOf(pi, { voucher })
   t.same((await runJob(db)).plan.effects, [], 'while it is the same one')
-  t.same((await runJob(db, { answer })).counts, { told: 1 })
+  t.same((await runJob(db, { answer })).counts, { queued: 1 })
   t.same((await runJob(db, { answer })).plan.effects, [])
 })
 
@@ -230,12 +230,12 @@ t.test('a Stripe that does not answer fails its item, and sends nothing half', a
     return bookingOf(id, id === 'pi_blank' ? { voucher: undefined } : {})
   }
   const { counts, plan } = await runJob(db, { answer })
-  t.same(counts, { told: 1 })
+  t.same(counts, { queued: 1 })
   t.match(plan.failures, [{ code: 'no_answer', message: /later run/ }])
   t.match(plan.findings, [{ kind: 'voucher-unknown', details: { code: 'resource_missing' } }])
   t.match(plan.waits, [{ reason: 'no_voucher' }])
   t.equal(plan.left, 0)
-  t.match((await runJob(db)).counts, { told: 3 }, 'the next run sends what was missing')
+  t.match((await runJob(db)).counts, { queued: 3 }, 'the next run sends what was missing')
   const refused = async (): Promise<never> => {
     throw new KeyRefusedError('no')
   }
@@ -267,7 +267,7 @@ t.test('what was decided is asked again before it is written, and a hold that ch
       .catch((err: unknown) => t.match(err, { message: 'undo' }))
   }
   t.same(await outbox(db), [])
-  t.same((await applyAll(sendPaymentReminders, effects, context)).counts, { told: 1 })
+  t.same((await applyAll(sendPaymentReminders, effects, context)).counts, { queued: 1 })
 })
 
 /** A connection inside of a transaction, on which a job's own transaction is a part of it. */
@@ -297,7 +297,7 @@ t.test('of two processes exactly one tells, and a crash between stamp and notice
     'changed',
     'changed',
     'changed',
-    'told',
+    'queued',
   ])
   await sql`update slot_reservations set gentle_reminder_sent_at = null`.execute(db)
   t.equal(await tell(), 'changed', 'a stamp that somebody took away tells nobody twice')
@@ -347,7 +347,7 @@ t.test("a guest's zone that does not exist costs the notice its local time, and 
   const { db } = await testDatabase(t)
   await addHold(db, { paymentIntentId: 'pi_1', meeting: 'pending', meetingZone: 'Mars/Olympus' })
   const { counts, findings } = await runJob(db, { answer: id => bookingOf(id, { guestName: null, locale: null }) })
-  t.same(counts, { told: 1, invalid_zones: 1 })
+  t.same(counts, { queued: 1, invalid_zones: 1 })
   t.match(findings, [{ kind: 'zone-invalid', subject: 'payment_intents pi_1' }])
   t.match(await outbox(db), [
     { facts: { guestName: 'Rui of the meeting', reader: { language: 'en', timeZone: 'UTC' } } },
@@ -413,7 +413,7 @@ t.test(
     t.same(await readAll(db, 'jobs.outbox'), [], 'a dry run tells nobody')
     const message = { messageId: 'msg_1', scheduleId: `jobs.${job}` }
     const first = await deliver(`/jobs/${job}`, message)
-    t.match(first.json, { outcome: 'succeeded', report: { counts: { told: 1, dropped: 1, settling: 1 } } })
+    t.match(first.json, { outcome: 'succeeded', report: { counts: { queued: 1, dropped: 1, settling: 1 } } })
     t.notMatch(JSON.stringify(first.json), /Lima|example\.com|reference/)
     t.match((await deliver(`/jobs/${job}`, message)).json, { outcome: 'duplicate' })
     t.match((await deliver(`/jobs/${job}`)).json, { outcome: 'succeeded', report: { planned: 0 } })

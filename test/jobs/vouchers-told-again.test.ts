@@ -66,11 +66,11 @@ t.test('a hold that came back, or has another guest or start, is told of as it i
   for (const [reason, change] of Object.entries(changes)) {
     const { db } = await testDatabase(t)
     await addHold(db, { guestEmail: 'ana@example.com', paymentIntentId: 'pi_ana' })
-    t.same(await run(db, sendPaymentReminders, gentleTime), { told: 1 })
+    t.same(await run(db, sendPaymentReminders, gentleTime), { queued: 1 })
     await change(db)
     t.same(await send(db, gentleTime), [`guest_ana@example.com ${reason}`])
     if (reason === 'hold_gone') await addHold(db, { guestEmail: 'ana@example.com', paymentIntentId: 'pi_ana' })
-    t.same(await run(db, sendPaymentReminders, nextTime), { told: 1 }, reason)
+    t.same(await run(db, sendPaymentReminders, nextTime), { queued: 1 }, reason)
     const recipient = reason === 'recipient_changed' ? 'guest_other@example.com' : 'guest_ana@example.com'
     t.same(await send(db, nextTime), [`${recipient} sent`])
     t.same(await run(db, sendPaymentReminders, '2026-03-05T00:00:30.000Z'), {}, 'and once')
@@ -93,7 +93,7 @@ t.test('a guest whose address came later is reminded then, and one that never ca
   t.same(await run(db, sendPaymentReminders, gentleTime), { dropped: 1, no_address: 1 })
   t.same(await run(db, sendPaymentReminders, nextTime), {})
   await sql`update slot_reservations set guest_email = 'ana@example.com'`.execute(db)
-  t.same(await run(db, sendPaymentReminders, nextTime), { told: 1 })
+  t.same(await run(db, sendPaymentReminders, nextTime), { queued: 1 })
   t.same(await send(db, nextTime), ['guest_ana@example.com sent'])
   t.same(await run(db, sendPaymentReminders, '2026-03-05T00:00:30.000Z'), {})
 })
@@ -102,11 +102,11 @@ t.test('an address that only the meeting has is one', async t => {
   const { db } = await testDatabase(t)
   await addHold(db, { guestEmail: '', paymentIntentId: 'pi_ana', meeting: 'pending' })
   await sql`update meetings set "guestEmail" = 'Known@example.com'`.execute(db)
-  t.same(await run(db, sendPaymentReminders, gentleTime), { told: 1 })
+  t.same(await run(db, sendPaymentReminders, gentleTime), { queued: 1 })
   t.same(await send(db, gentleTime), ['guest_known@example.com sent'])
   const lapsed: Answer = id => bookingOf(id, { status: 'lapsed', voucher: undefined })
   const ended = await run(db, cleanupExpiredReservations, '2026-03-08T10:15:00.000Z', lapsed)
-  t.match(ended, { deleted: 1, lapsed: 1, told: 1 })
+  t.match(ended, { deleted: 1, lapsed: 1, queued: 1 })
   t.same(await send(db, '2026-03-08T10:15:00.000Z', lapsed), ['guest_known@example.com sent'])
 })
 
@@ -114,7 +114,7 @@ t.test('nobody hears that a reservation expired who has paid for the same time m
   const { db } = await testDatabase(t)
   const lapsed: Answer = id => bookingOf(id, { status: 'lapsed', voucher: undefined })
   await addHold(db, { guestEmail: 'Ana@example.com', paymentIntentId: 'pi_ana' })
-  t.match(await run(db, cleanupExpiredReservations, '2026-03-08T10:15:00.000Z', lapsed), { told: 1 })
+  t.match(await run(db, cleanupExpiredReservations, '2026-03-08T10:15:00.000Z', lapsed), { queued: 1 })
   await addHold(db, {
     guestEmail: 'ana@example.com',
     paymentIntentId: null,
