@@ -11,7 +11,10 @@ export interface AskedRow {
   readonly createdAt: Date
 }
 
-/** A payment, and the transfers to its row's account, which matter only where the charge has none of its own. */
+/**
+ * A payment, and the transfers to its row's account and of the payment's group, which matter only where the charge has none
+ * of its own.
+ */
 export interface AskedPayment {
   readonly payment: Payment
   readonly transfers: readonly Transfer[]
@@ -32,8 +35,12 @@ export async function askPayments(
     options,
   )
   const lists = await listTransfersTo(findAccounts(inTurn, asked), payments, options)
+  const groups = await listGroups(asked, payments, options)
   const answers = new Map(inTurn.map((row, index) => [row, asked[index]]))
-  return rows.map(row => join(answers.get(row) ?? { kind: 'left' }, lists.get(row.account)))
+  return rows.map(row => {
+    const answer = answers.get(row) ?? { kind: 'left' }
+    return join(answer, lists.get(row.account), groups.get(groupOf(answer) ?? ''))
+  })
 }
 
 /** The accounts of charges without a transfer of their own, each with the day before its oldest row was made. */
@@ -61,13 +68,41 @@ async function listTransfersTo(
   return new Map([...accounts.keys()].map((account, index) => [account, asked[index] ?? { kind: 'left' }]))
 }
 
-function join(asked: Asked<Payment>, listed: Asked<readonly Transfer[]> | undefined): Asked<AskedPayment> {
+/** The transfers of the payments' groups: the row's account may have been another one when they were made. */
+async function listGroups(
+  asked: readonly Asked<Payment>[],
+  payments: PaymentReads,
+  options: AskOptions,
+): Promise<ReadonlyMap<string, Asked<readonly Transfer[]>>> {
+  const groups = [...new Set(asked.flatMap(answer => groupOf(answer) ?? []))]
+  const answers = await askEach(groups, async group => await payments.listTransferGroup(group, options.signal), options)
+  return new Map(groups.map((group, index) => [group, answers[index] ?? { kind: 'left' }]))
+}
+
+function join(
+  asked: Asked<Payment>,
+  listed: Asked<readonly Transfer[]> | undefined,
+  grouped: Asked<readonly Transfer[]> | undefined,
+): Asked<AskedPayment> {
   if (asked.kind !== 'known') return asked
   if (!lacksTransfer(asked)) return { kind: 'known', value: { payment: asked.value, transfers: [] } }
-  if (listed === undefined) return { kind: 'left' }
-  return listed.kind === 'known' ? { kind: 'known', value: { payment: asked.value, transfers: listed.value } } : listed
+  if (listed === undefined || grouped === undefined) return { kind: 'left' }
+  if (listed.kind !== 'known') return listed
+  if (grouped.kind !== 'known') return grouped
+  return { kind: 'known', value: { payment: asked.value, transfers: mergeTransfers(listed.value, grouped.value) } }
+}
+
+/** Each transfer once. */
+function mergeTransfers(one: readonly Transfer[], two: readonly Transfer[]): Transfer[] {
+  return [...new Map([...one, ...two].map(transfer => [transfer.id, transfer])).values()]
 }
 
 function lacksTransfer(asked: Asked<Payment> | undefined): boolean {
-  return asked?.kind === 'known' && asked.value.charge !== undefined && asked.value.charge.transfer === undefined
+  return groupOf(asked) !== undefined
+}
+
+/** That of a charge which made no transfer itself. */
+function groupOf(asked: Asked<Payment> | undefined): string | undefined {
+  const charge = asked?.kind === 'known' ? asked.value.charge : undefined
+  return charge?.transfer === undefined ? charge?.transferGroup : undefined
 }

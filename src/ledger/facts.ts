@@ -10,7 +10,7 @@ import type { PayoutOwners } from '../money/payout-facts.ts'
 import { noOwners } from '../money/payout-rows.ts'
 import type { StandingHold } from '../money/standing-holds.ts'
 import { isUnlabelled, listPossibleTransfers } from '../money/transfer-doubts.ts'
-import type { Payment, Payout, Transfer } from '../providers/payments.ts'
+import type { Charge, Payment, Payout, Transfer } from '../providers/payments.ts'
 import { findPayoutObjection, findTransferObjection, listOthers, listPaidRows, type Objection } from './fact-rules.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import type { LedgerRun } from './ledger.ts'
@@ -59,7 +59,7 @@ async function readTransferFacts(
     payments.readBalance(destination, run.signal),
   ])
   const from = new Date((payment.charge?.paidAt ?? operation.created_at).getTime() - clockDoubtMs)
-  const transfers = await payments.listTransfers({ destination, from }, run.signal)
+  const transfers = await listTransfersFor(payment.charge, { destination, from }, payments, run)
   const objects = transfers.filter(transfer => transfer.operationId === operation.id)
   if (objects.length > 0) return { kind: 'exists', objects }
   const booking = (await listBookings(db, [row.id])).get(row.id)
@@ -71,7 +71,7 @@ async function readTransferFacts(
     db,
     transfers.filter(isUnlabelled).map(({ id }) => id),
   )
-  const possible = listPossibleTransfers(row, payment.charge?.paidAt ?? from, transfers, attributed)
+  const possible = payment.charge === undefined ? [] : listPossibleTransfers(row, payment.charge, transfers, attributed)
   return { kind: 'right', holds: listTransferHolds(payment, possible, evidence, sinceOf(limits, evidence)) }
 }
 
@@ -131,6 +131,20 @@ async function readPaymentOf(row: MoneyRow, payments: LedgerParts['payments'], r
   const { charge } = payment
   if (charge === undefined || charge.transfer !== undefined) return { row, payment, transfers: [] }
   const from = new Date(charge.paidAt.getTime() - clockDoubtMs)
-  const transfers = await payments.listTransfers({ destination: row.account, from }, run.signal)
+  const transfers = await listTransfersFor(charge, { destination: row.account, from }, payments, run)
   return { row, payment, transfers }
+}
+
+/** To the account, and of the charge's group: a row's account may have been another one when they were made. */
+async function listTransfersFor(
+  charge: Charge | undefined,
+  query: { readonly destination: string; readonly from: Date },
+  payments: LedgerParts['payments'],
+  { signal }: LedgerRun,
+): Promise<Transfer[]> {
+  const [listed, grouped] = await Promise.all([
+    payments.listTransfers(query, signal),
+    charge === undefined ? [] : payments.listTransferGroup(charge.transferGroup, signal),
+  ])
+  return [...new Map([...listed, ...grouped].map(transfer => [transfer.id, transfer])).values()]
 }

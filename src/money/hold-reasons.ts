@@ -10,7 +10,7 @@ export type Hold =
   | 'before_cut_over'
   /** A payout that somebody else made may have been for it, and no row says whom that paid. */
   | 'may_be_paid_already'
-  /** A transfer that somebody made by hand may have been for it, and nothing says what that was for. */
+  /** A transfer that somebody made by hand may have been for it, and nothing on it says so or otherwise. */
   | 'may_be_transferred_already'
   | 'account_shared'
   | 'account_changed'
@@ -29,8 +29,8 @@ export const holdSentences: Readonly<Record<Hold, string>> = {
     'somebody else has made a payout out of its account since it was paid, and no rows say what that was for: make sure ' +
     'that it was not for this one',
   may_be_transferred_already:
-    'somebody has made a transfer to its account by hand since it was paid, and nothing says what that was for: make sure ' +
-    'that it was not for this one',
+    'somebody has made a transfer by hand, to its account since it was paid or in the group of its payment, and nothing ' +
+    'says what that was for: make sure that it was not for this one',
   account_shared: 'two experts share this account: make sure that the money is for this one',
   account_changed: "it is not the expert's current account: make sure that this one is still theirs",
   rejected_before: 'Stripe has refused one of these rows for good before: make sure that what it refused is mended',

@@ -20,6 +20,7 @@ export interface ExistingTransfer {
   readonly currency: string
   readonly reversedCents: number
   readonly chargeId: string | null
+  readonly group?: string | null
   readonly paymentTransferId: number | null
   readonly operationId?: string | null
   readonly createdAt?: Date

@@ -41,7 +41,10 @@ export interface RowOperation {
   readonly createdAt: Date
 }
 
-/** The payment of the row, and the transfers to its account, which matter only where the charge has none of its own. */
+/**
+ * The payment of the row, and the transfers to its account and of its payment's group, which matter only where the charge
+ * has none of its own.
+ */
 export interface PaymentAnswer {
   readonly payment: Omit<PaymentFacts, 'charge'> & { readonly charge: AnsweredCharge | undefined }
   readonly transfers: readonly ExistingTransfer[]
@@ -52,6 +55,7 @@ type AnsweredCharge = NonNullable<PaymentFacts['charge']> & {
   readonly settlementCurrency: string | undefined
   readonly feeCents: number | null
   readonly transfer: ExistingTransfer | undefined
+  readonly transferGroup: string
 }
 
 export interface TransferRules {
@@ -158,7 +162,7 @@ function decideRelease(
   if (settlementCurrency !== undefined && settlementCurrency.toLowerCase() !== row.currency.toLowerCase()) {
     return odd('settlement_currency', { chargeId: charge.id, currency: row.currency, settlementCurrency })
   }
-  const doubts = listPossibleTransfers(row, charge.paidAt, transfers, rules.attributed)
+  const doubts = listPossibleTransfers(row, charge, transfers, rules.attributed)
   return { kind: 'create', hold: holdOf(row, charge.paidAt, doubts, rules), doubts, ...release }
 }
 

@@ -32,8 +32,8 @@ export function findOverdue(row: TransferRow, why: string, dueSince: Date): Mone
 /** A row whose transfer somebody may have made by hand already. */
 export function findMaybeTransferred(row: TransferRow, transferIds: readonly string[]): MoneyFinding {
   const message =
-    'transfers went to the account since this booking was paid that do not say what they were for: if one was for this ' +
-    `booking, decline its held operation and ${byHand}; else approve the operation`
+    'transfers were made to the account since this booking was paid, or in the group of its payment, that do not say what ' +
+    `they were for: if one was for this booking, decline its held operation and ${byHand}; else approve the operation`
   return {
     kind: 'may-be-transferred-already',
     subject: subjectOf(row),

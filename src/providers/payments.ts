@@ -52,6 +52,8 @@ export interface Charge {
   readonly feeCents: number | null
   /** The transfer that the vendor made itself, for a destination charge. */
   readonly transfer: Transfer | undefined
+  /** What transfers out of this charge carry as their group, whatever account they go to; so may others. */
+  readonly transferGroup: string
 }
 
 export interface Transfer {
@@ -63,6 +65,8 @@ export interface Transfer {
   readonly reversedCents: number
   /** The charge it was made out of. */
   readonly chargeId: string | null
+  /** That of its charge, or what whoever made it has written. */
+  readonly group: string | null
   /** Our operation, from the metadata. */
   readonly operationId: string | null
   /** The row of payment_transfers, from the metadata: the old jobs wrote it too. */
@@ -128,6 +132,8 @@ export interface PaymentReads {
   readBooking(paymentIntentId: string, signal: AbortSignal): Promise<Booking>
   /** All transfers to a Connect account since `from`, newest first. */
   listTransfers(query: { destination: string; from: Date }, signal: AbortSignal): Promise<readonly Transfer[]>
+  /** All transfers of a group, to whatever account, newest first. */
+  listTransferGroup(group: string, signal: AbortSignal): Promise<readonly Transfer[]>
   readAccount(account: string, signal: AbortSignal): Promise<ConnectAccount>
   readBalance(account: string, signal: AbortSignal): Promise<Balance>
   /** All payouts of a Connect account since `from`, newest first. */

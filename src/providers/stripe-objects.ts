@@ -13,7 +13,7 @@ export function toPayment(intent: Stripe.PaymentIntent): Payment {
   if (charge?.status !== 'succeeded') {
     throw new PermanentError(`${intent.id} is paid and has no charge that succeeded`, { code: 'charge_missing' })
   }
-  return { paymentIntentId: intent.id, status, charge: toCharge(charge) }
+  return { paymentIntentId: intent.id, status, charge: toCharge(charge, intent.id) }
 }
 
 function paymentStatusOf(status: string): Payment['status'] {
@@ -23,7 +23,7 @@ function paymentStatusOf(status: string): Payment['status'] {
   return status === 'canceled' ? 'canceled' : 'unpaid'
 }
 
-function toCharge(charge: Stripe.Charge): Charge {
+function toCharge(charge: Stripe.Charge, intentId: string): Charge {
   const settlement = expanded(charge.balance_transaction, `the balance transaction of ${charge.id}`)
   const transfer = expanded(charge.transfer, `the transfer of ${charge.id}`)
   return {
@@ -37,6 +37,8 @@ function toCharge(charge: Stripe.Charge): Charge {
     disputeLost: false,
     feeCents: charge.application_fee_amount,
     transfer: transfer === undefined ? undefined : toTransfer(transfer),
+    // What Stripe makes of a charge without one, once it is transferred (docs.stripe.com/connect/separate-charges-and-transfers).
+    transferGroup: charge.transfer_group ?? `group_${intentId}`,
   }
 }
 
@@ -62,6 +64,7 @@ export function toTransfer(transfer: Stripe.Transfer): Transfer {
     currency: transfer.currency.toLowerCase(),
     reversedCents: transfer.amount_reversed,
     chargeId: idOf(transfer.source_transaction),
+    group: transfer.transfer_group,
     ...toOwners(transfer.metadata),
     createdAt: toDate(transfer.created),
   }

@@ -19,6 +19,7 @@ export function createReads(options: ReadsOptions): PaymentReads {
     readBooking: async (id, signal) =>
       toBooking(await read(options, id, signal, async stripe => await stripe.paymentIntents.retrieve(id))),
     listTransfers: async (query, signal) => await listTransfers(options, query, signal),
+    listTransferGroup: async (group, signal) => await listTransferGroup(options, group, signal),
     readAccount: async (id, signal) =>
       toConnectAccount(await read(options, id, signal, async stripe => await stripe.accounts.retrieve(id))),
     readBalance: async (stripeAccount, signal) => {
@@ -65,6 +66,16 @@ async function listTransfers(
     `the transfers to ${destination}`,
     signal,
     async (stripe, page) => await stripe.transfers.list({ ...filter, ...page }),
+  )
+  return all.map(toTransfer)
+}
+
+async function listTransferGroup(options: ReadsOptions, group: string, signal: AbortSignal): Promise<Transfer[]> {
+  const all = await readPages(
+    options,
+    `the transfers of ${group}`,
+    signal,
+    async (stripe, page) => await stripe.transfers.list({ transfer_group: group, ...page }),
   )
   return all.map(toTransfer)
 }

@@ -42,6 +42,7 @@ const paid = (paymentIntentId: string): Payment => ({
     disputeLost: false,
     feeCents: 1_500,
     transfer: undefined,
+    transferGroup: 'group_pi_1',
   },
 })
 

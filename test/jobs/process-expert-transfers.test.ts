@@ -31,6 +31,7 @@ function payment(paymentIntentId: string, overrides: Partial<NonNullable<Payment
     currency: 'eur',
     reversedCents: 0,
     chargeId: charge,
+    group: `group_${paymentIntentId}`,
     operationId: null,
     paymentTransferId: null,
     createdAt: new Date('2026-02-20T10:00:00Z'),
@@ -49,6 +50,7 @@ function payment(paymentIntentId: string, overrides: Partial<NonNullable<Payment
       disputeLost: false,
       feeCents: 1_500,
       transfer,
+      transferGroup: `group_${paymentIntentId}`,
       ...overrides,
     },
   }
@@ -152,6 +154,7 @@ t.test('each effect is one order to the ledger', async t => {
   const world = openWorld(db, id => payment(id, id === 'pi_own' ? {} : withoutTransfer), {
     payments: {
       listTransfers,
+      listTransferGroup: async () => [],
       readAccount: async () => receiving,
       readBalance: async () => ({ available: {}, pending: {} }),
     },
@@ -232,15 +235,19 @@ t.test('one payment that cannot be read fails alone, one that Stripe does not kn
 t.test('a list of transfers that cannot be read makes no transfer', async t => {
   const { db } = await testDatabase(t)
   await addBooking(db)
-  const listTransfers = async (): Promise<never> => {
+  const fails = async (): Promise<never> => {
     throw new Error('no answer')
   }
-  const world = openWorld(db, id => payment(id, { feeCents: null, transfer: undefined }), {
-    payments: { listTransfers },
-  })
-  const plan = await planOf(processExpertTransfers, world.context)
-  t.same(plan.effects, [])
-  t.equal(plan.failures?.length, 1)
+  const isEmpty = async () => []
+  for (const payments of [
+    { listTransfers: fails, listTransferGroup: isEmpty },
+    { listTransfers: isEmpty, listTransferGroup: fails },
+  ]) {
+    const world = openWorld(db, id => payment(id, { feeCents: null, transfer: undefined }), { payments })
+    const plan = await planOf(processExpertTransfers, world.context)
+    t.same(plan.effects, [])
+    t.equal(plan.failures?.length, 1)
+  }
 })
 
 t.test('an account is asked about only where a transfer has to be made, and without an answer none is', async t => {
@@ -257,7 +264,8 @@ t.test('an account is asked about only where a transfer has to be made, and with
       questions.push(account)
       return await readAccount(account, signal)
     }
-    const world = openWorld(db, withoutTransfer, { payments: { listTransfers, readAccount: asking, readBalance } })
+    const payments = { listTransfers, listTransferGroup: listTransfers, readAccount: asking, readBalance }
+    const world = openWorld(db, withoutTransfer, { payments })
     return await planOf(processExpertTransfers, world.context)
   }
   const subject = `payment_transfers ${id}`

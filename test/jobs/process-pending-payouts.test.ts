@@ -587,6 +587,7 @@ t.test('transfers are listed once per account, and only for charges that made no
         }),
       )
     },
+    listTransferGroup: async () => [],
   }
   const context = testContext(db, '2026-03-20T06:00:00Z', fakes(byCall, new Date('2026-01-01T00:00:00Z')))
   const plan = (await planOf(processPendingPayouts, context)) as PayoutPlan
@@ -643,10 +644,12 @@ function reads(account?: string): PaymentReads {
           currency: 'eur',
           reversedCents: 0,
           chargeId: `ch_${id}`,
+          group: `group_${paymentIntentId}`,
           operationId: null,
           paymentTransferId: null,
           createdAt: new Date('2026-03-01T10:00:00Z'),
         },
+        transferGroup: `group_${paymentIntentId}`,
       }
       return { paymentIntentId, status: 'paid', charge }
     },
@@ -662,6 +665,7 @@ function reads(account?: string): PaymentReads {
     readBalance: async () => ({ available: { eur: 1_000_000 }, pending: {} }),
     listPayouts: async () => [],
     listTransfers: neverAsked,
+    listTransferGroup: neverAsked,
   }
 }
 

@@ -17,7 +17,7 @@ t.test('a transfer to another account, or out of another charge, is no receipt',
     const writes = {
       ...world.vendor.writes,
       createTransfer: async (request: TransferRequest): Promise<WriteAnswer<Transfer>> => {
-        const object = { ...request, id: 'tr_x', reversedCents: 0, createdAt: world.clock(), ...wrong }
+        const object = { ...request, id: 'tr_x', reversedCents: 0, group: null, createdAt: world.clock(), ...wrong }
         return { kind: 'done', replayed: false, object }
       },
     }

@@ -138,10 +138,15 @@ export function scripted(_t: Test, clock: Clock): Vendor {
     currency: 'eur',
     reversedCents: 0,
     chargeId: booked.chargeId,
+    group: `group_${booked.paymentIntentId}`,
     operationId: null,
     paymentTransferId: null,
     createdAt: paidAt(),
   })
+  const groupOf = (chargeId: string): string | null => {
+    const found = [...bookings.values()].find(({ booked }) => booked.chargeId === chargeId)
+    return found === undefined ? null : `group_${found.booked.paymentIntentId}`
+  }
   const left = (payout: Payout): boolean => !payout.moneyIsBack
   const sum = (all: Iterable<{ amountCents: number }>): number =>
     [...all].reduce((cents, { amountCents }) => cents + amountCents, 0)
@@ -193,11 +198,13 @@ export function scripted(_t: Test, clock: Clock): Vendor {
         disputeLost: false,
         feeCents: kind === 'destination' ? 1000 : null,
         transfer,
+        transferGroup: `group_${id}`,
       }
       return { paymentIntentId: id, status: 'paid' as const, charge }
     },
     readBooking: neverAsked,
     listTransfers: async ({ from }) => [...transfers.values()].filter(each => each.createdAt >= from).toReversed(),
+    listTransferGroup: async group => [...transfers.values()].filter(each => each.group === group).toReversed(),
     readAccount: async id => ({
       id,
       payoutsEnabled,
@@ -254,6 +261,7 @@ export function scripted(_t: Test, clock: Clock): Vendor {
             currency,
             reversedCents: 0,
             chargeId,
+            group: groupOf(chargeId),
             operationId,
             paymentTransferId,
             createdAt: clock(),

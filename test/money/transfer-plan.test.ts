@@ -58,6 +58,7 @@ const paid = (overrides: Partial<AnsweredCharge> = {}, transfers: PaymentAnswer[
         disputeLost: false,
         feeCents: 1_500,
         transfer: ownTransfer,
+        transferGroup: 'group_pi_1',
         ...overrides,
       },
     },

@@ -139,6 +139,12 @@ t.test('a transfer is made out of its charge, and transfers of the old code are 
   stripe.transferAsOldCode({ chargeId, destination: account, amountCents: 500, paymentTransferId: 9 })
   const transfers = await reads.listTransfers({ destination: account, from: new Date(0) }, signal())
   t.strictSame(new Set(transfers.map(({ paymentTransferId }) => paymentTransferId)), new Set([7, 9, null]))
+  const group = `group_${plain.paymentIntentId}`
+  t.match(await reads.readPayment(plain.paymentIntentId, signal()), { charge: { transferGroup: group } })
+  t.match(await reads.listTransferGroup(group, signal()), [
+    { paymentTransferId: 9, chargeId, group },
+    { paymentTransferId: 7, chargeId, group },
+  ])
   t.strictSame(stripe.invalid(), [])
   t.strictSame(stripe.notModelled(), [], 'the stand-in models all that is asked')
 })

@@ -7,6 +7,7 @@ export const noPayments: PaymentReads = {
   readPayment: neverAsked,
   readBooking: neverAsked,
   listTransfers: neverAsked,
+  listTransferGroup: neverAsked,
   readAccount: neverAsked,
   readBalance: neverAsked,
   listPayouts: neverAsked,

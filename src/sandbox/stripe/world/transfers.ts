@@ -42,7 +42,7 @@ export function makeTransfer(state: State, order: TransferOrder): Transfer {
     destinationPaymentId: payment.id,
     entryId: entry?.id ?? '',
     sourceChargeId: charge?.id ?? null,
-    group: order.group ?? charge?.transferGroup ?? null,
+    group: order.group ?? (charge === undefined ? null : groupOf(charge)),
     description: order.description ?? null,
     metadata: order.metadata ?? {},
     origin,
@@ -55,6 +55,12 @@ export function makeTransfer(state: State, order: TransferOrder): Transfer {
   addPayment(state, { transfer, payment, entryId: paymentEntry?.id ?? null, feeCents, charge })
   announce(state, state.platform.id, 'transfer.created', { kind: 'transfer', record: transfer }, atMs)
   return transfer
+}
+
+/** A charge without a group gets one with its first transfer. Source: docs.stripe.com/connect/separate-charges-and-transfers. */
+function groupOf(charge: Charge): string | null {
+  if (charge.intentId !== null) charge.transferGroup ??= `group_${charge.intentId}`
+  return charge.transferGroup
 }
 
 function takeFee({ platform }: State, charge: Charge | undefined, cents: number, availableMs: number) {
