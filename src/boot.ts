@@ -9,6 +9,7 @@ import { readMigrationState } from './database/migrator.ts'
 import { findPinnedAccount } from './database/stripe-account.ts'
 import { toError } from './errors.ts'
 import type { PaymentReads } from './providers/payments.ts'
+import { withinTime } from './time-limit.ts'
 
 /** The database is there and does not have what the jobs need: starting again cannot help, so the process ends. */
 export class SchemaError extends Error {
@@ -98,7 +99,7 @@ export async function compareAccount(options: AccountOptions): Promise<AccountEr
   try {
     const pinned = await findPinnedAccount(db)
     if (pinned === undefined) return undefined
-    const { account } = await payments.readPlatform(AbortSignal.any([signal, AbortSignal.timeout(budgetMs)]))
+    const { account } = await withinTime(signal, budgetMs, async limited => await payments.readPlatform(limited))
     if (account === pinned.account) return undefined
     return new AccountError(`this database belongs to the Stripe account ${pinned.account}, and the key to ${account}`)
   } catch (thrown) {

@@ -91,7 +91,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'the page of app.ts that is about schedules: it compares them, and changes none',
   },
   'boot.ts': {
-    may: ['database/', 'errors.ts'],
+    may: ['database/', 'errors.ts', 'time-limit.ts'],
     asTypes: ['providers/'],
     because: 'being ready is a question to the database alone',
   },
@@ -126,17 +126,17 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'it gets jobs as data and vendors as arguments: no import of jobs/, no cycle',
   },
   'jobs/': {
-    may: ['database/', 'errors.ts', 'facts/', 'money/', 'notices/', 'runner/'],
+    may: ['database/', 'errors.ts', 'facts/', 'money/', 'notices/', 'runner/', 'time-limit.ts'],
     asTypes: ['ledger/', 'providers/'],
     because: 'a job says what it does; the runner decides when, and what an outcome means',
   },
   'notices/': {
-    may: ['database/', 'errors.ts', 'facts/'],
+    may: ['database/', 'errors.ts', 'facts/', 'time-limit.ts'],
     asTypes: ['providers/'],
     because: 'what people are told, written down and sent: it gets vendors as arguments, and knows no job',
   },
   'facts/': {
-    may: ['database/', 'errors.ts'],
+    may: ['database/', 'errors.ts', 'time-limit.ts'],
     asTypes: ['money/', 'providers/'],
     because: 'it asks the vendor about many rows, bounded in number and time; it decides nothing and writes nothing',
   },
@@ -146,7 +146,7 @@ const layers: Readonly<Record<string, Layer>> = {
     because: 'the only code that moves money gets the vendor as an argument, and knows no job',
   },
   'money/': { may: [], because: 'rules that can be read and tested alone: facts go in, decisions come out' },
-  'providers/': { may: ['errors.ts'], because: 'a provider knows its vendor, not the database' },
+  'providers/': { may: ['errors.ts', 'time-limit.ts'], because: 'a provider knows its vendor, not the database' },
   'database/': {
     may: ['errors.ts'],
     asTypes: ['money/'],
@@ -160,6 +160,7 @@ const layers: Readonly<Record<string, Layer>> = {
   'config-vendors.ts': { may: ['config-readers.ts'], because: 'the page of config.ts that is about vendors' },
   'config-readers.ts': { may: [], because: 'the second page of config.ts: how one variable is read and checked' },
   'errors.ts': { may: [], because: 'everybody may import it' },
+  'time-limit.ts': { may: [], because: 'whoever waits for a vendor needs a limit that comes' },
 }
 
 /** Whole files by path from the root. */
@@ -312,6 +313,10 @@ t.test('console is for people at a terminal; everything else logs lines with fie
 t.test('time is given: nothing below app.ts reads the clock', async t => {
   const clockRead = /\bnew Date\(\s*\)|\bnew Date\b(?!\()|\bDate\.now\b|(?<!new )\bDate\(\)/
   t.strictSame(findLines(sources, clockRead, ['app.ts', 'server.ts', 'cli/', 'sandbox/']), [])
+})
+
+t.test('a limit of time is one of time-limit.ts: a signal made of others may lose its timeout', async t => {
+  t.strictSame(findLines(sources, /\bAbortSignal\.any\(/, []), [])
 })
 
 t.test('default exports are for what Fastify registers; everything else has one name everywhere', async t => {

@@ -1,6 +1,7 @@
 import { KeyRefusedError, RetryLaterError } from '../errors.ts'
 import type { Asked } from '../money/asked.ts'
 import type { PaymentReads } from '../providers/payments.ts'
+import { withinTime } from '../time-limit.ts'
 import { askEach, type AskOptions } from './ask-each.ts'
 
 // A language is worth no longer wait: there is another one to fall back on.
@@ -18,8 +19,7 @@ export async function askLocales(
   let hopeless = false
   const ask = async (id: string): Promise<string | null> => {
     try {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(questionMs)])
-      return (await payments.readBooking(id, limited)).locale
+      return await withinTime(signal, questionMs, async limited => (await payments.readBooking(id, limited)).locale)
     } catch (thrown) {
       if (!(thrown instanceof KeyRefusedError || thrown instanceof RetryLaterError)) throw thrown
       hopeless = true

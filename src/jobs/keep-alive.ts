@@ -5,6 +5,7 @@ import { toError } from '../errors.ts'
 import type { Reached } from '../providers/reachability.ts'
 import type { JobContext } from '../runner/context.ts'
 import { type Applied, defineJob, type Effect, type FindingDraft, type Plan } from '../runner/define-job.ts'
+import { withinTime } from '../time-limit.ts'
 
 /** Most experts whose token one run refreshes: 144 runs a day reach 14,400 of them. */
 export const maxExperts = 100
@@ -83,12 +84,12 @@ async function refreshToken({ subject, wasMissing }: RefreshToken, context: JobC
 
 async function gatherFacts(context: JobContext): Promise<KeepAliveFacts> {
   const { db, providers } = context
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(pingTimeoutMs)])
-  const [site, database, qstash] = await Promise.all([
-    providers.site.check(signal),
-    pingDatabase(db),
-    providers.qstash?.check(signal),
-  ])
+  const [site, database, qstash] = await withinTime(
+    context.signal,
+    pingTimeoutMs,
+    async signal =>
+      await Promise.all([providers.site.check(signal), pingDatabase(db), providers.qstash?.check(signal)]),
+  )
   const pings: Ping[] = [
     { name: 'site', critical: true, ...site },
     { name: 'database', critical: true, ...database },

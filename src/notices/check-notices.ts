@@ -4,6 +4,7 @@ import { recordFinding } from '../database/findings.ts'
 import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { PermanentError, toError } from '../errors.ts'
 import type { Message } from '../providers/notifications.ts'
+import { withinTime } from '../time-limit.ts'
 import { nextTry, waitAfter } from './backoff.ts'
 import type { Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
@@ -29,12 +30,11 @@ const maxNoteLength = 500
 /** Looks at each notice once more, right before it goes, and words it for its reader. Never throws for one of them. */
 export async function checkNotices(notices: readonly ClaimedNotice[], { parts }: Batch): Promise<Checked> {
   const { db, rechecks, stop, times } = parts
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(times.checkMs)])
   const isKnown = (notice: ClaimedNotice): notice is KnownNotice => Object.hasOwn(rechecks, notice.kind)
   const known = notices.filter(isKnown)
   const readers = await findReaders(db, known)
   await tellOfZones([...readers.values()], parts)
-  const check = async (notice: KnownNotice): Promise<CheckedNotice | NoticeEnd> => {
+  const check = async (notice: KnownNotice, signal: AbortSignal): Promise<CheckedNotice | NoticeEnd> => {
     const reader = readers.get(notice.id)?.reader
     if (reader === undefined) return drop(notice, 'no_reader')
     const found = await recheck(notice, signal, parts)
@@ -42,7 +42,11 @@ export async function checkNotices(notices: readonly ClaimedNotice[], { parts }:
     const { facts } = found
     return word({ ...notice, facts }, 'reader' in facts ? (facts['reader'] as Reader) : reader, parts)
   }
-  const results = await pMap(known, check, { concurrency: atOnce })
+  const results = await withinTime(
+    stop,
+    times.checkMs,
+    async limited => await pMap(known, async notice => await check(notice, limited), { concurrency: atOnce }),
+  )
   // A newer build may have written them, before it was rolled back.
   const strange = notices.filter(notice => !isKnown(notice)).map(notice => wait(notice, 'kind_unknown', parts))
   return {

@@ -2,6 +2,7 @@ import pMap from 'p-map'
 import type { ClaimedNotice } from '../database/outbox-claims.ts'
 import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { KeyRefusedError, toError } from '../errors.ts'
+import { withinTime } from '../time-limit.ts'
 import { nextTry, waitAfter } from './backoff.ts'
 import { type Ended, recordEnds } from './record-ends.ts'
 import type { Batch, Visit } from './sender-parts.ts'
@@ -26,8 +27,8 @@ export async function lookUpNotices(notices: readonly ClaimedNotice[], batch: Ba
   const ask = async (notice: ClaimedNotice): Promise<NoticeEnd> => {
     if (failed || stop.aborted || !hold.lasts(times.sendMs)) return again(notice, notice.note, batch)
     try {
-      const signal = AbortSignal.any([stop, AbortSignal.timeout(times.sendMs)])
-      const isTaken = await parts.notifications.isTaken(notice.transactionId, signal)
+      const find = async (limited: AbortSignal) => await parts.notifications.isTaken(notice.transactionId, limited)
+      const isTaken = await withinTime(stop, times.sendMs, find)
       answered = true
       return isTaken ? { id: notice.id, state: 'sent', note: 'found' } : afterMiss(notice, batch)
     } catch (thrown) {

@@ -2,6 +2,7 @@ import { beginTries, type ClaimedNotice } from '../database/outbox-claims.ts'
 import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { toError } from '../errors.ts'
 import type { SendAnswer } from '../providers/notifications.ts'
+import { withinTime } from '../time-limit.ts'
 import { nextTry, waitAfter, waitForKey } from './backoff.ts'
 import { type CheckedNotice, checkNotices, drop } from './check-notices.ts'
 import { absent } from './look-up-notices.ts'
@@ -88,11 +89,8 @@ async function begin(checked: readonly CheckedNotice[], batch: Batch): Promise<C
 async function callVendor(going: readonly CheckedNotice[], { log, notifications, stop, times }: SenderParts) {
   let answers: readonly SendAnswer[] = []
   try {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(times.sendMs)])
-    answers = await notifications.send(
-      going.map(({ message }) => message),
-      signal,
-    )
+    const messages = going.map(({ message }) => message)
+    answers = await withinTime(stop, times.sendMs, async limited => await notifications.send(messages, limited))
   } catch (thrown) {
     log.error({ err: toError(thrown) }, 'sending notices broke')
   }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KeyRefusedError, toError } from '../errors.ts'
+import { limitTime } from '../time-limit.ts'
 import { readFailure } from './betterstack-failure.ts'
 import type { Fetch } from './http.ts'
 import { createLimiter } from './limiter.ts'
@@ -77,13 +78,12 @@ async function send(
   { body, method, target }: Call,
   signal: AbortSignal,
 ): Promise<Answered> {
-  const limit = new AbortController()
-  const timer = setTimeout(() => limit.abort(timedOut), timeoutMs)
+  const limit = limitTime(timeoutMs, signal)
   try {
     const response = await fetch(new URL(target, url), {
       method,
       redirect: 'manual',
-      signal: AbortSignal.any([signal, limit.signal]),
+      signal: limit.signal,
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${token}`,
@@ -102,7 +102,7 @@ async function send(
     const wasLate = limit.signal.aborted
     return { reason: wasLate ? timedOut.message : `no answer (${codeOf(thrown)})`, mayStillArrive: wasLate }
   } finally {
-    clearTimeout(timer)
+    limit.clear()
   }
 }
 

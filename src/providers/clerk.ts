@@ -1,4 +1,5 @@
 import { KeyRefusedError, RetryLaterError } from '../errors.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 
 /** Experts' Google calendar tokens, which expire for good after six months without use. */
@@ -75,21 +76,23 @@ async function call(
   body?: unknown,
 ): Promise<Answer> {
   signal.throwIfAborted()
-  const limit = AbortSignal.timeout(timeoutMs)
+  const limit = limitTime(timeoutMs, signal)
   try {
     const response = await fetch(`${url}${path}`, {
       method,
       redirect: 'manual',
       headers: { authorization: `Bearer ${secretKey}`, 'content-type': 'application/json' },
-      signal: AbortSignal.any([signal, limit]),
+      signal: limit.signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await response.text()
     return { status: response.status, retryAfter: response.headers.get('retry-after'), body: parseJson(text) }
   } catch (thrown) {
     signal.throwIfAborted()
-    if (limit.aborted) throw new Error(`clerk did not answer within ${timeoutMs} ms`, { cause: thrown })
+    if (limit.signal.aborted) throw new Error(`clerk did not answer within ${timeoutMs} ms`, { cause: thrown })
     throw new Error('clerk did not answer', { cause: thrown })
+  } finally {
+    limit.clear()
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Novu } from '@novu/api'
 import { toError } from '../errors.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 
 export interface NovuClient {
@@ -52,7 +53,8 @@ export function createNovuClient(options: NovuClientOptions): NovuClient {
   return {
     ask: async (request, signal) => {
       const novu = await (loading ??= load(options, calls))
-      const deadline = startDeadline(options.timeoutMs, signal)
+      // For the whole call, its answer included. It is not handed to the SDK, whose requests may lose it.
+      const deadline = limitTime(options.timeoutMs, signal)
       const call: Call = {
         cut: deadline.signal,
         sent: false,
@@ -73,29 +75,6 @@ export function createNovuClient(options: NovuClientOptions): NovuClient {
       }
       const { error, replayed, retryAfter, sent, status, text } = call
       return { sent, status, body: readBody(text), retryAfter, replayed, error }
-    },
-  }
-}
-
-/**
- * A signal for the whole call, its answer included. It is not handed to the SDK: through the platform's `Request` a
- * signal with a timeout may be collected as garbage before it fires (Node 24), and the call would never end.
- */
-function startDeadline(timeoutMs: number, signal: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
-  const cut = new AbortController()
-  const onAbort = (): void => {
-    cut.abort(signal.reason)
-  }
-  if (signal.aborted) onAbort()
-  signal.addEventListener('abort', onAbort, { once: true })
-  const timer = setTimeout(() => {
-    cut.abort(new DOMException(`novu did not answer within ${timeoutMs} ms`, 'TimeoutError'))
-  }, timeoutMs)
-  return {
-    signal: cut.signal,
-    clear: () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Schedules } from '@upstash/qstash'
 import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 
 /** What the official SDK sends its requests with. */
@@ -55,7 +56,7 @@ async function send(
   request: Request,
   signal: AbortSignal,
 ) {
-  const limit = AbortSignal.timeout(timeoutMs)
+  const limit = limitTime(timeoutMs, signal)
   // The SDK's headers and body are of Node's fetch, which is another one than ours.
   const headers = new Headers(request.headers as ConstructorParameters<typeof Headers>[0])
   headers.set('authorization', `Bearer ${token}`)
@@ -64,14 +65,16 @@ async function send(
       method: request.method ?? 'GET',
       headers: Object.fromEntries(headers),
       redirect: 'manual',
-      signal: AbortSignal.any([signal, limit]),
+      signal: limit.signal,
       ...(typeof request.body === 'string' ? { body: request.body } : {}),
     })
     return { status: response.status, headers: response.headers, text: await readText(response.body) }
   } catch (thrown) {
     if (signal.aborted) throw new Error('QStash was not waited for any longer', { cause: thrown })
-    if (limit.aborted) throw new Error(`QStash did not answer within ${timeoutMs} ms`, { cause: thrown })
+    if (limit.signal.aborted) throw new Error(`QStash did not answer within ${timeoutMs} ms`, { cause: thrown })
     throw new Error(`QStash did not answer (${codeOf(toError(thrown))})`, { cause: thrown })
+  } finally {
+    limit.clear()
   }
 }
 

@@ -1,4 +1,5 @@
 import { toError } from '../errors.ts'
+import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 import type { Reached } from './reachability.ts'
 
@@ -31,12 +32,13 @@ const maxRetryAfterMs = 900_000
 export async function reach(options: ReachOptions): Promise<Asked> {
   const { signal, timeoutMs } = options
   const startedAt = performance.now()
-  const limit = AbortSignal.timeout(timeoutMs)
-  const answer = await ask(options, AbortSignal.any([signal, limit])).catch((thrown: unknown) => {
-    if (limit.aborted) return { state: 'down' as const, detail: `no answer within ${timeoutMs} ms` }
+  const limit = limitTime(timeoutMs, signal)
+  const answer = await ask(options, limit.signal).catch((thrown: unknown) => {
     if (signal.aborted) return { state: 'down' as const, detail: 'no answer before the caller gave up' }
+    if (limit.signal.aborted) return { state: 'down' as const, detail: `no answer within ${timeoutMs} ms` }
     return { state: 'down' as const, detail: `no answer (${codeOf(toError(thrown))})` }
   })
+  limit.clear()
   return { ...answer, latencyMs: Math.round(performance.now() - startedAt) }
 }
 

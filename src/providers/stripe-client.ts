@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Stripe } from 'stripe'
 import { Headers, type RequestInit, type Response } from 'undici'
+import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 import type { Limiter } from './limiter.ts'
 import { type Failure, readFailure } from './stripe-failure.ts'
@@ -50,6 +51,8 @@ export interface Call {
   readonly limits: AskLimits
   /** Cuts the request off once it is under way. */
   readonly cut: AbortSignal
+  /** Its whole answer was read, or it was given up. */
+  readonly done: AbortSignal
   sent: boolean
   status: number | undefined
   replayed: boolean
@@ -74,6 +77,7 @@ export function createStripeClient(options: StripeClientOptions): StripeClient {
       const call: Call = {
         limits,
         cut,
+        done: done.signal,
         sent: false,
         status: undefined,
         replayed: false,
@@ -129,8 +133,9 @@ function createFetchInTurn({ fetch, limiter }: StripeClientOptions, calls: Async
     if (isTooLate(limits)) throw new Error('the turn came too late')
     call.sent = true
     call.ofAccount = isOfAccount(url, init)
-    const stop = [call.cut, AbortSignal.timeout(limits.timeoutMs), ...(init.signal ? [init.signal] : [])]
-    const response = await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.any(stop) })
+    const limit = limitTime(limits.timeoutMs, call.cut, ...(init.signal ? [init.signal] : []))
+    call.done.addEventListener('abort', limit.clear, { once: true })
+    const response = await fetch(url, { ...init, redirect: 'manual', signal: limit.signal })
     call.status = response.status
     call.replayed = response.headers.get('idempotent-replayed') === 'true'
     call.version = response.headers.get('stripe-version')
