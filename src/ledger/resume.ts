@@ -55,7 +55,10 @@ async function takeTurn(parts: LedgerParts, undertaking: Undertaking, run: Lease
   const { operation } = undertaking
   const { id, reason } = operation
   try {
-    const planned = await move(parts.db, operation, 'planned', { reason }, run.clock())
+    const planned = await parts.db.transaction().execute(async trx => {
+      await requireRun(trx, run)
+      return await move(trx, operation, 'planned', { reason }, run.clock())
+    })
     if (planned === undefined) return nothingMoved('taken_by_another', { operationId: id })
     return await sendIfRight(parts, { ...undertaking, operation: planned }, 'same', run)
   } catch (thrown) {

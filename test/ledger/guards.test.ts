@@ -584,6 +584,23 @@ t.test('a run that lost its lease gives nothing up', async t => {
   t.match(await world.operations(), [{ state: 'held' }])
 })
 
+t.test('what waits for its turn begins under the lease alone, and not while the job is paused', async t => {
+  const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
+  const { order } = await duePayout(world)
+  const former = await world.run(payouts)
+  const { operationId = '' } = await world.ledger().createPayout(order, former)
+  await sql`update jobs.money_operations set approved_by = 'ana', approved_at = ${world.clock()}, approved_for = holds`.execute(
+    world.db,
+  )
+  const run = await world.run(payouts)
+  await t.rejects(world.ledger().resume(operationId, former), new StopRunError('lease_lost'))
+  t.match(await world.operations(), [{ state: 'held', approved_by: 'ana' }])
+  await pause(world, payouts)
+  await t.rejects(world.ledger().resume(operationId, run), new StopRunError('paused'))
+  t.match(await world.operations(), [{ state: 'held', approved_by: 'ana' }])
+  t.equal(world.vendor.outflowCents(), 0)
+})
+
 t.test('an approval and the giving up of the same operation have one winner', async t => {
   for (let round = 0; round < 8; round += 1) {
     const world = await moneyWorld(t, undefined, { maxSingleCents: netCents - 1 })
