@@ -1,4 +1,5 @@
 import { type Insertable, type Selectable, sql, type Transaction, type Updateable } from 'kysely'
+import { StopRunError } from '../errors.ts'
 import type { Db } from './connection.ts'
 import { type HeldLease, holding, type Lease } from './leases.ts'
 import type { MoneyOperationsTable, OperationKind, OperationState, Tables } from './tables.ts'
@@ -14,16 +15,16 @@ export interface OperationItem {
 export type { HeldLease }
 
 /**
- * The first statement of whatever moves or frees money: whether this run may. The lease's row stays locked against
- * renewal, release and take-over until the transaction ends, so that nobody else can begin meanwhile.
+ * The first statement of whatever moves or frees money, or decides what people are told. The lease's row stays locked
+ * against renewal, release and take-over until the transaction ends, so that nobody else can begin meanwhile. Throws
+ * StopRunError when the run may not.
  */
-export async function lockLease(trx: Trx, lease: Lease): Promise<'held' | 'lost' | 'paused'> {
+export async function lockLease(trx: Trx, lease: Lease): Promise<void> {
   const { rows } = await sql<{ paused: boolean }>`
     select exists (select from jobs.job_settings s where s.job = l.job and s.paused_at is not null) as paused
     from jobs.leases l where ${holding(lease)} for share of l`.execute(trx)
   const row = rows[0]
-  if (row === undefined) return 'lost'
-  return row.paused ? 'paused' : 'held'
+  if (row === undefined || row.paused) throw new StopRunError(row === undefined ? 'lease_lost' : 'paused')
 }
 
 /** Makes those who want to send money of this currency come one after the other, until the transaction ends. */

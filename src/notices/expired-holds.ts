@@ -1,10 +1,11 @@
 import type { Db } from '../database/connection.ts'
 import { deleteExpiredVoucher, deleteShortHolds } from '../database/expired-reservations.ts'
 import { recordFinding } from '../database/findings.ts'
+import { lockLease } from '../database/money-operations.ts'
 import { type ExpectedHold, subjectOfPayment } from '../database/reservations.ts'
 import type { Booking } from '../providers/payments.ts'
 import { toBlockedSlot, toUnheldMeeting } from './hold-findings.ts'
-import { describeHold, requireLease, type TellingGuest } from './payment-reminders.ts'
+import { describeHold, type TellingGuest } from './payment-reminders.ts'
 import { guestRecipient } from './recipients.ts'
 import { recordNotice } from './record.ts'
 
@@ -54,7 +55,7 @@ export async function endLapsedHold(
 ): Promise<EndedHold> {
   const { now, runId } = telling
   return await db.transaction().execute(async trx => {
-    await requireLease(trx, telling.lease)
+    await lockLease(trx, telling.lease)
     const deleted = await deleteExpiredVoucher(trx, hold, now)
     if (deleted === undefined) return { result: 'changed', invalidZone: false, finding: undefined }
     const finding = hold.blockedBy === undefined ? undefined : toBlockedSlot(hold.blockedBy)

@@ -49,8 +49,8 @@ export interface RecheckContext {
 }
 
 /**
- * Whether a notice is still true, right before it goes: `send`, or why it must not. Reads only. Throws when that cannot
- * be told now; the notice then waits for a later try.
+ * Whether a notice is still true, right before it goes: `send`, or why it must not. Whether it is still of use is the
+ * sender's business. Reads only. Throws when that cannot be told now; the notice then waits for a later try.
  */
 export type Recheck = (notice: OutgoingNotice, context: RecheckContext) => Promise<RecheckVerdict>
 

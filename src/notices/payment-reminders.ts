@@ -1,5 +1,5 @@
 import type { Db } from '../database/connection.ts'
-import { type HeldLease, lockLease, type Trx } from '../database/money-operations.ts'
+import { type HeldLease, lockLease } from '../database/money-operations.ts'
 import { insertNotice } from '../database/outbox.ts'
 import {
   type ExpectedHold,
@@ -8,7 +8,6 @@ import {
   stampReminder,
   subjectOfPayment,
 } from '../database/reservations.ts'
-import { StopRunError } from '../errors.ts'
 import type { Booking } from '../providers/payments.ts'
 import type { FactsOf } from './facts.ts'
 import { guestReader, guestRecipient } from './recipients.ts'
@@ -32,12 +31,6 @@ export type PayableBooking = Booking & { readonly voucher: NonNullable<Booking['
 /** What telling a guest came to: `queued` when their notice is written; `zone_invalid` when it is, and the zone that is stored for them is none. */
 export type Told = 'queued' | 'zone_invalid' | 'no_address' | 'changed'
 
-/** Requires the run's lease until the transaction ends. Throws StopRunError. */
-export async function requireLease(trx: Trx, lease: HeldLease): Promise<void> {
-  const state = await lockLease(trx, lease)
-  if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
-}
-
 /**
  * Stamps the hold, as the old job did, and writes the reminder, in one transaction that requires the run's lease.
  * `changed` when the hold is not as it was decided about, or the reminder exists. Throws StopRunError.
@@ -51,7 +44,7 @@ export async function recordPaymentReminder(
 ): Promise<Told> {
   const stage = reminder.reminder === 'payment-reminder-gentle' ? 'gentle' : 'urgent'
   return await db.transaction().execute(async trx => {
-    await requireLease(trx, telling.lease)
+    await lockLease(trx, telling.lease)
     const hold = await stampReminder(trx, reminder, stage, telling.now)
     if (hold === undefined) return 'changed'
     const { facts, invalidZone } = toFacts(hold, booking)
@@ -70,7 +63,7 @@ export async function recordDroppedReminder(
   telling: TellingGuest,
 ): Promise<'dropped' | 'changed'> {
   return await db.transaction().execute(async trx => {
-    await requireLease(trx, telling.lease)
+    await lockLease(trx, telling.lease)
     const hold = await lockHold(trx, reminder)
     if (hold === undefined) return 'changed'
     // So that another voucher, which ends later, is told from this one.

@@ -8,18 +8,18 @@ type MoneyFacts = FactsOf<'payout-failed' | 'payout-upcoming' | 'transfer-record
  * Whether what an expert is to hear about their money is still so: refunded, disputed, paid or corrected meanwhile, it is
  * not, and the site or another notice tells the news.
  */
-export const recheckMoney: Recheck = async (notice, { db, now }) => {
+export const recheckMoney: Recheck = async (notice, { db }) => {
   const { rows: told } = notice.facts as MoneyFacts
   const ids = [...new Set(told.map(row => row.paymentTransferId))]
   const operationId = notice.kind === 'payout-upcoming' ? null : notice.subject
-  const reason = findReason(notice, await readMoneyNotice(db, { ids, operationId }), now)
+  const reason = findReason(notice, await readMoneyNotice(db, { ids, operationId }))
   return reason === undefined ? { kind: 'send' } : drop(reason)
 }
 
-function findReason(notice: OutgoingNotice, state: MoneyNoticeState, now: Date): string | undefined {
+function findReason(notice: OutgoingNotice, state: MoneyNoticeState): string | undefined {
   const { rows: told } = notice.facts as MoneyFacts
   if (state.rows.length < new Set(told.map(row => row.paymentTransferId)).size) return 'deleted'
-  if (notice.kind === 'payout-upcoming') return judgeUpcoming(notice, state, now)
+  if (notice.kind === 'payout-upcoming') return judgeUpcoming(notice, state)
   if (notice.kind === 'payout-failed') return judgeFailed(state)
   if (state.operation !== 'created' && state.operation !== 'paid') return 'operation_undone'
   // The money of a payout has left Stripe; that of a transfer must not have.
@@ -27,7 +27,7 @@ function findReason(notice: OutgoingNotice, state: MoneyNoticeState, now: Date):
 }
 
 /** Its money is still to come, on the day and in the amount that are announced, and to the one who is told. */
-function judgeUpcoming(notice: OutgoingNotice, { rows }: MoneyNoticeState, now: Date): string | undefined {
+function judgeUpcoming(notice: OutgoingNotice, { rows }: MoneyNoticeState): string | undefined {
   const facts = notice.facts as FactsOf<'payout-upcoming'>
   const over = stopped(rows) ?? paidOut(rows)
   if (over !== undefined) return over
@@ -38,8 +38,7 @@ function judgeUpcoming(notice: OutgoingNotice, { rows }: MoneyNoticeState, now: 
   if (rows.some(row => row.status === 'FAILED')) return 'failed'
   if (rows.some(row => row.expert !== notice.recipient)) return 'recipient_changed'
   if (rows.some(row => row.needsApproval)) return 'needs_approval'
-  if (hasMoved(facts, rows)) return 'moved'
-  return now > new Date(facts.eligibleFrom) ? 'too_late' : undefined
+  return hasMoved(facts, rows) ? 'moved' : undefined
 }
 
 /** The day on which money is payable follows from its appointment. */

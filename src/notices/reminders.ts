@@ -2,7 +2,6 @@ import type { Db } from '../database/connection.ts'
 import type { Lease } from '../database/leases.ts'
 import { findMeetings, type MeetingDetails } from '../database/meetings.ts'
 import { lockLease } from '../database/money-operations.ts'
-import { StopRunError } from '../errors.ts'
 import type { Notice } from './notice.ts'
 import { guestRecipient } from './recipients.ts'
 import { type NoticeToRecord, recordNotices } from './record.ts'
@@ -71,8 +70,7 @@ export async function recordReminders(
   reminding: Reminding,
 ): Promise<readonly Reminded[]> {
   return await db.transaction().execute(async trx => {
-    const state = await lockLease(trx, reminding.lease)
-    if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+    await lockLease(trx, reminding.lease)
     const ids = decided.map(({ reminder }) => readSubject(reminder.subject).meetingId)
     const meetings = await findMeetings(trx, ids)
     const drafts = decided.map((each, index) => toDraft(each, meetings.get(ids[index] ?? ''), reminding))

@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import { StopRunError } from '../errors.ts'
 import type { Db } from '../database/connection.ts'
 import type { Lease } from '../database/leases.ts'
 import { lockLease } from '../database/money-operations.ts'
@@ -33,8 +32,7 @@ export async function recordUpcomingPayout(
   { lease, now, runId }: Telling,
 ): Promise<'queued' | 'changed'> {
   return await db.transaction().execute(async trx => {
-    const state = await lockLease(trx, lease)
-    if (state !== 'held') throw new StopRunError(state === 'paused' ? 'paused' : 'lease_lost')
+    await lockLease(trx, lease)
     const { amountCents, appointmentEndsAt, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
     // Read as a document, because not every marketplace has the column.
     const { rows } = await sql<MarkedRow>`
