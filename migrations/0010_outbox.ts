@@ -45,4 +45,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index outbox_due on jobs.outbox (next_attempt_at) where state in ('pending', 'sending', 'unknown')`.execute(
     db,
   )
+  await sql`create index outbox_poison on jobs.outbox (kind) where state = 'poison'`.execute(db)
 }

@@ -47,3 +47,37 @@ export async function resolveDelivered(db: Db, overdueKinds: readonly string[], 
     where kind = 'notice-undelivered' and state <> 'resolved'
       and not subject = any(${[...overdueKinds]}::text[])`.execute(db)
 }
+
+export const poisonKind = 'notice-poison'
+
+/**
+ * Brings what is told of notices that were set aside up to date: each finding counts those that still are, and one that has
+ * none left is closed by whoever ended them. Belongs into the transaction that retries or drops any of them, at its end.
+ */
+export async function settlePoison(trx: Db, by: string, now: Date, note?: string): Promise<void> {
+  // In one order, so that of two who do this one waits for the other.
+  await sql`select from jobs.findings where kind = ${poisonKind} and state <> 'resolved' order by subject for update`.execute(
+    trx,
+  )
+  await countPoison(trx)
+  await sql`
+    update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = ${by},
+      note = nullif(concat_ws('; ', note, ${note ?? null}::text), '')
+    where kind = ${poisonKind} and state <> 'resolved' and details -> 'count' = '0'`.execute(trx)
+}
+
+/** Counts anew what these findings, or all open ones, are about. Holds their rows already, so that nobody's count is lost. */
+export async function countPoison(trx: Db, subjects?: readonly string[]): Promise<void> {
+  const these = subjects === undefined ? sql`true` : sql`f.subject = any(${[...subjects]}::text[])`
+  await sql`
+    update jobs.findings f set message = regexp_replace(f.message, '^\\d+', still.count::text),
+      details = jsonb_set(f.details, '{count}', to_jsonb(still.count))
+    from jobs.findings g
+    cross join lateral (
+      select count(*)::int as count from jobs.outbox o
+      where o.state = 'poison' and o.note = g.details ->> 'reason'
+        and o.kind in (select jsonb_array_elements_text(g.details -> 'kinds'))
+    ) still
+    where g.id = f.id and f.kind = ${poisonKind} and f.state <> 'resolved' and f.details ? 'kinds' and ${these}
+      and f.details -> 'count' is distinct from to_jsonb(still.count)`.execute(trx)
+}

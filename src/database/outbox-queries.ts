@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
-import { resolveFinding } from './findings.ts'
+import { settlePoison } from './outbox-findings.ts'
 import type { OutboxState } from './tables.ts'
 
 export interface NoticeFilter {
@@ -133,7 +133,7 @@ async function changeNotice(
     }
     const details = note === undefined ? null : { note }
     await recordAudit(trx, { at: now, actor: operator, action, subject: subjectOf(id), details })
-    await resolveFinding(trx, 'notice-poison', subjectOf(id), operator, now, note)
+    await settlePoison(trx, operator, now, note)
     return 'changed'
   })
 }

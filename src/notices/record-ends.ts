@@ -5,7 +5,8 @@ import { resolveVendorFindings } from '../database/outbox-findings.ts'
 import type { SendAnswer } from '../providers/notifications.ts'
 import type { Batch, NoticeTally } from './sender-parts.ts'
 import { recordLost } from './record-lost.ts'
-import { keyFinding, poisonFinding, workflowFinding } from './vendor-findings.ts'
+import { recordPoison } from './record-poison.ts'
+import { keyFinding, workflowFinding } from './vendor-findings.ts'
 
 /** What became of notices, and what that says about the vendor. */
 export interface Ended {
@@ -29,9 +30,11 @@ export async function recordEnds({ hold, parts, tally }: Batch, ended: Ended): P
   const { ends } = ended
   const recorded = await db.transaction().execute(async trx => {
     const ours = await endClaims(trx, hold.claim, ends, now)
-    for (const { id, note, state } of ends) {
-      if (state === 'poison' && ours.has(id)) await recordFinding(trx, poisonFinding(id, note ?? ''), now)
-    }
+    const poisoned = ends.flatMap(({ id, note, state }) => {
+      const kind = ours.get(id)
+      return state === 'poison' && kind !== undefined ? [{ kind, reason: note ?? '', runId: null }] : []
+    })
+    await recordPoison(trx, poisoned, now)
     const late = ends.filter(({ note, state }) => state === 'dropped' && note === 'too_late')
     await recordLost(
       trx,

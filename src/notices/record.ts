@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Db } from '../database/connection.ts'
-import { recordFinding } from '../database/findings.ts'
 import { toJson } from '../database/json.ts'
 import { insertNotices } from '../database/outbox.ts'
 import { PermanentError, toError } from '../errors.ts'
 import { checkFacts, type Reader } from './facts.ts'
 import type { Notice } from './notice.ts'
 import { operatorReader } from './recipients.ts'
+import { type Poisoned, recordPoison } from './record-poison.ts'
 import { createRenderer, type Render } from './render.ts'
-import { poisonFinding } from './vendor-findings.ts'
 
 /**
  * Writes down what somebody is to be told. Call it in the transaction that decides it, so that neither exists without
@@ -37,15 +36,15 @@ export async function recordNotices(trx: Db, notices: readonly NoticeToRecord[])
     ),
   )
   const results: boolean[] = []
+  const poisoned: Poisoned[] = []
   for (const { misfit, notice } of checked) {
     const id = unread.get(notice.transactionId)
     // Of two that are the same one is new.
     unread.delete(notice.transactionId)
-    if (id !== undefined && misfit !== undefined) {
-      await recordFinding(trx, { ...poisonFinding(id, misfit), runId: notice.runId }, notice.at)
-    }
+    if (id !== undefined && misfit !== undefined) poisoned.push({ ...notice, reason: misfit })
     results.push(id !== undefined && misfit === undefined)
   }
+  if (poisoned.length > 0) await recordPoison(trx, poisoned, notices[0]?.at as Date)
   return results
 }
 

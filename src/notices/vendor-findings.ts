@@ -1,13 +1,24 @@
 import type { Finding } from '../database/findings.ts'
+import { poisonKind } from '../database/outbox-findings.ts'
+import { workflowOf } from './catalogue.ts'
 
 const ours = { job: null, runId: null }
 
-/** The vendor will never take it as it stands. */
-export function poisonFinding(id: string, code: string): Finding {
+/** The notices of a workflow that were set aside for one reason; `countPoison` says how many, in message and details. */
+export function poisonFinding(kind: string, reason: string): Finding {
+  const workflow = workflowOfKind(kind)
+  const kinds = Object.entries(workflowOf).flatMap(([other, id]) => (id === workflow ? [other] : []))
   const message =
-    `notice ${id} can never be sent as it stands (${code}): look at it with \`notices show ${id}\`, mend its workflow or its ` +
-    `wording and \`notices retry ${id}\`, or \`notices drop ${id}\``
-  return { ...ours, kind: 'notice-poison', subject: `outbox ${id}`, message, details: { code } }
+    `1 notice(s) of the workflow ${workflow} can never be sent as they stand (${reason}): look at one of \`notices --state poison\`, ` +
+    `mend the workflow or the wording, then \`notices retry --kind ${kind} --state poison\`; or drop them. ` +
+    'It closes with the last of them'
+  const details = { workflow, reason, kinds: kinds.length === 0 ? [kind] : kinds, count: 0 }
+  return { ...ours, kind: poisonKind, subject: `${workflow}: ${reason}`, message, details }
+}
+
+/** The workflow that words this kind; a kind that only another build knows stands for itself. */
+export function workflowOfKind(kind: string): string {
+  return Object.hasOwn(workflowOf, kind) ? workflowOf[kind as keyof typeof workflowOf] : kind
 }
 
 /** Nothing of this workflow goes out. */

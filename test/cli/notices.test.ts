@@ -1,7 +1,8 @@
 import t from 'tap'
 import { explainNotice } from '../../src/cli/notice-notes.ts'
 import { maskRecipient } from '../../src/runner/mask-recipient.ts'
-import { addFinding, readAll } from '../support/builders.ts'
+import { recordPoison } from '../../src/notices/record-poison.ts'
+import { readAll } from '../support/builders.ts'
 import { cli, json } from '../support/cli.ts'
 import { testDatabase } from '../support/database.ts'
 import { oweNotice, readNotice } from '../support/notices.ts'
@@ -45,7 +46,7 @@ t.test('a notice that was set aside is tried again, its finding closes, and the 
   const env = { DATABASE_URL: url }
   const id = await oweNotice(db)
   await db.updateTable('jobs.outbox').set({ state: 'poison', note: 'x', finished_at: new Date() }).execute()
-  await addFinding(db, { kind: 'notice-poison', subject: `outbox ${id}` })
+  await recordPoison(db, [{ kind: 'appointment-reminder-1h', reason: 'x', runId: null }], new Date())
   const note = ['--note', 'the field is back', '--as', 'ana']
   t.match(await cli(t, ['notices', 'retry', id, ...note], env), { code: 0, stdout: /goes out with the next pass/ })
   t.match(await readNotice(db, id), { state: 'pending', finished_at: undefined })

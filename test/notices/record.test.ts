@@ -7,6 +7,7 @@ import type { LedgerRun } from '../../src/ledger/ledger.ts'
 import { checkFacts } from '../../src/notices/facts.ts'
 import type { Notice, NoticeKind } from '../../src/notices/notice.ts'
 import { findMisfit, recordNotice } from '../../src/notices/record.ts'
+import { dropNotice, retryNotice } from '../../src/database/outbox-queries.ts'
 import { testDatabase } from '../support/database.ts'
 import { appointmentFacts, readers } from '../support/notice-facts.ts'
 
@@ -65,11 +66,17 @@ t.test('facts that do not fit are set aside with a finding, and what was decided
     bad.map(() => ['poison', at]),
   )
   const findings = await db.selectFrom('jobs.findings').selectAll().orderBy('id').execute()
+  const reasons = [...new Set(rows.map(({ note }) => note))]
   t.match(
     findings,
-    rows.map(({ id }) => ({ kind: 'notice-poison', subject: `outbox ${id}`, run_id: runId, state: 'open' })),
+    reasons.map(reason => {
+      const count = rows.filter(({ note }) => note === reason).length
+      const subject = `appointment-universal: ${reason}`
+      return { kind: 'notice-poison', subject, run_id: runId, state: 'open', details: { count, reason } }
+    }),
+    'one finding for each reason, with its count',
   )
-  t.equal(findings.length, bad.length)
+  t.equal(findings.length, reasons.length)
   t.notMatch(JSON.stringify([rows.map(({ note }) => note), findings]), /maria|Costa|Silva/, 'and nothing personal')
   t.equal(rows[1]?.note, 'facts: reader/timeZone must be a time zone')
 
@@ -82,6 +89,30 @@ t.test('facts that do not fit are set aside with a finding, and what was decided
     .executeTakeFirstOrThrow()
   t.equal(Number(occurrences), bad.length)
 })
+
+t.test(
+  'what was set aside for one reason is one finding, which counts what is left of it and closes with the last',
+  async t => {
+    const { db } = await testDatabase(t)
+    const told = async () =>
+      (await db.selectFrom('jobs.findings').select(['message', 'state', 'details']).orderBy('id').execute()).map(
+        ({ details, message, state }) => `${state} ${message.split(' ', 1)[0]} ${String(details?.['count'])}`,
+      )
+    const misfits = Array.from({ length: 8 }, (_, index) => ({ ...notice, occurrence: `${index}`, facts: {} }))
+    // On connections of their own, as the runs of several jobs.
+    await Promise.all(
+      misfits.map(async misfit => await db.transaction().execute(async trx => await recordNotice(trx, misfit))),
+    )
+    t.strictSame(await told(), ['open 8 8'], 'nobody’s count is lost')
+    await recordNotice(db, { ...notice, kind: 'payout-failed', subject: 'operations 1', facts: {} })
+    const ids = (await db.selectFrom('jobs.outbox').select('id').orderBy('id').execute()).map(({ id }) => id)
+    const change = { operator: 'ana', note: undefined, now: at }
+    for (const id of ids.slice(0, 7)) await retryNotice(db, { ...change, id })
+    t.strictSame(await told(), ['open 1 1', 'open 1 1'])
+    await dropNotice(db, { ...change, id: ids[7] as string })
+    t.strictSame(await told(), ['resolved 0 0', 'open 1 1'], 'one of another workflow stands')
+  },
+)
 
 t.test('what makes no payload that its workflow takes is found before it is stored', async t => {
   t.equal(

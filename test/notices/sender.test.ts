@@ -204,8 +204,8 @@ t.test('what cannot be worded, and what the vendor refuses for good, is set asid
   t.match(await read(ids[1]), { state: 'poison', note: 'payload_invalid', attempts: 1 })
   const findings = await listFindings(db)
   t.match(findings, [
-    { kind: 'notice-poison', subject: `outbox ${ids[0]}`, state: 'open' },
-    { kind: 'notice-poison', subject: `outbox ${ids[1]}`, state: 'open' },
+    { kind: 'notice-poison', subject: 'appointment-universal: unworded: TypeError', state: 'open' },
+    { kind: 'notice-poison', subject: 'appointment-universal: payload_invalid', state: 'open' },
   ])
   t.notMatch(JSON.stringify(findings), /ana@/)
   t.strictSame(await sender.sendDue(), nothing, 'it is not tried again')

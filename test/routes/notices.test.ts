@@ -1,6 +1,7 @@
 import t from 'tap'
+import { recordPoison } from '../../src/notices/record-poison.ts'
 import { testApp } from '../support/app.ts'
-import { addFinding, readAll } from '../support/builders.ts'
+import { readAll } from '../support/builders.ts'
 import { oweNotice, readNotice } from '../support/notices.ts'
 
 const env = { OPERATOR_TOKEN: 'ana:operator-token-of-the-tests-0123456789' }
@@ -38,7 +39,7 @@ t.test('an operator tries a notice again, or gives it up, with a note that the a
   const set = async (state: 'poison' | 'sent') =>
     await db.updateTable('jobs.outbox').set({ state, note: 'x', finished_at: new Date() }).execute()
   await set('poison')
-  await addFinding(db, { kind: 'notice-poison', subject: `outbox ${id}` })
+  await recordPoison(db, [{ kind: 'appointment-reminder-1h', reason: 'x', runId: null }], new Date())
   t.equal((await operate('POST', `/notices/${id}/retry`, {})).statusCode, 400, 'without a note')
   const note = 'the field is back'
   const retried = await operate('POST', `/notices/${id}/retry`, { note })
