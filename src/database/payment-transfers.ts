@@ -5,6 +5,7 @@ import { candidatesOf, type CandidateQuery, countUnread, maxCandidates } from '.
 import type { Db } from './connection.ts'
 import { declinedItems, itemOfRow, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
+import { isUnannounced } from './upcoming-notices.ts'
 
 /**
  * A row of payment_transfers whose money has not been released, and what our database knows about its booking; currency in
@@ -25,7 +26,7 @@ export interface TransferCandidates {
 }
 
 export interface TransferQuery extends CandidateQuery {
-  /** Only rows whose expert has not been told that the money is coming. */
+  /** Only rows whose expert has not been told that the money is coming, or not of the day on which it now is. */
   readonly unnotified?: boolean
 }
 
@@ -37,7 +38,7 @@ export async function listTransferCandidates(
   db: Db,
   { by, limit = maxCandidates, unnotified = false }: TransferQuery,
 ): Promise<TransferCandidates> {
-  const open = sql`p.status in ('PENDING', 'READY', 'APPROVED') and (p.notified_at is null or not ${unnotified}::boolean)`
+  const open = sql`p.status in ('PENDING', 'READY', 'APPROVED') and ${unnotified ? isUnannounced : sql`true`}`
   const { rows } = await sql<CandidateRow>`
     with ${candidatesOf('transfer', open, { by, limit })}, twins as (
       ${sharedPayments}

@@ -1,6 +1,7 @@
 import { type MoneyNoticeState, readMoneyNotice } from '../database/money-notices.ts'
 import type { FactsOf } from './facts.ts'
 import type { OutgoingNotice, Recheck, RecheckVerdict } from './notice.ts'
+import { paymentOf } from './payment-reminders.ts'
 
 type MoneyFacts = FactsOf<'payout-failed' | 'payout-upcoming' | 'transfer-recorded'>
 
@@ -31,7 +32,11 @@ function judgeUpcoming(notice: OutgoingNotice, { rows }: MoneyNoticeState): stri
   const facts = notice.facts as FactsOf<'payout-upcoming'>
   const over = stopped(rows) ?? paidOut(rows)
   if (over !== undefined) return over
-  if (rows.some(row => row.paymentIntentId !== notice.occurrence || row.currency !== facts.currency.toLowerCase())) {
+  if (
+    rows.some(
+      row => row.paymentIntentId !== paymentOf(notice.occurrence) || row.currency !== facts.currency.toLowerCase(),
+    )
+  ) {
     return 'changed'
   }
   if (rows.reduce((cents, row) => cents + row.amountCents, 0) !== facts.amountCents) return 'changed'

@@ -4,6 +4,7 @@ import type { Lease } from '../database/leases.ts'
 import { lockLease } from '../database/money-operations.ts'
 import { recordNotice } from './record.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
+import { announcementsTakenBack, isUnannounced } from '../database/upcoming-notices.ts'
 
 /** A row whose expert is to be told that its money is coming, as it was when that was decided. */
 export interface UpcomingPayout {
@@ -24,7 +25,8 @@ export interface Telling {
 
 /**
  * Marks a row as told and writes the notice, in one transaction that requires the run's lease. `changed` when the row is
- * not what it was, or the notice exists: then nobody is told again. Throws StopRunError.
+ * not what it was, or the notice exists: then nobody is told again, unless that was taken back before it went. Throws
+ * StopRunError.
  */
 export async function recordUpcomingPayout(
   db: Db,
@@ -37,20 +39,21 @@ export async function recordUpcomingPayout(
     // Read as a document, because not every marketplace has the column.
     const { rows } = await sql<MarkedRow>`
       update payment_transfers p set notified_at = ${now}, updated = ${now}
-      where p.id = ${paymentTransferId} and p.notified_at is null and p.status::text = ${expectedStatus}
+      where p.id = ${paymentTransferId} and ${isUnannounced} and p.status::text = ${expectedStatus}
         and p.transfer_id is null and p.payout_id is null and p.amount = ${amountCents}
         and lower(p.currency) = ${currency}
       returning p.expert_clerk_user_id as expert, p.payment_intent_id, p.session_start_time,
+        ${announcementsTakenBack} as taken_back,
         coalesce(to_jsonb(p) ->> 'service_name', (select e.name from events e where e.id::text = lower(p.event_id))) as service_name
     `.execute(trx)
     const row = rows[0]
     if (row === undefined) return 'changed'
-    const { expert, payment_intent_id, service_name, session_start_time } = row
+    const { expert, payment_intent_id, service_name, session_start_time, taken_back } = row
     const told = await recordNotice(trx, {
       kind: 'payout-upcoming',
       subject: `payment_transfers ${paymentTransferId}`,
       recipient: expert,
-      occurrence: payment_intent_id,
+      occurrence: taken_back === 0 ? payment_intent_id : `${payment_intent_id} ${taken_back + 1}`,
       facts: {
         amountCents,
         currency,
@@ -74,4 +77,5 @@ interface MarkedRow {
   readonly payment_intent_id: string
   readonly session_start_time: Date
   readonly service_name: string | null
+  readonly taken_back: number
 }

@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../src/database/connection.ts'
 import type { HeldLease } from '../../src/database/leases.ts'
+import type { OutgoingNotice } from '../../src/notices/notice.ts'
+import { recheckMoney } from '../../src/notices/recheck-money.ts'
 import { recordUpcomingPayout, type UpcomingPayout } from '../../src/notices/upcoming-payouts.ts'
 import { PermanentError } from '../../src/errors.ts'
 import { checkUpcomingPayouts } from '../../src/jobs/check-upcoming-payouts.ts'
@@ -141,6 +143,40 @@ t.test('a mark that somebody took away tells nobody twice', async t => {
   await sql`update payment_transfers set notified_at = null`.execute(db)
   t.equal(await recordUpcomingPayout(db, payoutOf(id), telling), 'changed')
   t.equal((await readAll(db, 'jobs.outbox')).length, 1)
+})
+
+t.test('an announcement that was dropped because its day moved is made once of the new day', async t => {
+  const { db } = await testDatabase(t)
+  const id = await addBooking(db, { ...upcoming, expert: 'user_ana', paymentIntentId: 'pi_ana' })
+  const lease = await takeLease(db, job)
+  const context = contextOf(db, lease)
+  const run = async () =>
+    (await applyAll(checkUpcomingPayouts, (await planOf(checkUpcomingPayouts, context)).effects, context)).counts
+  const send = async (): Promise<string> => {
+    const query = db.selectFrom('jobs.outbox').selectAll().orderBy('id', 'desc')
+    const { created_at: createdAt, useful_until: usefulUntil, ...row } = await query.executeTakeFirstOrThrow()
+    const notice = { ...row, createdAt, usefulUntil, attempt: 1 } as unknown as OutgoingNotice
+    const signal = new AbortController().signal
+    const verdict = await recheckMoney(notice, { db, payments: noPayments, now: new Date(now), signal })
+    const [state, note] = verdict.kind === 'send' ? ['sent', null] : ['dropped', verdict.reason]
+    await sql`update jobs.outbox set state = ${state}, note = ${note}, finished_at = ${now} where id = ${row.id}`.execute(
+      db,
+    )
+    return note ?? state
+  }
+  t.same(await run(), { queued: 1 })
+  await sql`update meetings set "endTime" = '2026-03-10 14:00'`.execute(db)
+  t.same(await run(), {}, 'not while it waits to be looked at')
+  t.equal(await send(), 'moved')
+  t.same(await run(), { queued: 1 })
+  t.match(await readAll(db, 'jobs.outbox'), [
+    { occurrence: 'pi_ana' },
+    { occurrence: 'pi_ana 2', subject: `payment_transfers ${id}`, facts: { eligibleFrom: '2026-03-11T14:00:00.000Z' } },
+  ])
+  t.equal(await send(), 'sent')
+  t.same(await run(), {}, 'once')
+  await sql`update jobs.outbox set state = 'dropped', note = 'by_operator' where occurrence = 'pi_ana 2'`.execute(db)
+  t.same(await run(), {}, 'nor what an operator dropped')
 })
 
 t.test('of two runs at once exactly one tells', async t => {
