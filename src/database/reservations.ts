@@ -13,6 +13,9 @@ const address = sql`case when strpos(r.guest_email, '@') > 0 then r.guest_email
 /** Whether a guest of a hold `r` can be written to. */
 export const hasAddress = sql`strpos(${address}, '@') > 0`
 
+/** Who the guest of a hold `r` is to the vendor, as notices/recipients.ts says; of use where they have an address. */
+const recipient = sql`'guest_' || lower(btrim(${address}, E' \\t\\n\\r'))`
+
 /** A notice `o` was dropped because its hold was not as it told; another one, of the hold as it is now, may follow. */
 const isTakenBack = sql`(o.state = 'dropped'
   and coalesce(o.note, '') in ('hold_gone', 'moved', 'no_address', 'recipient_changed'))`
@@ -36,6 +39,9 @@ export interface VoucherHoldRow {
   /** The references of vouchers of which the guest was told before. */
   readonly gentle_references: readonly string[]
   readonly urgent_references: readonly string[]
+  /** Somebody else was told, because the hold had another address. */
+  readonly gentle_elsewhere: boolean
+  readonly urgent_elsewhere: boolean
 }
 
 export interface VoucherHoldQuery {
@@ -66,9 +72,10 @@ export async function listVoucherHolds(
     with open as (
       select r.*, g.anew as gentle_anew, u.anew as urgent_anew, g.refs as gentle_references, u.refs as urgent_references,
         g.taken_back as gentle_taken_back, u.taken_back as urgent_taken_back,
-        g.anew or g.again or (g.untold and r.gentle_reminder_sent_at is null) as gentle_open,
+        g.elsewhere as gentle_elsewhere, u.elsewhere as urgent_elsewhere,
+        g.anew or g.again or (g.untold and (g.elsewhere or r.gentle_reminder_sent_at is null)) as gentle_open,
         r.expires_at <= ${urgentTo}::timestamp
-          and (u.anew or u.again or (u.untold and r.urgent_reminder_sent_at is null)) as urgent_open
+          and (u.anew or u.again or (u.untold and (u.elsewhere or r.urgent_reminder_sent_at is null))) as urgent_open
       from slot_reservations r
       cross join lateral (${toldOf('payment-reminder-gentle')}) g
       cross join lateral (${toldOf('payment-reminder-urgent')}) u
@@ -77,7 +84,8 @@ export async function listVoucherHolds(
     )
     select id, stripe_payment_intent_id as payment_intent_id, created_at, date_trunc('milliseconds', expires_at) as expires_at,
       start_time as starts_at, ${hasAddress} as has_address, gentle_open, urgent_open, gentle_anew, urgent_anew,
-      gentle_taken_back, urgent_taken_back, gentle_references, urgent_references, count(*) over ()::integer as total
+      gentle_taken_back, urgent_taken_back, gentle_references, urgent_references, gentle_elsewhere, urgent_elsewhere,
+      count(*) over ()::integer as total
     from open r where gentle_open or urgent_open
     order by r.expires_at, id limit ${limit}`.execute(db)
   return { rows, left: (rows[0]?.total ?? 0) - rows.length }
@@ -88,17 +96,28 @@ export function subjectOfPayment(paymentIntentId: string): string {
   return `payment_intents ${paymentIntentId}`
 }
 
-/** What was written down of a kind for the payment of a hold `r`. Ends are compared as the text that facts have. */
+/**
+ * What was written down of a kind for the payment of a hold `r`; what went to another address than its guest has now tells
+ * them nothing. Ends are compared as the text that facts have.
+ */
 function toldOf(kind: string) {
-  return sql`select count(*) = 0 as untold, count(*) filter (where ${isTakenBack})::integer as taken_back,
+  return sql`select n.*, sent.elsewhere from (select count(*) = 0 as untold,
+      count(*) filter (where ${isTakenBack})::integer as taken_back,
       coalesce((array_agg(${isTakenBack} and (o.note <> 'no_address' or ${hasAddress}) order by o.id desc))[1], false) as again,
       coalesce(array_agg(o.facts ->> 'reference')
         filter (where o.facts ->> 'reference' is not null and not ${isTakenBack}), '{}') as refs,
       coalesce((array_agg(o.note order by o.id desc))[1] = 'voucher_replaced', false)
         or coalesce(max(o.facts ->> 'voucherExpiresAt')
           < to_char(r.expires_at - interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), false) as anew
-    from jobs.outbox o where o.kind = ${kind} and o.subject = 'payment_intents ' || r.stripe_payment_intent_id`
+    from jobs.outbox o where ${aboutHold(kind)} and not ${isElsewhere}) n
+    cross join lateral (select exists (select from jobs.outbox o where ${aboutHold(kind)} and ${isElsewhere}) as elsewhere) sent`
 }
+
+function aboutHold(kind: string) {
+  return sql`o.kind = ${kind} and o.subject = 'payment_intents ' || r.stripe_payment_intent_id`
+}
+
+const isElsewhere = sql`(o.state = 'sent' and ${hasAddress} and o.recipient <> ${recipient})`
 
 /** A hold with the names and the address that a notice about it needs. */
 export interface HoldDetails {
@@ -123,23 +142,27 @@ export interface ExpectedHold {
   readonly anewUntil?: Date
   /** Notices that were taken back before they went; none unless given. */
   readonly takenBack?: number
+  /** Its mark is of somebody else's reminder. */
+  readonly toldElsewhere?: boolean
 }
 
 /**
  * Marks a reminder of a hold as sent, as the old job did; undefined when the hold is gone, has the mark already (of an
- * earlier voucher, or of a notice that was taken back, it may), or is another one by now: its payment or its end has changed.
+ * earlier voucher, of a notice that was taken back, or of somebody else it may), or is another one by now: its payment or
+ * its end has changed.
  */
 export async function stampReminder(
   db: Db,
-  { anewUntil, expiresAt, paymentIntentId, reservationId, takenBack = 0 }: ExpectedHold,
+  { anewUntil, expiresAt, paymentIntentId, reservationId, takenBack = 0, toldElsewhere = false }: ExpectedHold,
   stage: 'gentle' | 'urgent',
   now: Date,
 ): Promise<HoldDetails | undefined> {
   const stamp = sql.ref(`${stage}_reminder_sent_at`)
+  const mayHaveMark = toldElsewhere || anewUntil !== undefined || takenBack > 0
   const { rows } = await sql<HoldDetails>`
     update slot_reservations r set ${stamp} = ${now}, updated_at = ${now}
     where r.id = ${reservationId}::uuid and r.stripe_payment_intent_id = ${paymentIntentId}
-      and (r.${stamp} is null or ${anewUntil !== undefined || takenBack > 0}::boolean)
+      and (r.${stamp} is null or ${mayHaveMark}::boolean)
       and date_trunc('milliseconds', r.expires_at) = ${expiresAt}::timestamp
     returning ${details}`.execute(db)
   return rows[0]

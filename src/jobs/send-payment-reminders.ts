@@ -108,8 +108,14 @@ function planReminder(
     const { reason, until } = decision
     return { wait: { subject, reason, ...(until === undefined ? {} : { until }) } }
   }
-  const takenBack = reminder === 'payment-reminder-urgent' ? row.urgent_taken_back : row.gentle_taken_back
-  const again = { ...(other !== undefined && { anewUntil: other }), ...(takenBack > 0 && { takenBack }) }
+  const isUrgent = reminder === 'payment-reminder-urgent'
+  const takenBack = isUrgent ? row.urgent_taken_back : row.gentle_taken_back
+  const toldElsewhere = isUrgent ? row.urgent_elsewhere : row.gentle_elsewhere
+  const again = {
+    ...(other !== undefined && { anewUntil: other }),
+    ...(takenBack > 0 && { takenBack }),
+    ...(toldElsewhere && { toldElsewhere }),
+  }
   const effect = { subject, reminder, ...toHold(row), ...toExpected(row), ...again }
   if (decision.kind === 'remind') return { effect: { kind: 'remind-of-voucher', ...effect } }
   return { effect: { kind: 'drop-payment-reminder', reason: decision.reason, ...effect } }

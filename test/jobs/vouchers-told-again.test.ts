@@ -87,6 +87,25 @@ t.test('one that went is not told again because its hold was written anew', asyn
   t.same(await run(db, sendPaymentReminders, nextTime), {})
 })
 
+t.test('a reminder that went to a wrong address goes to the right one too, and to nobody twice', async t => {
+  const { db } = await testDatabase(t)
+  await addHold(db, { guestEmail: 'wrong@example.com', paymentIntentId: 'pi_ana' })
+  await run(db, sendPaymentReminders, gentleTime)
+  t.same(await send(db, gentleTime), ['guest_wrong@example.com sent'])
+  const correct = async (address: string) => {
+    await sql`update slot_reservations set guest_email = ${address}`.execute(db)
+  }
+  await correct(' Ana@Example.com')
+  t.same(await run(db, sendPaymentReminders, nextTime), { queued: 1 })
+  t.same(await run(db, sendPaymentReminders, nextTime), {}, 'not while it waits')
+  t.same(await send(db, nextTime), ['guest_ana@example.com sent'])
+  t.same(await run(db, sendPaymentReminders, '2026-03-05T00:00:30.000Z'), {})
+  await correct('WRONG@example.com')
+  t.same(await run(db, sendPaymentReminders, '2026-03-05T06:00:30.000Z'), {}, 'who knows it already hears nothing')
+  await correct('')
+  t.same(await run(db, sendPaymentReminders, '2026-03-05T06:00:30.000Z'), {}, 'nor is nobody told')
+})
+
 t.test('a guest whose address came later is reminded then, and one that never came is dropped once', async t => {
   const { db } = await testDatabase(t)
   await addHold(db, { guestEmail: '', paymentIntentId: 'pi_ana' })
