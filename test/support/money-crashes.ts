@@ -21,6 +21,8 @@ export interface Crash {
   readonly amountCents?: number
   /** Our tables forget what was sent, until a run finds it at Stripe. */
   readonly isForgotten?: true
+  /** The vendor is still at work when the process is gone; no hour passes before it is through, because at Stripe none could. */
+  readonly isUnderWay?: true
   /** A run finds it and may not decide by itself. */
   readonly leavesToAPerson?: readonly Flow[]
   play(stage: Stage): Promise<void>
@@ -43,7 +45,7 @@ export const crashes: readonly Crash[] = [
   { name: '4 on its way', flows: sent, play: killOnItsWay({ kind: 'freeze', executed: false }) },
   { name: '5 answer on its way', flows: sent, play: killOnItsWay({ kind: 'freeze', executed: true }) },
   { name: '5 answer lost', flows: sent, play: killAt('answered', { kind: 'drop', executed: true }) },
-  { name: '5 carried out late', flows: sent, play: killOnItsWay({ kind: 'slow', delayMs: 700 }) },
+  { name: '5 carried out late', flows: sent, isUnderWay: true, play: killOnItsWay({ kind: 'slow', delayMs: 700 }) },
   {
     name: '6 stored 500, carried out',
     flows: sent,

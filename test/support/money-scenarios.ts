@@ -88,6 +88,7 @@ export async function play(
   const crashedAt = arena.now().getTime()
 
   await arena.expireLeases()
+  if (crash.isUnderWay === true && delay !== 'at once') await untilMoved(arena, due)
   arena.advance(delays[delay])
   const messageId = delay === 'at once' ? 'msg_first' : 'msg_second'
   const racers = survivors.slice(0, resumers)
@@ -117,6 +118,10 @@ async function deliver(arena: Arena, child: MoneyChild, due: Due, messageId: str
     if (reply.statusCode !== 409 && reply.statusCode !== 503) return reply
     await new Promise(resolve => setTimeout(resolve, 20))
   }
+}
+
+async function untilMoved(arena: Arena, due: Due): Promise<void> {
+  while ((await audit(arena, due)).movedCents === 0) await new Promise(resolve => setTimeout(resolve, 10))
 }
 
 /** What stands now; whatever is unfinished must be explained by a plan made now. */
