@@ -1,5 +1,6 @@
 import { PermanentError } from '../errors.ts'
 import { checkPayload, type PayloadOf, type WorkflowId, workflowOf } from './catalogue.ts'
+import { cleanFacts } from './clean-text.ts'
 import { checkFacts, type FactsOf, type Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
 import { renderAppointmentReminder } from './words/appointment.ts'
@@ -38,7 +39,9 @@ export function createRenderer(options: RenderOptions): Render {
     const problem = checkFacts(kind, facts)
     if (problem !== undefined) throw new PermanentError(`the facts of ${kind} do not fit: ${problem}`)
     const workflow = workflowOf[kind]
-    const payload = renderers[kind]({ ...options, facts: facts as never, reader, now })
+    // What operators read is ours, and has lines.
+    const shown = workflow === 'system-health' ? facts : cleanFacts(facts)
+    const payload = renderers[kind]({ ...options, facts: shown as never, reader: cleanFacts(reader), now })
     const misfit = checkPayload(workflow, payload)
     if (misfit !== undefined) throw new PermanentError(`the payload for ${workflow} does not fit: ${misfit}`)
     return { workflow, payload }

@@ -159,13 +159,18 @@ t.test('a recorded transfer does not claim that money went to the bank', async t
       'View your earnings',
     ],
   })
-  t.match(payloadOf('en-GB', of, dayBefore), {
-    notificationType: 'account-update',
-    expertName: 'Ana Costa',
-    amount: '1234.50',
-    currency: 'EUR',
-    actionUrl: 'https://eleva.care/dashboard/earnings',
-  })
+  const { message: _, ...fields } = payloadOf('en-GB', of, dayBefore)
+  t.strictSame(
+    fields,
+    {
+      notificationType: 'account-update',
+      expertName: 'Ana Costa',
+      locale: 'en',
+      actionUrl: 'https://eleva.care/dashboard/earnings',
+      actionText: 'View your earnings',
+    },
+    'the amount is said once, as its reader writes it',
+  )
 })
 
 t.test('an upcoming payout is announced for the day it is where the expert lives', async t => {
@@ -237,9 +242,45 @@ t.test('a payout names what was paid and the bank’s own day, and no client', a
   })
   const facts = factsFor(readers['es-ES'])['expert-payout-notification']
   const [row] = facts.rows
-  const three = [row, { ...row, serviceName: 'Pilates' }, { ...row, serviceName: null }]
-  const { payload } = render('expert-payout-notification', { ...facts, rows: three }, readers['es-ES'], dayBefore)
-  t.match(payload, { appointmentDate: '3 citas', serviceName: 'Nutrição y Pilates', appointmentTime: undefined })
+  const later = { ...row, serviceName: 'Pilates', startsAt: '2026-04-02T23:30:00.000Z' }
+  const of = (rows: readonly unknown[], locale: LocaleName = 'es-ES') => {
+    const { payload } = render('expert-payout-notification', { ...facts, rows }, readers[locale], dayBefore)
+    return ['appointmentDate', 'appointmentTime', 'serviceName'].map(name =>
+      typeof payload[name] === 'string' ? payload[name].replaceAll(/[\u2009\u202f\u00a0]/g, ' ') : undefined,
+    )
+  }
+  t.strictSame(of([later, row, { ...row, serviceName: null }]), [
+    '14 de marzo – 3 de abril de 2026',
+    undefined,
+    '3 citas (Pilates y Nutrição)',
+  ])
+  t.strictSame(of([row, row], 'pt-PT'), ['14 de março de 2026', undefined, '2 consultas (Nutrição)'])
+  t.strictSame(of([later, { ...later, serviceName: ' ' }], 'en-US'), [
+    'April 2, 2026',
+    undefined,
+    '2 appointments (Pilates)',
+  ])
+  t.strictSame(
+    of(
+      [row, { ...later, serviceName: null }].map(each => ({ ...each, serviceName: null })),
+      'pt-BR',
+    ),
+    ['14 de março – 2 de abril de 2026', undefined, '2 consultas'],
+  )
+  for (const [timeZone, day] of [
+    ['Pacific/Kiritimati', 'Friday, 20 March 2026'],
+    ['Pacific/Honolulu', 'Friday, 20 March 2026'],
+  ] as const) {
+    const reader = { ...readers['en-GB'], timeZone }
+    const arrival = (arrivesAt: string) =>
+      render('expert-payout-notification', { ...facts, arrivesAt }, reader, dayBefore).payload['expectedArrivalDate']
+    t.equal(arrival('2026-03-20T00:00:00.000Z'), day, 'the bank’s day is one day everywhere')
+    t.equal(
+      arrival('2026-03-20T10:30:00.000Z'),
+      timeZone === 'Pacific/Kiritimati' ? 'Saturday, 21 March 2026' : day,
+      'a moment is told by the expert’s clock',
+    )
+  }
 })
 
 t.test('operators read of jobs in English and UTC, with the diagnostics of the moment', async t => {
@@ -261,7 +302,13 @@ t.test('operators read of jobs in English and UTC, with the diagnostics of the m
 })
 
 t.test('nobody is given a name that they have not given', async t => {
-  const greetings = { 'pt-PT': 'de novo', 'pt-BR': 'de novo', 'es-ES': 'de nuevo', 'en-GB': 'there', 'en-US': 'there' }
+  const greetings = {
+    'pt-PT': 'de novo',
+    'pt-BR': 'de novo',
+    'es-ES': 'muy buenas',
+    'en-GB': 'there',
+    'en-US': 'there',
+  }
   for (const locale of locales) {
     const reader = readers[locale]
     const unnamed = voucherFacts(reader, { guestName: null })
@@ -282,6 +329,36 @@ t.test('nobody is given a name that they have not given', async t => {
   const { payload } = render('appointment-reminder-1h', toGuest, readers['pt-PT'], hourBefore)
   t.match(payload, { expertName: 'o seu especialista' })
   t.notOk('meetingUrl' in payload, 'nor is an address made up')
+})
+
+t.test('what somebody typed reaches others in one line that does not run on, and only links are links', async t => {
+  const reader = { ...readers['en-GB'], firstName: 'An\u202ea', lastName: 'Co\u0007sta\nBcc: x' }
+  const facts = appointmentFacts(reader, {
+    party: 'expert',
+    guestName: `\u2028Rui\r\n\r\nYour account is\tlocked\u0000 ${'x'.repeat(300)}`,
+    serviceName: 'Talk\u200b\ud800 👩\u200d⚕️',
+    meetingUrl: 'javascript:alert(1)',
+  })
+  const { payload } = render('appointment-reminder-1h', facts, reader, hourBefore)
+  t.match(payload, { serviceName: 'Talk � 👩\u200d⚕️', customerName: /^Rui Your account is locked x{92}…$/ })
+  t.notOk('meetingUrl' in payload)
+  for (const text of Object.values(payload)) t.notMatch(text, /[\p{Cc}\p{Zl}\p{Zp}\u202e\u200b]/u)
+  const payout = render('transfer-recorded', factsFor(reader)['transfer-recorded'], reader, dayBefore).payload
+  t.match(payout, { expertName: 'An a Co sta Bcc: x' })
+
+  const voucher = (voucherUrl: string) =>
+    render('payment-reminder-gentle', voucherFacts(reader, { voucherUrl }), reader, dayBefore).payload[
+      'hostedVoucherUrl'
+    ]
+  for (const url of ['https://x.test/a?b=c#d', ' http://x.test ']) t.equal(voucher(url), url.trim())
+  for (const url of [
+    'data:text/html,x',
+    'x.test/a',
+    'https://x.test/a b',
+    'https://good.test@evil.test/',
+    `https://x.test/${'x'.repeat(2_000)}`,
+  ])
+    t.equal(voucher(url), '', url.slice(0, 40))
 })
 
 t.test('facts that do not fit are no text, but an error that shows nothing of them', async t => {

@@ -1,5 +1,5 @@
 import type { PayloadOf } from '../catalogue.ts'
-import { daysUntil, isOneOClock, toDay, toMinutes, toTime, toTimeUntil } from './phrases.ts'
+import { isOneOClock, isTodayOrTomorrow, toDay, toMinutes, toTime, toTimeUntil } from './phrases.ts'
 import type { Wanted } from '../render.ts'
 import { type Told, wordingFor } from './wording.ts'
 
@@ -13,7 +13,7 @@ export function renderAppointmentReminder(
   wanted: AppointmentReminder,
   variant: 'reminder' | 'urgent',
 ): PayloadOf<'appointment-universal'> {
-  const { facts, now, reader } = wanted
+  const { facts, reader } = wanted
   const [startsAt, endsAt] = [new Date(facts.startsAt), new Date(facts.endsAt)]
   const toExpert = facts.party === 'expert'
   const words = wordingFor(reader)
@@ -30,7 +30,7 @@ export function renderAppointmentReminder(
     timezone: reader.timeZone,
     ...durationOf(startsAt, endsAt, wanted),
     ...(facts.meetingUrl === null ? {} : { meetingUrl: facts.meetingUrl }),
-    timeUntilAppointment: toTimeUntil(startsAt, now, reader, { tomorrow: variant === 'reminder' }),
+    timeUntilAppointment: toTimeUntilStart(wanted, variant),
     message: toMessage(wanted, variant, {
       counterpart: toExpert ? guest || words.unnamedGuest : expert || words.unnamedExpert,
       service: service || undefined,
@@ -43,14 +43,21 @@ export function renderAppointmentReminder(
   }
 }
 
-function toMessage({ facts, now, reader }: AppointmentReminder, variant: 'reminder' | 'urgent', told: Told): string {
+function toMessage(wanted: AppointmentReminder, variant: 'reminder' | 'urgent', told: Told): string {
+  const { facts, now, reader } = wanted
   const startsAt = new Date(facts.startsAt)
   const words = wordingFor(reader)
   const at = words.at(toTime(startsAt, reader), isOneOClock(startsAt, reader))
-  const timeUntil = toTimeUntil(startsAt, now, reader, { tomorrow: variant === 'reminder' })
+  const timeUntil = toTimeUntilStart(wanted, variant)
   if (variant === 'urgent') return words.startsSoon(told, timeUntil, at)
-  const worded = daysUntil(startsAt, now, reader) === 1 ? words.isTomorrow : words.startsIn
+  const worded = isTodayOrTomorrow(startsAt, now, reader) ? words.isOnDay : words.startsIn
   return worded(told, timeUntil, at)
+}
+
+/** In the last hour the day is clear. */
+function toTimeUntilStart({ facts, now, reader }: AppointmentReminder, variant: 'reminder' | 'urgent'): string {
+  const timeUntil = toTimeUntil(new Date(facts.startsAt), now, reader, { byDay: variant === 'reminder' })
+  return timeUntil ?? wordingFor(reader).inAboutAnHour
 }
 
 /** Left out where the end makes no sense. */

@@ -1,6 +1,7 @@
 import type { PayloadOf } from '../catalogue.ts'
 import type { FactsOf, Reader } from '../facts.ts'
-import { toBankDay, toDay, toDecimal, toList, toMoney, toTime } from './phrases.ts'
+import { toLine } from '../clean-text.ts'
+import { toBankDay, toDay, toDays, toDecimal, toList, toMoney, toTime } from './phrases.ts'
 import type { Wanted } from '../render.ts'
 import { type FailureReason, wordingFor } from './wording.ts'
 
@@ -14,7 +15,7 @@ export function renderTransferRecorded(wanted: Wanted<'transfer-recorded'>): Pay
   const { appUrl, facts, reader } = wanted
   const words = wordingFor(reader)
   return {
-    ...toUpdate(facts, reader),
+    ...toUpdate(reader),
     message: words.transferRecorded(toMoney(facts.amountCents, facts.currency, reader), toSubject(facts, reader)),
     actionUrl: `${appUrl}${earningsPath}`,
     actionText: words.viewEarnings,
@@ -28,7 +29,7 @@ export function renderPayoutUpcoming(wanted: Wanted<'payout-upcoming'>): Payload
   const payoutDate = toDay(new Date(facts.eligibleFrom), reader)
   const money = toMoney(facts.amountCents, facts.currency, reader)
   return {
-    ...toUpdate(facts, reader),
+    ...toUpdate(reader),
     message: words.payoutUpcoming(money, toSubject(facts, reader), payoutDate),
     payoutDate,
     actionUrl: `${appUrl}${earningsPath}`,
@@ -43,7 +44,7 @@ export function renderPayoutFailed(wanted: Wanted<'payout-failed'>): PayloadOf<'
   const reason = failureReasons.get(facts.failureCode ?? '') ?? 'other'
   const money = toMoney(facts.amountCents, facts.currency, reader)
   return {
-    ...toUpdate(facts, reader),
+    ...toUpdate(reader),
     message: `${words.payoutFailed(money, toSubject(facts, reader))} ${words.failureReasons[reason]}`,
     actionUrl: `${appUrl}${reason === 'other' ? earningsPath : billingPath}`,
     actionText: reason === 'other' ? words.viewEarnings : words.checkBankDetails,
@@ -55,13 +56,13 @@ export function renderPayoutFailed(wanted: Wanted<'payout-failed'>): PayloadOf<'
 export function renderPayout(wanted: Wanted<'expert-payout-notification'>): PayloadOf<'expert-payout-notification'> {
   const { appUrl, facts, reader } = wanted
   const expertName = nameOf(reader)
-  const services = [...new Set(facts.rows.flatMap(({ serviceName }) => serviceName?.trim() || []))]
+  const services = toServices(facts.rows, reader)
   return {
     payoutAmount: toDecimal(facts.amountCents, facts.currency),
     currency: facts.currency.toUpperCase(),
     ...(expertName === undefined ? {} : { expertName }),
     ...toAppointment(facts.rows, reader),
-    ...(services.length === 0 ? {} : { serviceName: toList(services, reader) }),
+    ...(services === undefined ? {} : { serviceName: services }),
     ...(facts.payoutId === undefined ? {} : { payoutId: facts.payoutId }),
     ...(typeof facts.arrivesAt === 'string'
       ? { expectedArrivalDate: toBankDay(new Date(facts.arrivesAt), reader) }
@@ -74,13 +75,14 @@ export function renderPayout(wanted: Wanted<'expert-payout-notification'>): Payl
 
 type MoneyFacts = Pick<FactsOf<'transfer-recorded'>, 'amountCents' | 'currency' | 'rows'>
 
-/** An update of the account: what the workflow calls a payout notice says in its own words that money was sent. */
-function toUpdate({ amountCents, currency }: MoneyFacts, reader: Reader) {
+/**
+ * An update of the account: what the workflow calls a payout notice says in its own words that money was sent. The message
+ * says the amount as its reader writes it, so that no field repeats it in another form.
+ */
+function toUpdate(reader: Reader) {
   return {
     notificationType: 'account-update' as const,
     expertName: nameOf(reader) ?? wordingFor(reader).unnamedReader,
-    amount: toDecimal(amountCents, currency),
-    currency: currency.toUpperCase(),
     locale: reader.language,
   }
 }
@@ -93,12 +95,21 @@ function toSubject({ rows }: MoneyFacts, reader: Reader): string {
   return words.ofAppointment(toDay(new Date(first.startsAt), reader), first.serviceName?.trim() || undefined)
 }
 
-/** One appointment's day and time; of several, how many. */
+/** One appointment's day and time; of several their days. */
 function toAppointment(rows: MoneyFacts['rows'], reader: Reader) {
-  const [first] = rows
-  if (first === undefined || rows.length > 1) return { appointmentDate: wordingFor(reader).appointments(rows.length) }
-  const startsAt = new Date(first.startsAt)
-  return { appointmentDate: toDay(startsAt, reader), appointmentTime: toTime(startsAt, reader) }
+  const starts = rows.map(row => Date.parse(row.startsAt))
+  const [first, last] = [new Date(Math.min(...starts)), new Date(Math.max(...starts))]
+  if (rows.length > 1) return { appointmentDate: toDays(first, last, reader) }
+  return { appointmentDate: toDay(first, reader), appointmentTime: toTime(first, reader) }
+}
+
+/** What one appointment is called; of several how many there are, and what they are called. */
+function toServices(rows: MoneyFacts['rows'], reader: Reader): string | undefined {
+  const names = [...new Set(rows.flatMap(({ serviceName }) => serviceName?.trim() || []))]
+  const shown = names.length === 0 ? undefined : toLine(toList(names, reader))
+  if (rows.length === 1) return shown
+  const count = wordingFor(reader).appointments(rows.length)
+  return shown === undefined ? count : `${count} (${shown})`
 }
 
 function nameOf({ firstName, lastName }: Reader): string | undefined {

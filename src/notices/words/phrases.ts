@@ -7,10 +7,17 @@ type Reading = Pick<Reader, 'locale' | 'timeZone'>
 
 const minuteMs = 60_000
 const dayMs = 24 * 60 * minuteMs
+/** Minutes, both ends excluded. */
+const aboutAnHour = { from: 57, to: 76 }
 
 /** A day with its weekday, on the reader's calendar. */
 export function toDay(at: Date, { locale, timeZone }: Reading): string {
   return dayFormat(locale, timeZone).format(at)
+}
+
+/** The days from one moment to another, without weekdays; one day where they are the same. */
+export function toDays(from: Date, to: Date, { locale, timeZone }: Reading): string {
+  return dateRangeFormat(locale, timeZone).formatRange(from, to)
 }
 
 /** A time with the short name of its zone, by the reader's clock: twelve hours in the United States, else twenty-four. */
@@ -32,17 +39,26 @@ export function toBankDay(at: Date, reader: Reading): string {
 }
 
 /**
- * How long it is until then: `tomorrow` only where the reader's calendar says so, else minutes, hours or days, rounded;
- * `now` when it has begun.
+ * How long it is until then: with `byDay` today or tomorrow, by the reader's calendar, where it is more than an hour and a
+ * half; else minutes, hours or days, rounded. Undefined where it is about an hour, for which Intl has no words; `now` when
+ * it has begun.
  */
-export function toTimeUntil(at: Date, now: Date, reader: Reading, { tomorrow = true } = {}): string {
+export function toTimeUntil(at: Date, now: Date, reader: Reading, { byDay = true } = {}): string | undefined {
   const minutes = Math.round((at.getTime() - now.getTime()) / minuteMs)
   if (minutes <= 0) return plainWords(reader.locale).format(0, 'second')
-  if (tomorrow && minutes > 90 && daysUntil(at, now, reader) === 1) return plainWords(reader.locale).format(1, 'day')
+  if (byDay && isTodayOrTomorrow(at, now, reader)) {
+    return plainWords(reader.locale).format(daysUntil(at, now, reader), 'day')
+  }
+  if (minutes > aboutAnHour.from && minutes < aboutAnHour.to && minutes !== 60) return undefined
   const numbers = inNumbers(reader.locale)
   if (minutes < 90 && minutes !== 60) return numbers.format(minutes, 'minute')
   const hours = Math.round(minutes / 60)
   return hours < 36 ? numbers.format(hours, 'hour') : numbers.format(Math.round(hours / 24), 'day')
+}
+
+/** Whether it is today or tomorrow by the reader's calendar, and not within the next hour and a half. */
+export function isTodayOrTomorrow(at: Date, now: Date, reader: Reading): boolean {
+  return at.getTime() - now.getTime() > 90 * minuteMs && daysUntil(at, now, reader) <= 1
 }
 
 /** How many midnights of the reader's calendar lie between now and then. */
@@ -72,6 +88,9 @@ export function toList(things: readonly string[], { locale }: Reading): string {
 
 const dayFormat = remember(
   (locale: string, timeZone: string) => new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeZone }),
+)
+const dateRangeFormat = remember(
+  (locale: string, timeZone: string) => new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone }),
 )
 const timeFormat = remember((locale: string, timeZone: string) => {
   const clock = locale === 'en-US' ? twelveHours : twentyFourHours

@@ -13,9 +13,12 @@ export type Wording = {
   readonly appointment: string
   /** `time` as in "at 10:00"; `one` is for the hour that is singular. */
   readonly at: (time: string, one: boolean) => string
-  readonly isTomorrow: (told: Told, tomorrow: string, at: string) => string
+  /** `day` as in "today" or "tomorrow". */
+  readonly isOnDay: (told: Told, day: string, at: string) => string
   readonly startsIn: (told: Told, timeUntil: string, at: string) => string
   readonly startsSoon: (told: Told, timeUntil: string, at: string) => string
+  /** A time until then. */
+  readonly inAboutAnHour: string
   /** What money is for: one appointment, or several. */
   readonly ofAppointment: (day: string, service: string | undefined) => string
   readonly ofAppointments: (count: number) => string
@@ -51,9 +54,10 @@ const en: Wording = {
   unnamedExpert: 'your expert',
   appointment: 'Appointment',
   at: time => `at ${time}`,
-  isTomorrow: (told, tomorrow, at) => `Your appointment with ${who(told)} is ${tomorrow}, ${told.day}, ${at}.`,
+  isOnDay: (told, day, at) => `Your appointment with ${who(told)} is ${day}, ${told.day}, ${at}.`,
   startsIn: (told, timeUntil, at) => `Your appointment with ${who(told)} starts ${timeUntil}: ${told.day}, ${at}.`,
   startsSoon: (told, timeUntil, at) => `Your appointment with ${who(told)} starts ${timeUntil}, ${at}.`,
+  inAboutAnHour: 'in about an hour',
   ofAppointment: (day, service) => `for your appointment on ${day}${bracketed(service)}`,
   ofAppointments: count => `for ${count} appointments`,
   appointments: count => `${count} appointments`,
@@ -75,14 +79,15 @@ const en: Wording = {
 }
 
 const es: Wording = {
-  unnamedReader: 'de nuevo',
+  unnamedReader: 'muy buenas',
   unnamedGuest: 'su cliente',
   unnamedExpert: 'su especialista',
   appointment: 'Cita',
   at: (time, one) => (one ? `a la ${time}` : `a las ${time}`),
-  isTomorrow: (told, tomorrow, at) => `Su cita con ${who(told)} es ${tomorrow}, ${told.day}, ${at}.`,
+  isOnDay: (told, day, at) => `Su cita con ${who(told)} es ${day}, ${told.day}, ${at}.`,
   startsIn: (told, timeUntil, at) => `Su cita con ${who(told)} empieza ${timeUntil}: ${told.day}, ${at}.`,
   startsSoon: (told, timeUntil, at) => `Su cita con ${who(told)} empieza ${timeUntil}, ${at}.`,
+  inAboutAnHour: 'dentro de aproximadamente una hora',
   ofAppointment: (day, service) => `de la cita del ${day}${bracketed(service)}`,
   ofAppointments: count => `de ${count} citas`,
   appointments: count => `${count} citas`,
@@ -109,9 +114,10 @@ const ptPT: Wording = {
   unnamedExpert: 'o seu especialista',
   appointment: 'Consulta',
   at: (time, one) => (one ? `à ${time}` : `às ${time}`),
-  isTomorrow: (told, tomorrow, at) => `A sua consulta com ${who(told)} é ${tomorrow}, ${told.day}, ${at}.`,
+  isOnDay: (told, day, at) => `A sua consulta com ${who(told)} é ${day}, ${told.day}, ${at}.`,
   startsIn: (told, timeUntil, at) => `A sua consulta com ${who(told)} começa ${timeUntil}: ${told.day}, ${at}.`,
   startsSoon: (told, timeUntil, at) => `A sua consulta com ${who(told)} começa ${timeUntil}, ${at}.`,
+  inAboutAnHour: 'dentro de cerca de uma hora',
   ofAppointment: (day, service) => `da consulta de ${day}${bracketed(service)}`,
   ofAppointments: count => `de ${count} consultas`,
   appointments: count => `${count} consultas`,
@@ -136,9 +142,10 @@ const ptBR: Wording = {
   ...ptPT,
   unnamedGuest: 'seu cliente',
   unnamedExpert: 'seu especialista',
-  isTomorrow: (told, tomorrow, at) => `Sua consulta com ${who(told)} é ${tomorrow}, ${told.day}, ${at}.`,
+  isOnDay: (told, day, at) => `Sua consulta com ${who(told)} é ${day}, ${told.day}, ${at}.`,
   startsIn: (told, timeUntil, at) => `Sua consulta com ${who(told)} começa ${timeUntil}: ${told.day}, ${at}.`,
   startsSoon: (told, timeUntil, at) => `Sua consulta com ${who(told)} começa ${timeUntil}, ${at}.`,
+  inAboutAnHour: 'em cerca de uma hora',
   transferRecorded: (money, of) =>
     `Seus ganhos de ${money} ${of} estão no seu saldo da Stripe. Ainda não foram enviados ao seu banco: avisaremos quando o pagamento estiver a caminho.`,
   payoutUpcoming: (money, of, day) =>

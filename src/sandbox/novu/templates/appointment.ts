@@ -28,7 +28,7 @@ export const appointment: Template = {
       `Olá ${readerOf(word)},`,
       '',
       word('message') ||
-        `a sua consulta com ${otherOf(word)} é ${word('timeUntilAppointment') || word('appointmentDate')}.`,
+        `A sua consulta com ${otherOf(word)} é ${word('timeUntilAppointment') || word('appointmentDate')}.`,
       '',
       line('Consulta', word('serviceName')),
       line('Data', word('appointmentDate')),

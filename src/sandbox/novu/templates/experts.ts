@@ -62,7 +62,7 @@ export const payout: Template = {
     lines: [
       `Olá ${word('expertName')},`,
       '',
-      `enviámos ${money(word, 'payoutAmount')} para a sua conta.`,
+      `Enviámos ${money(word, 'payoutAmount')} para a sua conta.`,
       '',
       line('Chegada prevista', word('expectedArrivalDate')),
       line('Conta terminada em', word('bankLastFour')),
