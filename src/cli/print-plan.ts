@@ -91,7 +91,8 @@ function printStatement(effects: readonly Json[]): void {
 
 function toWhy(effect: Json): string {
   const { hold, why } = effect
-  const held = typeof hold === 'string' ? [`held because ${explainHold(hold)}`] : []
+  // What was begun says so itself, and of all its reasons.
+  const held = typeof hold === 'string' && !('holds' in effect) ? [`held because ${explainHold(hold)}`] : []
   if (typeof why !== 'string') return [...held, toDetails(effect, [...statementFields, 'hold'])].join('; ')
   const funds = toDetails(pick(effect, ['currency', 'availableCents', 'reservedCents']), ['currency'])
   return [...held, why, ...(funds === '' ? [] : [funds])].join('; ')
@@ -119,7 +120,7 @@ function printDeeds(effects: readonly Json[]): void {
 /** By currency and by what is done: currencies are never added together, and what is held is not what is paid. */
 function printTotals(effects: readonly MoneyItem[]): void {
   if (effects.length === 0) return
-  const groups = Map.groupBy(effects, ({ currency, kind }) => `${currency.toUpperCase()} ${String(kind)}`)
+  const groups = Map.groupBy(effects, effect => `${effect.currency.toUpperCase()} ${nameOf(effect)}`)
   const sums = [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => ({ group, cents: addUp(group) }))
   const amounts = alignRight(sums.map(({ cents, group }) => toMoney(cents, group[0]?.currency ?? '')))
   printLine({ text: 'total by currency', style: 'bold' })
@@ -127,11 +128,16 @@ function printTotals(effects: readonly MoneyItem[]): void {
     ['currency', 'kind', 'effects', 'amount'],
     sums.map(({ group }, index) => [
       group[0]?.currency.toUpperCase(),
-      toCell(group[0]?.['kind']),
+      group[0] === undefined ? '' : nameOf(group[0]),
       group.length,
       amounts[index],
     ]),
   )
+}
+
+/** What an effect is added up with: one that was begun and will be held moves nothing. */
+function nameOf(effect: MoneyItem): string {
+  return `${toCell(effect['kind'])}${'holds' in effect ? ' (held)' : ''}`
 }
 
 function printItems(title: string, fields: readonly string[], items: unknown): void {

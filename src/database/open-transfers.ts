@@ -34,7 +34,7 @@ export async function listGivenUpRows(db: Db, minRetries: number, limit: number)
 export async function listOpenTransfers(db: Db, limit: number = maxOperations): Promise<readonly BegunTransfer[]> {
   const { rows } = await sql<OpenTransferRow>`
     select o.id, o.state, o.reason, o.wake_at, o.created_at, o.first_sent_at, o.amount::float8 as amount, o.currency, o.account,
-      array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows,
+      o.approved_for, array(select i.payment_transfer_id from jobs.money_operation_items i where i.operation_id = o.id order by 1) as rows,
       case when o.state in ('held', 'planned', 'blocked') then ${changedRowsOf('transfer')} else '{}' end as changed,
       ${expertsOf} as experts
     from jobs.money_operations o
@@ -54,6 +54,7 @@ export async function listOpenTransfers(db: Db, limit: number = maxOperations): 
     firstSentAt: row.first_sent_at,
     changedRows: row.changed,
     experts: row.experts,
+    approvedFor: row.approved_for,
   }))
 }
 
@@ -84,4 +85,5 @@ interface OpenTransferRow {
   readonly first_sent_at: Date | null
   readonly changed: number[]
   readonly experts: string[]
+  readonly approved_for: string[]
 }

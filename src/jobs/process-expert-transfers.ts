@@ -2,14 +2,17 @@ import { listAttributedTransfers } from '../database/attributed-transfers.ts'
 import { listFailedRows } from '../database/failed-rows.ts'
 import { findCutOver, listGivenUpRows, listOpenTransfers } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
+import { listSentCents } from '../database/payout-accounts.ts'
 import { listRefundedRows } from '../database/refunded-rows.ts'
 import { askDisputes } from '../facts/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../facts/ask-each.ts'
+import { askForesights } from '../facts/ask-foresights.ts'
 import { type AskedPayment, askPayments } from '../facts/ask-payments.ts'
 import type { Asked } from '../money/asked.ts'
 import type { AskedFailedRow } from '../money/failed-rows.ts'
 import { standingTransferFindings } from '../money/standing-findings.ts'
 import { listStandingItems } from '../money/standing-items.ts'
+import { listResumable } from '../money/transfer-begun.ts'
 import { isUnlabelled } from '../money/transfer-doubts.ts'
 import type { TransferEffect, TransferFacts } from '../money/transfer-facts.ts'
 import type { ReceivingAccount } from '../money/transfer-gates.ts'
@@ -22,6 +25,7 @@ import { type Applied, defineJob } from '../runner/define-job.ts'
 export const questionsAtOnce = 8
 /** The old job gave a row up at its third failure. */
 export const givenUpAfter = 3
+const dayMs = 24 * 60 * 60_000
 const givenUpShown = 1_000
 /** FAILED rows that one run asks about; where there are more, others have their turn an hour later. */
 export const failedRowsPerRun = 100
@@ -62,6 +66,8 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
   const givenUp = await listGivenUpRows(db, givenUpAfter, givenUpShown)
   const asked = rows.filter(row => mustAsk(row, { cutOver, limits }, now))
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal, now }
+  const foresee = async (id: string) => await ledger.foresee(id, context)
+  const foresights = await askForesights(listResumable(begun, now), foresee, options)
   const answers = await askPayments(asked, providers.payments, options)
   const answered = pair(asked, answers)
   const attributed = await listAttributedTransfers(db, listUnlabelled(answers))
@@ -76,11 +82,13 @@ async function gatherFacts(context: JobContext): Promise<TransferFacts> {
     attributed,
     accounts: new Map(receiving.map((id, index) => [id, accounts[index] ?? { kind: 'left' }])),
     begun,
+    foresights,
     givenUp,
     disputes,
     failed,
     refunded,
     limits,
+    sentCents: await listSentCents(db, new Date(now.getTime() - dayMs)),
     cutOver,
     left,
     unread,

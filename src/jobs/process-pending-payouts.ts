@@ -9,9 +9,11 @@ import {
 } from '../database/payout-candidates.ts'
 import { askDisputes } from '../facts/ask-disputes.ts'
 import { askEach, type AskOptions, isHalfOver } from '../facts/ask-each.ts'
+import { askForesights } from '../facts/ask-foresights.ts'
 import { askPayments } from '../facts/ask-payments.ts'
 import type { Asked } from '../money/asked.ts'
 import type { AccountAtStripe, KnownAccount, PayoutAccount, PayoutFacts, RowPayment } from '../money/payout-facts.ts'
+import { listResumable } from '../money/payout-operations.ts'
 import { type PayoutEffect, planPayouts } from '../money/payout-plan.ts'
 import { listUndecided } from '../money/payout-rows.ts'
 import { standingPayoutFindings } from '../money/standing-findings.ts'
@@ -70,6 +72,8 @@ async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
   const sentCents = await listSentCents(db, new Date(now.getTime() - dayMs))
 
   const options = { concurrency: questionsAtOnce, isTimeUp: () => isHalfOver(now, timeoutMs, clock), signal, now }
+  const foresee = async (id: string) => await ledger.foresee(id, context)
+  const foresights = await askForesights(listResumable(open.operations, now), foresee, options)
   const ask = createAccountQuestion(rows, open.operations, since, providers.payments, options)
   const due = await ask(known.accounts.slice(0, wanted.length))
   const asked = listUndecided(rows, { accounts: due, since }, now)
@@ -84,6 +88,7 @@ async function gatherFacts(context: JobContext): Promise<PayoutFacts> {
     payments: new Map(asked.map((row, index) => [row.paymentTransferId, toRowPayment(answers[index])])),
     accounts,
     operations: open.operations,
+    foresights,
     owners,
     since,
     limits: ledger.limits,

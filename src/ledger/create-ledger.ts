@@ -1,6 +1,7 @@
 import { createOperation } from './create.ts'
 import { draftPayout, draftTransfer } from './drafts.ts'
 import type { Ledger, LedgerRun, Posting } from './ledger.ts'
+import { foresee } from './outlook.ts'
 import { type LeasedRun, type LedgerParts, requireLease } from './parts.ts'
 import { createAccountCheck } from './pin.ts'
 import { recordTransfer } from './record.ts'
@@ -25,6 +26,7 @@ export function createLedger(parts: LedgerParts): Ledger {
     createPayout: async (order, run): Promise<Posting> =>
       await createOperation(parts, draftPayout(order, newId()), await permit(run)),
     resume: async (operationId, run) => await resumeOperation(parts, operationId, await permit(run)),
+    foresee: async (operationId, run) => await foresee(parts, operationId, run),
     settlePayout: async (operationId, run) => await settlePayout(parts, operationId, await permit(run)),
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { HeldLease } from '../database/leases.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
+import type { Foresight } from '../money/foresights.ts'
 import type { Hold } from '../money/hold-reasons.ts'
 
 /** The run that moves money: a job's context has all of it. */
@@ -112,6 +113,8 @@ export interface Ledger {
    * whose rows have changed.
    */
   resume(operationId: string, run: LedgerRun): Promise<Posting>
+  /** What `resume` would do with it now, as far as reading tells: for dry runs too, because it writes nothing. */
+  foresee(operationId: string, run: LedgerRun): Promise<Foresight>
   /** Reads a payout's state at Stripe and writes down what became of it: `failed` and `canceled` reopen its rows. */
   settlePayout(operationId: string, run: LedgerRun): Promise<Posting>
 }

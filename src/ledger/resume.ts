@@ -1,18 +1,15 @@
-import { findOperationWithItems, findUnique, wasSent } from '../database/money-operations.ts'
-import { listMoneyRows } from '../database/money-rows.ts'
+import { findUnique, wasSent } from '../database/money-operations.ts'
 import { PermanentError } from '../errors.ts'
-import { isCuredByRegrouping } from '../money/refusals.ts'
+import { isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/send-outcomes.ts'
 import { listUncovered } from '../money/standing-holds.ts'
-import { decideNext, isFrozen, undecidedAfterMs, wakeAfterMs } from '../money/send-outcomes.ts'
 import type { Payout, Transfer } from '../providers/payments.ts'
 import { block, takeFound } from './answers.ts'
 import type { Objection } from './fact-rules.ts'
-import { readFacts } from './facts.ts'
 import { endBlocked } from './findings.ts'
 import { requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'
-import { lookUp } from './look-up.ts'
 import { auditOperation, move } from './move.ts'
+import { type Outlook, readOutlook, readUndertaking } from './outlook.ts'
 import { comeBack, type LeasedRun, type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
 import { releaseHeld } from './release.ts'
 import { type Reopening, reopenOperation } from './reopen.ts'
@@ -23,17 +20,13 @@ import { sendOperation } from './send.ts'
  * was never sent is sent like a new one. Held for nothing is given up; what is finished changes nothing.
  */
 export async function resumeOperation(parts: LedgerParts, id: string, run: LeasedRun): Promise<Posting> {
-  const found = await findOperationWithItems(parts.db, id)
-  if (found === undefined) throw new PermanentError(`there is no operation ${id}`, { code: 'operation_missing' })
-  const { items, operation } = found
-  const ids = items.map(item => item.paymentTransferId)
-  const undertaking = { operation, items, rows: await listMoneyRows(parts.db, ids) }
+  const undertaking = await readUndertaking(parts, id)
+  const { operation } = undertaking
   switch (operation.state) {
     case 'planned':
-      return await sendIfRight(parts, undertaking, 'same', run)
     case 'sending':
     case 'unknown':
-      return await resumeSent(parts, undertaking, run)
+      return await goOn(parts, undertaking, run)
     case 'blocked':
       return await wake(parts, undertaking, run)
     case 'created':
@@ -60,69 +53,50 @@ async function takeTurn(parts: LedgerParts, undertaking: Undertaking, run: Lease
       return await move(trx, operation, 'planned', { reason }, run.clock())
     })
     if (planned === undefined) return nothingMoved('taken_by_another', { operationId: id })
-    return await sendIfRight(parts, { ...undertaking, operation: planned }, 'same', run)
+    return await goOn(parts, { ...undertaking, operation: planned }, run)
   } catch (thrown) {
     if (findUnique(thrown) !== 'lane_taken') throw thrown
     return nothingMoved('lane_taken', { operationId: id })
   }
 }
 
-/** Looks it up, and does what the look-up and the age of the key allow. */
-async function resumeSent(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
-  const { operation } = undertaking
-  const objects = await lookUp(parts, operation, run)
-  const now = run.clock().getTime()
-  const msSince = (at: Date | null): number | undefined => (at === null ? undefined : now - at.getTime())
-  const standing = {
-    keyAgeMs: msSince(operation.first_sent_at) ?? Number.POSITIVE_INFINITY,
-    answerStored: operation.answer_stored,
-    cleanLookUpMsAgo: msSince(operation.clean_lookup_at),
-    frozen: isFrozen(operation.reason),
-  }
-  const next = decideNext(standing, objects.length)
-  switch (next) {
-    case 'adopt':
-    case 'freeze':
-      return await takeFound(parts, undertaking, objects, run)
-    case 'sendAgain':
-      return await sendIfRight(parts, undertaking, 'same', run)
-    case 'renew':
-      return await sendIfRight(parts, undertaking, 'renewed', run)
-    case 'wait':
-      return await leaveUnknown(parts, undertaking, operation.reason, run)
-  }
-}
-
-/** What was refused for a cause that may be over: looked up once more, although the refusal is proof by itself. */
+/** What was refused for a cause that may be over. */
 async function wake(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
-  const { operation } = undertaking
-  const { id, reason, wake_at: wakeAt } = operation
-  if (wakeAt !== null && wakeAt > run.clock()) {
-    return nothingMoved('blocked', { wakeAt, operationId: id, ...(reason === null ? {} : { reason }) })
-  }
-  const objects = await lookUp(parts, operation, run)
-  if (objects.length > 0) return await takeOwn(parts, undertaking, objects, run)
-  if (isCuredByRegrouping(reason)) return await giveUp(parts, undertaking, reason ?? 'regrouped', run)
-  return await sendIfRight(parts, undertaking, operation.first_sent_at === null ? 'same' : 'renewed', run)
+  const { id, reason, wake_at: wakeAt } = undertaking.operation
+  if (wakeAt === null || wakeAt <= run.clock()) return await goOn(parts, undertaking, run)
+  return nothingMoved('blocked', { wakeAt, operationId: id, ...(reason === null ? {} : { reason }) })
 }
 
-/** Reads the facts and sends when they are right. */
-async function sendIfRight(
+/** Does what reading allows. */
+async function goOn(parts: LedgerParts, undertaking: Undertaking, run: LeasedRun): Promise<Posting> {
+  const outlook = await readOutlook(parts, undertaking, run)
+  switch (outlook.kind) {
+    case 'found':
+      return await takeOwn(parts, undertaking, outlook.objects, run)
+    case 'undecided':
+      return await leaveUnknown(parts, undertaking, undertaking.operation.reason, run)
+    case 'pointless':
+      return await giveUp(parts, undertaking, outlook.reason, run)
+    case 'wrong':
+      return await putAside(parts, undertaking, outlook.objection, outlook.isProvenUnsent, run)
+    case 'right':
+      return await sendIfCovered(parts, undertaking, outlook, run)
+  }
+}
+
+/** Sends, unless it has to be held. */
+async function sendIfCovered(
   parts: LedgerParts,
   undertaking: Undertaking,
-  key: 'same' | 'renewed',
+  { holds, isProvenUnsent, key }: Outlook & { readonly kind: 'right' },
   run: LeasedRun,
 ): Promise<Posting> {
-  const facts = await readFacts(parts, undertaking, run)
-  if (facts.kind === 'exists') return await takeOwn(parts, undertaking, facts.objects, run)
   const { operation } = undertaking
-  const isProvenUnsent = key === 'renewed' || operation.first_sent_at === null
-  if (facts.kind === 'wrong') return await putAside(parts, undertaking, facts.objection, isProvenUnsent, run)
   // What may have been sent waits until it is proven that it was not; then it is held.
-  const [hold] = isProvenUnsent ? [] : listUncovered(facts.holds, operation.approved_for)
+  const [hold] = isProvenUnsent ? [] : listUncovered(holds, operation.approved_for)
   if (hold !== undefined) return await leaveUnknown(parts, undertaking, hold.reason, run)
   await parts.onStep?.('facts', operation.id)
-  const reopened = await reopen(parts, undertaking, { key, holds: facts.holds }, run)
+  const reopened = await reopen(parts, undertaking, { key, holds }, run)
   switch (reopened.kind) {
     case 'sending':
       await parts.onStep?.('intent', operation.id)

@@ -1,6 +1,7 @@
 import type { Asked } from './asked.ts'
 import type { AskedDispute } from './disputes.ts'
 import type { Booking, PaymentFacts } from './eligibility.ts'
+import type { Foresight } from './foresights.ts'
 import type { State } from './operation-states.ts'
 import type { ExistingTransfer, TransferredCharge } from './transfer-checks.ts'
 
@@ -157,6 +158,8 @@ export interface PayoutFacts {
   /** The cut-over: what was paid before it, the old jobs may have paid out. */
   readonly since: Date
   readonly limits: { readonly maxSingleCents: number; readonly maxTotalCents: number }
+  /** By operation: what will come of those that are to be finished, as far as it was read. */
+  readonly foresights: ReadonlyMap<string, Foresight>
   /** Cents sent in the last 24 hours, by currency. */
   readonly sentCents: Readonly<Record<string, number>>
   /** Due rows and operations that this run did not even read. */

@@ -1,7 +1,7 @@
-import { explainHold, type Hold } from './hold-reasons.ts'
+import { type Resumption, tellForesight } from './foresights.ts'
+import type { Hold } from './hold-reasons.ts'
 import type { ListedPayout, OpenPayout, PayoutFacts } from './payout-facts.ts'
 import { judgePayout } from './payout-results.ts'
-import { listUncovered, type StandingHold } from './standing-holds.ts'
 
 /** Reads at Stripe what became of a payout, and writes it down. */
 export interface SettlePayout {
@@ -29,6 +29,8 @@ interface FinishOperation {
   readonly experts: OpenPayout['experts']
   /** It is held, and not sent: nobody has approved that yet. */
   readonly hold?: Hold
+  /** All that it will be held for, each with what it is about. */
+  readonly holds?: readonly string[]
   readonly why: string
 }
 
@@ -51,24 +53,21 @@ export interface OpenPayoutPlan {
   readonly left: number
 }
 
-/** What speaks against finishing what was begun. */
-export interface Doubts {
-  /** Accounts with a payout that nobody explains. */
-  readonly frozen: ReadonlySet<string>
-  /** What a fresh plan would hold the rows of an operation for. */
-  readonly holdsOf: (operation: OpenPayout) => readonly StandingHold[]
-}
+type OpenFacts = Pick<PayoutFacts, 'accounts' | 'foresights' | 'limits' | 'operations' | 'sentCents'>
 
-const noDoubts: Doubts = { frozen: new Set(), holdsOf: () => [] }
+/** The operations that are to be finished at `now`: what will come of each has to be read. */
+export function listResumable(operations: readonly OpenPayout[], now: Date): readonly OpenPayout[] {
+  return inTurn(operations).filter(operation => isDue(operation, now) && !isPointless(operation, now))
+}
 
 /**
  * What to do first: settle payouts that Stripe tells something new about, finish what was begun, give up what is
  * pointless. Out of a `frozen` account nothing is sent, so only what may have been sent already is looked up there.
  */
 export function planOpenPayouts(
-  { accounts, operations }: Pick<PayoutFacts, 'accounts' | 'operations'>,
+  { accounts, foresights, limits, operations, sentCents }: OpenFacts,
   now: Date,
-  { frozen, holdsOf }: Doubts = noDoubts,
+  frozen: ReadonlySet<string> = new Set(),
 ): OpenPayoutPlan {
   const settles: SettlePayout[] = []
   const resumes: FinishOperation[] = []
@@ -84,11 +83,11 @@ export function planOpenPayouts(
     } else if (isPointless(operation, now)) {
       releases.push(toRelease(operation))
     } else if (isDue(operation, now) && !(frozen.has(operation.account) && isUnsent(operation))) {
-      const [hold] = isUnsent(operation) ? listUncovered(holdsOf(operation), operation.approvedFor) : []
-      resumes.push(toResume(operation, hold?.reason))
-      if (isUnsent(operation) && hold === undefined) {
-        sendsCents[operation.currency] = (sendsCents[operation.currency] ?? 0) + operation.amountCents
-      }
+      const { amountCents, currency, id } = operation
+      const before = (sentCents[currency] ?? 0) + (sendsCents[currency] ?? 0)
+      const resumption = tellForesight(foresights.get(id), operation, before, limits)
+      resumes.push(toResume(operation, resumption))
+      if (isUnsent(operation) && resumption.isNew) sendsCents[currency] = (sendsCents[currency] ?? 0) + amountCents
     }
   }
   return { effects: [...settles, ...resumes, ...releases], sendsCents, left }
@@ -134,13 +133,22 @@ function toSettle({ account, currency, experts, id }: OpenPayout, why: string): 
   return { kind: 'settle-payout', subject: id, currency, destination: account, experts, why }
 }
 
-function toResume(operation: OpenPayout, hold: Hold | undefined): FinishOperation {
+function toResume(operation: OpenPayout, { hold, holds, says }: Resumption): FinishOperation {
   const { account, amountCents, currency, experts, id, reason, rows, state } = operation
   const isApproved = state === 'planned' || state === 'held'
   const stands = isApproved ? 'approved, and not sent yet' : `${state}${reason === null ? '' : `: ${reason}`}`
-  const resume = { kind: 'resume-operation', subject: id, amountCents, currency, destination: account } as const
-  if (hold === undefined) return { ...resume, rows, experts, why: stands }
-  return { ...resume, rows, experts, hold, why: `${stands}, and it will be held: ${explainHold(hold)}` }
+  return {
+    kind: 'resume-operation',
+    subject: id,
+    amountCents,
+    currency,
+    destination: account,
+    rows,
+    experts,
+    ...(hold === undefined ? {} : { hold }),
+    ...(holds === undefined ? {} : { holds }),
+    why: says === undefined ? stands : `${stands}, and ${says}`,
+  }
 }
 
 function toRelease({ account, changedRows, currency, experts, id, state }: OpenPayout): ReleaseOperation {

@@ -4,7 +4,7 @@ import type { Hold } from './hold-reasons.ts'
 import { findHold } from './limits.ts'
 import { groupByLane } from './payout-batches.ts'
 import { findingOfPayout, listAccountFindings, listLaneFindings } from './payout-account-findings.ts'
-import type { OpenPayout, PayoutFacts } from './payout-facts.ts'
+import type { PayoutFacts } from './payout-facts.ts'
 import { type ExplainedPayout, listNowExplained, listUnexplainedPayouts } from './payout-gates.ts'
 import { listHoldAges, toWaiting, toWaitingInLane } from './payout-hold-age.ts'
 import { type Lane, type LanePayout, type LaneRow, planLane } from './payout-lanes.ts'
@@ -12,7 +12,7 @@ import { listPayoutFailures } from './payout-failures.ts'
 import { type OpenPayoutPlan, planOpenPayouts, type ResumeOperation, type SettlePayout } from './payout-operations.ts'
 import { listOperationFindings } from './payout-operation-findings.ts'
 import { findingOfHold, findingOfRow } from './payout-row-findings.ts'
-import { judgePayoutRow, listPaidBy, listStandingHolds } from './payout-rows.ts'
+import { judgePayoutRow, listPaidBy } from './payout-rows.ts'
 import { type JudgedRow, type PayoutWait, toLaneWait, toRowWait } from './payout-waiting.ts'
 
 interface Paying {
@@ -79,7 +79,7 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
   const judged = facts.rows.map(row => ({ row, verdict: judgePayoutRow(row, { ...facts, paidBy }, now) }))
   const unexplained = listUnexplainedPayouts(facts)
   const frozen = new Set(unexplained.map(({ account }) => account))
-  const open = planOpenPayouts(facts, now, { frozen, holdsOf: createHoldsOf(facts) })
+  const open = planOpenPayouts(facts, now, frozen)
   const disputes = planDisputes(facts.disputes)
   const lanes = listLanes(judged, facts, frozen).map(lane => ({ lane, plan: planLane(lane) }))
   const payouts = lanes.flatMap(({ plan }) => plan.payouts)
@@ -106,16 +106,6 @@ export function planPayouts(facts: PayoutFacts, now: Date): PayoutPlan {
     ...(facts.unread === undefined ? {} : { unread: facts.unread }),
     counts: countFacts(facts),
   }
-}
-
-/** What a fresh plan would hold the rows of an operation for. */
-function createHoldsOf(facts: PayoutFacts) {
-  const byId = new Map(facts.rows.map(row => [row.paymentTransferId, row]))
-  return ({ rows }: OpenPayout) =>
-    rows.flatMap(({ paymentTransferId: id }) => {
-      const row = byId.get(id)
-      return row === undefined ? [] : listStandingHolds(row, facts)
-    })
 }
 
 /** What is approved, and whose turn it is, waits for no operator. */

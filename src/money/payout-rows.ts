@@ -12,7 +12,6 @@ import type {
   RowPayment,
 } from './payout-facts.ts'
 import { isReturned, listPossiblePayers, type PaidOutAccount } from './payout-gates.ts'
-import type { StandingHold } from './standing-holds.ts'
 import { findTransfer, type TransferMismatch } from './transfer-checks.ts'
 
 /** Why a person has to approve the payout of a row although everything else is in order. */
@@ -194,24 +193,6 @@ function findTransferProblem(row: PayoutRow, { payment, transfers }: RowPayment)
   if (found.kind === 'mismatch') return { ...found, kind: 'transfer_wrong' }
   if (transferId === null || transferId === found.transfer.id) return undefined
   return { kind: 'transfer_other', transferId, foundId: found.transfer.id }
-}
-
-/**
- * What a fresh plan would hold a row for that is in an operation already, without asking about its payment: a payout
- * since its checkout counts, which Stripe may turn out to have been before it was paid.
- */
-export function listStandingHolds(
-  row: PayoutRow,
-  { accounts, owners }: Pick<PayoutFacts, 'accounts' | 'owners'>,
-): StandingHold[] {
-  const payers = listDoubts(row, { accounts, owners }, row.createdAt).map(({ id }) => id)
-  const users = accounts.get(row.account)?.users ?? 0
-  const holds: readonly StandingHold[] = [
-    { reason: 'may_be_paid_already', of: payers },
-    { reason: 'account_shared', of: users > 1 ? [`${users} users`] : [] },
-    { reason: 'account_changed', of: row.currentAccount === row.account ? [] : [String(row.paymentTransferId)] },
-  ]
-  return holds.filter(({ of }) => of.length > 0)
 }
 
 /** The doubt that weighs most comes first: money that the old jobs may have paid already. */

@@ -3,6 +3,8 @@
 import type { Asked } from './asked.ts'
 import type { AskedDispute } from './disputes.ts'
 import type { AskedFailedRow } from './failed-rows.ts'
+import type { Foresight } from './foresights.ts'
+import type { Hold } from './hold-reasons.ts'
 import type { Limits } from './limits.ts'
 import type { RefundedRow } from './refunded-rows.ts'
 import type { PaymentAnswer, TransferRow } from './transfer-decisions.ts'
@@ -28,6 +30,8 @@ export interface BegunTransfer {
   readonly changedRows: readonly number[]
   /** Clerk ids of those whose money it is. */
   readonly experts: readonly string[]
+  /** What operators approved of it; see standing-holds.ts. */
+  readonly approvedFor: readonly string[]
 }
 
 /** A row that an old job has given up: no job looks at it again. */
@@ -50,6 +54,8 @@ export interface TransferFacts {
   /** By Connect account: those to which a transfer is to be made. */
   readonly accounts: ReadonlyMap<string, AccountAnswer>
   readonly begun: readonly BegunTransfer[]
+  /** By operation: what will come of those that are to be finished, as far as it was read. */
+  readonly foresights: ReadonlyMap<string, Foresight>
   readonly givenUp: readonly GivenUp[]
   /** DISPUTED rows with neither a transfer nor a payout. */
   readonly disputes: readonly AskedDispute[]
@@ -58,6 +64,8 @@ export interface TransferFacts {
   /** REFUNDED rows that were paid out, and that nobody was told of. */
   readonly refunded: readonly RefundedRow[]
   readonly limits: Limits
+  /** Cents sent in the last 24 hours, by currency. */
+  readonly sentCents: Readonly<Record<string, number>>
   /** Payments before it may have been transferred by the old jobs without a record; undefined: so may all of them. */
   readonly cutOver: Date | undefined
   /** Rows that this run did not even read. */
@@ -111,6 +119,10 @@ export interface ResumeTransfer {
   readonly destination: string
   readonly rows: readonly { readonly paymentTransferId: number; readonly amountCents: number }[]
   readonly experts: readonly string[]
+  /** It is held, and not sent: nobody has approved that yet. */
+  readonly hold?: Hold
+  /** All that it will be held for, each with what it is about. */
+  readonly holds?: readonly string[]
   readonly why: string
 }
 

@@ -4,7 +4,9 @@ import { type MoneyFailure, type MoneyFinding, subjectOf } from './findings.ts'
 import { planDisputes } from './disputes.ts'
 import { planFailedRows } from './failed-rows.ts'
 import { explainHold } from './hold-reasons.ts'
+import { findHold } from './limits.ts'
 import { findRefunded } from './refunded-rows.ts'
+import { planBegun } from './transfer-begun.ts'
 import {
   decideTransfer,
   overdueAfterMs,
@@ -12,18 +14,10 @@ import {
   type TransferDecision,
   type TransferRow,
 } from './transfer-decisions.ts'
-import type {
-  BegunTransfer,
-  ReleaseTransfer,
-  Releasing,
-  ResumeTransfer,
-  TransferEffect,
-  TransferFacts,
-  TransferWaiting,
-} from './transfer-facts.ts'
+import type { Releasing, TransferEffect, TransferFacts, TransferWaiting } from './transfer-facts.ts'
 import { passGate } from './transfer-gates.ts'
 import { findGivenUp, findMaybeTransferred, findMissing, findOdd, findOverdue } from './transfer-findings.ts'
-import { transferWaitSentences } from './transfer-reasons.ts'
+import { type TransferHold, transferWaitSentences } from './transfer-reasons.ts'
 
 interface TransferPlan {
   readonly effects: TransferEffect[]
@@ -31,6 +25,8 @@ interface TransferPlan {
   readonly findings: MoneyFinding[]
   readonly failures: MoneyFailure[]
   readonly counts: Record<string, number>
+  /** Cents by currency that will have been sent before what is planned next. */
+  readonly sentCents: Record<string, number>
   left: number
   readonly unread?: number
 }
@@ -49,11 +45,12 @@ export function listReceivingAccounts(rows: readonly TransferRow[], facts: Decid
 }
 
 /** What to do at `now`. What was begun is finished first; then rows in their order. Pure. */
-export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
+export function planTransfers(facts: TransferFacts, now: Date): Omit<TransferPlan, 'sentCents'> {
+  const begun = planBegun(facts, now)
   const disputes = planDisputes(facts.disputes)
   const failed = planFailedRows(facts.failed)
   const plan: TransferPlan = {
-    effects: facts.begun.filter(begun => isAwake(begun, now)).map(toResume),
+    effects: [...begun.effects],
     waits: [],
     findings: [
       ...facts.givenUp.map(findGivenUp),
@@ -63,6 +60,7 @@ export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
     ],
     failures: [...disputes.failures, ...failed.failures],
     counts: { candidates: facts.rows.length, asked: 0 },
+    sentCents: { ...begun.sentCents },
     left: facts.left,
     ...(facts.unread === undefined ? {} : { unread: facts.unread }),
   }
@@ -70,7 +68,13 @@ export function planTransfers(facts: TransferFacts, now: Date): TransferPlan {
   for (const row of facts.rows) addRow(plan, row, facts, now)
   // What is being finished does not wait.
   const waits = plan.waits.filter(({ operationId }) => operationId === undefined || !resumed.has(operationId))
-  return { ...plan, waits }
+  const { sentCents: _, ...statement } = plan
+  return { ...statement, waits }
+}
+
+function addSent({ sentCents }: TransferPlan, sent: { readonly amountCents: number; readonly currency: string }): void {
+  const currency = sent.currency.toLowerCase()
+  sentCents[currency] = (sentCents[currency] ?? 0) + sent.amountCents
 }
 
 function addRow(plan: TransferPlan, row: TransferRow, facts: TransferFacts, now: Date): void {
@@ -121,12 +125,19 @@ function addCreation(
     addWait(plan, row, passed)
     return
   }
-  plan.effects.push(toEffect(row, decision))
+  const hold = decision.hold ?? findLimit(plan, row, facts)
+  plan.effects.push(toEffect(row, { ...decision, hold }))
+  if (hold === undefined) addSent(plan, row)
   if (decision.doubts.length > 0) plan.findings.push(findMaybeTransferred(row, decision.doubts))
   const { operation } = row
   if (operation?.state !== 'canceled' || now.getTime() - decision.since.getTime() <= overdueAfterMs) return
   const why = `its transfer was given up before it was sent (${operation.reason ?? 'no reason'}), and is tried again`
   plan.findings.push(findOverdue(row, why, decision.since))
+}
+
+/** By what is sent before it: the ledger asks once more. */
+function findLimit({ sentCents }: TransferPlan, row: TransferRow, { limits }: TransferFacts): TransferHold | undefined {
+  return findHold({ amountCents: row.amountCents, sentCents: sentCents[row.currency.toLowerCase()] ?? 0 }, limits)
 }
 
 function decideRow(
@@ -184,32 +195,6 @@ function describeRelease(row: TransferRow, { chargeId, paidAt, since }: Release)
     expectedStatus: row.status,
     chargeId,
   }
-}
-
-function isAwake({ state, wakeAt }: BegunTransfer, now: Date): boolean {
-  return state !== 'blocked' || wakeAt === null || wakeAt <= now
-}
-
-/** It would be given up when it is taken up: nothing of it can have been sent, and its row has changed. */
-function isPointless({ changedRows, firstSentAt, state }: BegunTransfer): boolean {
-  if (changedRows.length === 0) return false
-  return state === 'held' || state === 'blocked' || (state === 'planned' && firstSentAt === null)
-}
-
-function toResume(begun: BegunTransfer): ResumeTransfer | ReleaseTransfer {
-  const { account, amountCents, changedRows, currency, experts, id, paymentTransferIds, state } = begun
-  if (isPointless(begun)) {
-    const stands = state === 'planned' ? 'approved, and not sent yet' : state
-    const why = `${stands}, and payment_transfers ${changedRows.join(', ')} changed since: it will be given up`
-    return { kind: 'release-operation', subject: id, currency, destination: account, experts, why }
-  }
-  const why =
-    state === 'planned'
-      ? 'approved, and not sent yet'
-      : `it was begun and is ${state}: it is taken as far as it can go now`
-  // A transfer is of one row.
-  const rows = paymentTransferIds.map(paymentTransferId => ({ paymentTransferId, amountCents }))
-  return { kind: 'resume-transfer', subject: id, amountCents, currency, destination: account, rows, experts, why }
 }
 
 function count(plan: TransferPlan, name: string): void {

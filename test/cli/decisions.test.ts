@@ -83,6 +83,18 @@ t.test('a plan names the experts by their Clerk ids, and says of what is held wh
       experts: ['user_2abc'],
     },
     {
+      kind: 'resume-transfer',
+      subject: 'op-2',
+      amountCents: 200,
+      currency: 'eur',
+      destination: 'acct_3',
+      rows: [{ paymentTransferId: 9, amountCents: 200 }],
+      experts: ['user_c'],
+      hold: 'account_shared',
+      holds: ['account_shared 2 users'],
+      why: 'it was begun and is blocked, and it will be held: two experts share it',
+    },
+    {
       kind: 'create-payout',
       subject: 'acct_2 eur',
       amountCents: 100,
@@ -104,6 +116,11 @@ t.test('a plan names the experts by their Clerk ids, and says of what is held wh
   const id = await addRun(db, { dry_run: true, plan: JSON.stringify({ effects, waits }) })
   const { stdout } = await cli(t, ['runs', id], { DATABASE_URL: url })
   t.match(stdout, /^resume-transfer +EUR 85\.00 +acct_1 +user_2abc +1 row: 7 EUR 85\.00 /m)
+  t.match(
+    stdout,
+    /^resume-transfer +EUR 2\.00 +acct_3 +user_c +1 row: 9 EUR 2\.00 +- +it was begun and is blocked, and it will/m,
+  )
+  t.match(stdout, /^EUR +resume-transfer +1 +EUR 85\.00\nEUR +resume-transfer \(held\) +1 +EUR +2\.00$/m)
   t.match(stdout, /^create-payout +EUR 1\.00 +acct_2 +user_a, user_b +0 rows/m)
   t.match(stdout, /payment_transfers 8 .*it is held: it is too large\n.*payment_transfers 9 .*it is held: it is old\n/)
 })

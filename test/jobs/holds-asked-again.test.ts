@@ -13,6 +13,8 @@ const transfersPath = '/jobs/process-expert-transfers'
 const operationsOf = async ({ db }: PayoutWorld) => await readAll(db, 'jobs.money_operations')
 const holdOf = async (world: PayoutWorld, id: unknown) =>
   (await world.operate('GET', `/operations/${String(id)}`)).json['hold'] as Record<string, unknown>
+const effectsOf = async (world: PayoutWorld, at = path) =>
+  ((await world.deliver(`${at}?dryRun=true`)).json['plan'] as { effects: object[] }).effects
 const planOf = async (world: PayoutWorld, at = path) =>
   tell((await world.deliver(`${at}?dryRun=true`)).json['plan'] as Parameters<typeof tell>[0])
 
@@ -207,9 +209,11 @@ t.test('what Stripe refused for now is held once its account is not the expertâ€
   await world.addExpert('mallory', account)
   await world.addExpert('mallet', account)
   world.clock.advance(dayMs)
+  const holds = ['account_shared 2 users', `account_changed ${booked.id}`]
+  const why = /will be held: two experts share this account.*; it is not the expert's current account/
+  t.match(await effectsOf(world), [{ kind: 'resume-operation', hold: 'account_shared', holds, why }])
   await world.pay()
   t.same(world.outflow(), {})
-  const holds = ['account_shared 2 users', `account_changed ${booked.id}`]
   t.match(await operationsOf(world), [{ state: 'held', reason: 'account_shared', holds }])
 })
 
@@ -231,8 +235,13 @@ t.test('a transfer that was refused for now is held for the same', async t => {
   t.match(await operationsOf(world), [{ kind: 'transfer', state: 'blocked' }])
   await moveExpert(world)
   world.clock.advance(dayMs)
+  const holds = [`account_changed ${id}`]
+  const why = /it was begun and is blocked.*, and it will be held: .*current account/
+  const rows = [{ paymentTransferId: id, amountCents: 8_500 }]
+  const held = { kind: 'resume-transfer', hold: 'account_changed', holds, experts: ['ana'], rows, why }
+  t.match(await effectsOf(world, transfersPath), [held])
   await world.deliver(transfersPath)
-  t.match(await operationsOf(world), [{ state: 'held', holds: [`account_changed ${id}`] }])
+  t.match(await operationsOf(world), [{ state: 'held', holds }])
   t.same(world.stripe.outflow().transfers, {})
 })
 
@@ -254,6 +263,58 @@ t.test('a limit that stands behind another reason is shown and approved with it,
   await world.operate('POST', `/operations/${operation?.id}/approve`)
   await world.pay()
   t.match(await operationsOf(world), [{ state: 'created' }])
+})
+
+t.test('a dry run judges what is to be resumed as the run itself does', async t => {
+  const { account, booked, world } = await dueBooking(t, { MONEY_MAX_SINGLE: '5000' })
+  await world.pay()
+  const [operation] = await operationsOf(world)
+  await world.operate('POST', `/operations/${operation?.id}/approve`, { note: 'looked at it' })
+  t.match(await effectsOf(world), [{ kind: 'resume-operation', hold: undefined, why: 'approved, and not sent yet' }])
+
+  world.stripe.setAccount(account, { payoutsEnabled: false })
+  t.match(await effectsOf(world), [{ why: /, and it is not sent now \(payouts_disabled\)/ }])
+  world.stripe.setAccount(account, { payoutsEnabled: true })
+
+  world.stripe.inject({ kind: 'drop', executed: true, method: 'POST', path: '/v1/payouts', times: 1 })
+  await world.pay()
+  t.match(await operationsOf(world), [{ state: 'unknown' }])
+  t.match(await effectsOf(world), [{ hold: undefined, why: /^unknown.*, and Stripe has it already \(po_/ }])
+  t.match(await operationsOf(world), [{ state: 'unknown' }], 'and it wrote nothing down')
+  await world.pay()
+  t.match(await operationsOf(world), [{ state: 'created' }])
+  t.match(await world.rows(), [{ id: booked.id, status: 'PAID_OUT' }])
+})
+
+t.test('a dry run says what will be held once it is proven that nothing was sent', async t => {
+  const { world } = await dueBooking(t)
+  world.stripe.inject({ kind: 'drop', executed: false, method: 'POST', path: '/v1/payouts', times: 1 })
+  await world.pay()
+  await moveExpert(world)
+  const early = /, and it may have been sent already: it is not sent again before that is proven, because it is not the/
+  t.match(await effectsOf(world), [{ hold: undefined, why: early }])
+  world.clock.advance(26 * hourMs)
+  await world.pay()
+  world.clock.advance(hourMs)
+  t.match(await effectsOf(world), [{ hold: 'account_changed', why: /^unknown.*, and it will be held: / }])
+  await world.pay()
+  t.match(await operationsOf(world), [{ state: 'held', reason: 'account_changed' }])
+})
+
+t.test('a dry run of transfers counts what is sent before, as the circuit breaker does', async t => {
+  const env = { MONEY_MAX_TOTAL: '17000' }
+  const world = await payoutWorld(t, env, { jobs: [processExpertTransfers] })
+  const at = new Date('2026-03-01T10:00:00Z')
+  for (const expert of ['ana', 'ben', 'eva']) {
+    const account = await world.addExpert(expert)
+    const ids = world.stripe.pay({ amountCents: 10_000, paidAt: at, availableAt: at })
+    await addRow(world.db, account, ids, { createdAt: at, expert, status: 'READY' })
+  }
+  const create = { kind: 'create-transfer', hold: undefined }
+  const hold = { kind: 'hold-transfer', hold: 'above_daily_limit', experts: ['eva'] }
+  t.match(await effectsOf(world, transfersPath), [create, create, hold])
+  await world.deliver(transfersPath)
+  t.match(await operationsOf(world), [{ state: 'created' }, { state: 'created' }, { reason: 'above_daily_limit' }])
 })
 
 t.test('an approval is taken back as long as nothing was sent, and what may have been sent is not', async t => {

@@ -55,7 +55,10 @@ t.test('one that is made after the approval puts it back', async t => {
   t.match(await operations(), [{ state: 'held', reason: 'above_single_limit' }])
   t.equal(await approve(), 200)
   world.clock.advance(2 * hourMs)
-  await transferByHand()
+  const { id } = await transferByHand()
+  const { plan } = (await world.deliver(`${path}?dryRun=true`)).json as { plan: { effects: object[] } }
+  const holds = [`may_be_transferred_already ${id}`]
+  t.match(plan.effects, [{ kind: 'resume-transfer', hold: 'may_be_transferred_already', holds }])
   await run()
   t.match(await operations(), [{ state: 'held', reason: 'may_be_transferred_already' }])
   t.equal(sent(), 8_500)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { type Foresight, tellForesight } from '../../src/money/foresights.ts'
 import { explainHold, type HoldEvidence, holdSentences, judgeHold } from '../../src/money/hold-reasons.ts'
 import { failuresBeforeHold } from '../../src/money/payout-lanes.ts'
 import { noOwners } from '../../src/money/payout-rows.ts'
@@ -96,6 +97,30 @@ t.test('an approval covers what was shown: what was decided once, and of the oth
     [{ reason: 'may_be_paid_already' }, {}],
     'a word covers no payout',
   )
+})
+
+t.test('what is to be resumed is told as the ledger will decide it, to the cent of the limits', t => {
+  const limits = { maxSingleCents: 100, maxTotalCents: 150 }
+  const ready = { kind: 'sendable', isProvenUnsent: true, isCounted: false, holds: [] } as const
+  const tell = (foresight: Foresight | undefined, amountCents = 100, approvedFor: string[] = [], sentCents = 50) =>
+    tellForesight(foresight, { amountCents, approvedFor }, sentCents, limits)
+  t.same(tell(undefined), { isNew: true }, 'it was not read')
+  t.same(tell(ready), { isNew: true })
+  t.match(tell(ready, 101, [], 0), { isNew: false, hold: 'above_single_limit', holds: ['above_single_limit'] })
+  t.match(tell(ready, 100, [], 51), { isNew: false, hold: 'above_daily_limit' })
+  t.same(tell(ready, 100, ['above_daily_limit'], 51), { isNew: true }, 'approved')
+  t.same(tell({ ...ready, isCounted: true, isProvenUnsent: false }, 100, [], 51), { isNew: false }, 'it counts already')
+  const doubted = { ...ready, holds: [{ reason: 'account_changed', of: ['7', '8'] }] } as const
+  t.match(tell(doubted, 100, ['account_changed 7'], 51), {
+    hold: 'account_changed',
+    holds: ['account_changed 7', 'account_changed 8', 'above_daily_limit'],
+    says: `it will be held: ${holdSentences.account_changed}; ${holdSentences.above_daily_limit}`,
+  })
+  const maybeSent = tell({ ...doubted, isProvenUnsent: false, isCounted: true })
+  t.match(maybeSent, { isNew: false, hold: undefined, says: /^it may have been sent already: / })
+  t.match(tell({ kind: 'made', stripeIds: ['po_1'] }), { isNew: false, says: 'Stripe has it already (po_1)' })
+  t.match(tell({ kind: 'notSent', reason: 'unpaid' }), { isNew: false, says: 'it is not sent now (unpaid)' })
+  t.end()
 })
 
 t.test('the words of a reason are the same in a plan, of what is to be held and of what is held', async t => {

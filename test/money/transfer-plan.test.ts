@@ -94,6 +94,7 @@ const begun = (overrides: Partial<BegunTransfer> = {}): BegunTransfer => ({
   firstSentAt: null,
   changedRows: [],
   experts: ['user_expert'],
+  approvedFor: [],
   ...overrides,
 })
 
@@ -110,6 +111,8 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
       answers: new Map(answer === undefined ? [] : [[7, answer]]),
       accounts: new Map([['acct_1', { kind: 'known', value: { transfersActive: true, available: {} } }]]),
       begun: [],
+      foresights: new Map(),
+      sentCents: {},
       givenUp: [],
       disputes: [],
       failed: [],
@@ -416,7 +419,16 @@ t.test('rows keep their order, and each is counted once', async t => {
     [4, paid({ transfer: { ...ownTransfer, id: 'tr_4' } })],
   ])
   const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
-  const none = { attributed: new Set<string>(), begun: [], givenUp: [], disputes: [], failed: [], refunded: [] }
+  const none = {
+    attributed: new Set<string>(),
+    begun: [],
+    foresights: new Map(),
+    sentCents: {},
+    givenUp: [],
+    disputes: [],
+    failed: [],
+    refunded: [],
+  }
   const plan = planTransfers({ ...none, rows, answers, accounts: new Map(), limits, cutOver: now, left: 5 }, now)
   t.same(
     plan.effects.map(effect => effect.subject),

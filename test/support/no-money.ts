@@ -22,6 +22,7 @@ export const noLedger: Ledger = {
   createTransfer: neverAsked,
   createPayout: neverAsked,
   resume: neverAsked,
+  foresee: neverAsked,
   settlePayout: neverAsked,
 }
 

@@ -157,6 +157,7 @@ export function payoutFacts(given: Given = {}): PayoutFacts {
     since: new Date('2026-01-01T00:00:00Z'),
     limits: { maxSingleCents: 1_000_000, maxTotalCents: 5_000_000 },
     sentCents: {},
+    foresights: new Map(),
     left: 0,
     accountsLeft: 0,
     ...given,
