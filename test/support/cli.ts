@@ -72,7 +72,7 @@ async function tellHost(command: ToHost): Promise<FromHost> {
 
 function startHost(): ChildProcess {
   const child = fork(path.join(import.meta.dirname, 'cli-host.ts'), {
-    execArgv: [],
+    execArgv: ['--import', import.meta.resolve('./end-with-parent.ts')],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
   })

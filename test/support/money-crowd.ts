@@ -1,6 +1,4 @@
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
 import { sql } from 'kysely'
 import type { Test } from 'tap'
 import { startStripe, type StripeStandIn } from '../../src/sandbox/stripe.ts'
@@ -8,6 +6,7 @@ import { testDatabase, type TestDatabase } from './database.ts'
 import type { Flow } from './money-dues.ts'
 import type { MoneyJobName } from './money-players.ts'
 import type { ScaleFigures } from './money-scale-child.ts'
+import { forkScript } from './fork-script.ts'
 
 export interface Crowd extends TestDatabase {
   readonly stripe: StripeStandIn
@@ -84,13 +83,10 @@ export async function serveCrowd(
   job: MoneyJobName,
   requestsPerSecond: number,
 ): Promise<ScaleFigures> {
-  const child = fork(path.join(import.meta.dirname, 'money-scale-child.ts'), {
+  const child = forkScript('money-scale-child.ts', {
     execArgv: ['--expose-gc'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: {
-      PATH: process.env['PATH'],
-      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
-      TEST_DATABASE_URL: process.env['TEST_DATABASE_URL'],
+      TEST_DATABASE_URL: process.env['TEST_DATABASE_URL'] ?? '',
       DATABASE_URL: url,
       STRIPE_SECRET_KEY: stripe.secretKey,
       STRIPE_API_BASE_URL: stripe.url,

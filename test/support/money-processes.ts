@@ -1,10 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
 import type { Test } from 'tap'
 import { findFreePort } from '../../src/sandbox/postgres.ts'
 import type { ToChild } from './money-child.ts'
 import { childKeys, operatorToken } from './processes.ts'
+import { forkScript } from './fork-script.ts'
 
 /** One process of the service. */
 export interface MoneyChild {
@@ -35,11 +35,8 @@ export interface MoneyChildOptions {
 /** Starts the service as a process, and resolves once it is ready. Killed, if it still lives, when the test ends. */
 export async function startMoneyChild(t: Test, options: MoneyChildOptions): Promise<MoneyChild> {
   const port = await findFreePort()
-  const child = fork(path.join(import.meta.dirname, options.script ?? 'money-child.ts'), {
-    execArgv: [],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  const child = forkScript(options.script ?? 'money-child.ts', {
     env: {
-      PATH: process.env['PATH'],
       NODE_ENV: 'production',
       DATABASE_URL: options.databaseUrl,
       PORT: String(port),
@@ -54,8 +51,6 @@ export async function startMoneyChild(t: Test, options: MoneyChildOptions): Prom
       STRIPE_API_BASE_URL: options.stripeUrl,
       MONEY_SINCE: '2020-01-01T00:00:00Z',
       CHILD_CLOCK: options.clockFile,
-      // Most of a start is compiling, and one start is like the other.
-      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       LEASE_SECONDS: '20',
       DRAIN_SECONDS: '0',
       ...options.env,

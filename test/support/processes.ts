@@ -1,10 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
 import type { Test } from 'tap'
 import { Agent, request } from 'undici'
 import { findFreePort } from '../../src/sandbox/postgres.ts'
 import { mintToken } from '../../src/sandbox/qstash-token.ts'
+import { forkScript } from './fork-script.ts'
 
 export const childKeys = { current: 'sig_test_current_key', next: 'sig_test_next_key' }
 export const operatorToken = 'operator-token-of-the-tests-0123456789'
@@ -30,13 +30,12 @@ export interface ChildOptions {
 /** Starts the service as a process and waits until it is ready. Killed, if it still lives, when the test ends. */
 export async function startChild(t: Test, { databaseUrl, env = {}, waitFor = 'booted' }: ChildOptions): Promise<Child> {
   const port = await findFreePort()
-  const child = fork(path.join(import.meta.dirname, 'child.ts'), {
-    // The test runner's own loaders are not for the service.
-    execArgv: [],
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  let stderr = ''
+  const child = forkScript('child.ts', {
+    onStderr: text => {
+      stderr = (stderr + text).slice(-4_000)
+    },
     env: {
-      PATH: process.env['PATH'],
-      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       NODE_ENV: 'production',
       DATABASE_URL: databaseUrl,
       PORT: String(port),
@@ -53,10 +52,6 @@ export async function startChild(t: Test, { databaseUrl, env = {}, waitFor = 'bo
       DRAIN_SECONDS: '5',
       ...env,
     },
-  })
-  let stderr = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString()).slice(-4_000)
   })
   const kill = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return
