@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { HealthBody } from '../health/aggregate.ts'
 import {
   type Answer,
@@ -19,9 +19,15 @@ const retryAfterSeconds = 5
  * the others speak of what it depends on. How deep a check goes is chosen by the address and by nothing else.
  */
 const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {
-  const open = { method: ['GET', 'HEAD'] }
-  const limited = { ...open, onRequest: app.limitCalls }
+  addOfProcess(app, sources)
+  addOfDependencies(app, sources)
+}
 
+export default health
+
+const open = { method: ['GET', 'HEAD'] }
+
+function addOfProcess(app: FastifyInstance, sources: HealthSources): void {
   app.route({
     ...open,
     url: '/livez',
@@ -37,6 +43,10 @@ const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {
     url: '/readyz',
     handler: async (request, reply) => renderFresh(request, reply, await answerReadiness(sources)),
   })
+}
+
+function addOfDependencies(app: FastifyInstance, sources: HealthSources): void {
+  const limited = { ...open, onRequest: app.limitCalls }
   for (const url of ['/health', '/api/health', '/api/healthcheck']) {
     app.route({
       ...limited,
@@ -69,8 +79,6 @@ const health: FastifyPluginAsync<HealthSources> = async (app, sources) => {
     })
   }
 }
-
-export default health
 
 function audienceOf(request: FastifyRequest): Audience {
   return request.server.identifyOperator(request) === undefined ? 'public' : 'operator'

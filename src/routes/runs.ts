@@ -44,15 +44,17 @@ const switchBody = Type.Object({ reason: remark }, { additionalProperties: false
 
 /** What an operator can ask of runs and jobs. Every route asks for the operator's token, and every change is audited. */
 const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, options) => {
-  const { actions, db, jobs } = options
   await app.register(operatorRoutes, { isBooted: options.isBooted })
-  const getJob = (name: string): Job => {
-    const job = jobs.get(name)
-    if (job === undefined)
-      throw app.httpErrors.notFound(`there is no job ${name}: known are ${[...jobs.keys()].join(', ')}`)
-    return job
-  }
+  addReads(app, options)
+  addStart(app, options)
+  addSwitches(app, options)
+}
 
+export default runRoutes
+
+type Typed = Parameters<typeof runRoutes>[0]
+
+function addReads(app: Typed, { db }: RunRoutesOptions): void {
   app.get('/runs', { schema: { querystring: listQuery } }, async request => {
     const { limit: given, ...filter } = request.query
     const wanted = toLimit(given)
@@ -65,10 +67,12 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
     if (run === undefined) throw app.httpErrors.notFound(`there is no run ${request.params.id}: GET /runs lists them`)
     return { ...run, operations: await listOperationsWithItems(db, { run: run.id, limit: operationsShown }) }
   })
+}
 
+function addStart(app: Typed, { actions, jobs }: RunRoutesOptions): void {
   app.post('/runs', { schema: { body: startBody } }, async (request, reply) => {
     const { dryRun = false, input, job: name, ping = false, planHash } = request.body
-    const job = getJob(name)
+    const job = getJob(app, jobs, name)
     const operator = request.operator ?? ''
     const result = await actions.startRun({ job, trigger: 'operator', operator, input, dryRun, planHash, ping })
     if (result.kind === 'answered') {
@@ -79,19 +83,25 @@ const runRoutes: FastifyPluginAsyncTypebox<RunRoutesOptions> = async (app, optio
     reply.headers(retryAfter(drainRetrySeconds))
     throw app.httpErrors.serviceUnavailable(result.message)
   })
+}
 
+function addSwitches(app: Typed, { actions, jobs }: RunRoutesOptions): void {
   const params = Type.Object({ job: Type.String() })
   app.post('/jobs/:job/pause', { schema: { params, body: switchBody } }, async request => {
-    const job = getJob(request.params.job)
+    const job = getJob(app, jobs, request.params.job)
     const changed = await actions.pause(job, request.operator ?? '', request.body.reason)
     return { job: job.name, paused: true, changed }
   })
 
   app.post('/jobs/:job/resume', { schema: { params, body: switchBody } }, async request => {
-    const job = getJob(request.params.job)
+    const job = getJob(app, jobs, request.params.job)
     const changed = await actions.resume(job, request.operator ?? '', request.body.reason)
     return { job: job.name, paused: false, changed }
   })
 }
 
-export default runRoutes
+function getJob(app: Typed, jobs: RunRoutesOptions['jobs'], name: string): Job {
+  const job = jobs.get(name)
+  if (job !== undefined) return job
+  throw app.httpErrors.notFound(`there is no job ${name}: known are ${[...jobs.keys()].join(', ')}`)
+}
