@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
+import { toLine } from './clean-text.ts'
 import { isTimeZone, type Language, type Reader } from './facts.ts'
 import type { NoticeKind, OutgoingNotice } from './notice.ts'
 import { brazilianZones, portugueseZones, spanishSpeakingZones, unitedStatesZones } from './zones.ts'
 
-/** A reader, and whether the zone that was stored for them is one that nobody knows; the reader has UTC then. */
+/** A reader, and whether the zone that was stored for them is empty or one that nobody knows: the reader has the next one. */
 export interface FoundReader {
   readonly reader: Reader
   readonly invalidZone: boolean
@@ -45,19 +46,31 @@ export function guestRecipient(email: string | null | undefined): string | undef
   return address.includes('@') ? `guest_${address}` : undefined
 }
 
-/** How an expert reads: the language of their country, the clock of their schedule, else of the meeting, else UTC. */
+/**
+ * How an expert reads: the language of their country, the clock of their schedule, else of the meeting, else UTC. A zone
+ * that does not exist counts as none.
+ */
 export function expertReader(profile: ExpertProfile): FoundReader {
-  const zone = profile.scheduleZone ?? profile.meetingZone
+  const { invalidZone, timeZone } = chooseZone(profile.scheduleZone, profile.meetingZone)
   const country = profile.country?.trim().toUpperCase() ?? ''
-  const locale = country === '' ? englishOf(zone) : (localesOfCountries.get(country) ?? 'en-GB')
-  return readerOf(locale, zone, profile)
+  const locale = country === '' ? englishOf(timeZone) : (localesOfCountries.get(country) ?? 'en-GB')
+  return { reader: readerOf(locale, timeZone, profile), invalidZone }
 }
 
 /** How a guest reads: the locale of their payment, else that of the meeting's zone; the clock of the meeting. */
 export function guestReader({ email, name, paymentLocale, timeZone }: GuestProfile): FoundReader {
   const [firstName, ...others] = name?.trim().split(/\s+/) ?? []
-  const locale = toLocale(paymentLocale, timeZone) ?? localeOfZone(timeZone)
-  return readerOf(locale, timeZone, { email, firstName, lastName: others.join(' ') })
+  const zone = chooseZone(timeZone)
+  const locale = toLocale(paymentLocale, zone.timeZone) ?? localeOfZone(zone.timeZone)
+  const reader = readerOf(locale, zone.timeZone, { email, firstName, lastName: others.join(' ') })
+  return { reader, invalidZone: zone.invalidZone }
+}
+
+/** The first zone that exists, else UTC; and whether one before it was stored and does not. */
+function chooseZone(...stored: readonly (string | null | undefined)[]) {
+  const zones = stored.filter(zone => typeof zone === 'string').map(zone => zone.trim())
+  const found = zones.findIndex(isTimeZone)
+  return { timeZone: zones[found] ?? 'UTC', invalidZone: zones.length > 0 && found !== 0 }
 }
 
 /** Experts by their Clerk ids, in one query; an id that the marketplace does not know is absent. */
@@ -123,40 +136,36 @@ const localesOfSite: ReadonlyMap<string, string> = new Map([
 ])
 
 /** The site's `br` is Brazil's Portuguese; of a longer tag that is not known, the language counts. */
-function toLocale(stored: string | null | undefined, zone: string | null): string | undefined {
+function toLocale(stored: string | null | undefined, zone: string): string | undefined {
   const tag = stored?.trim().toLowerCase().replace('_', '-') ?? ''
   const language = tag.split('-')[0] ?? ''
   return localesOfSite.get(tag) ?? (language === 'en' ? englishOf(zone) : localesOfSite.get(language))
 }
 
-function localeOfZone(zone: string | null): string {
-  const name = zone ?? ''
-  if (portugueseZones.has(name)) return 'pt-PT'
-  if (brazilianZones.has(name)) return 'pt-BR'
-  return spanishSpeakingZones.has(name) ? 'es-ES' : englishOf(zone)
+function localeOfZone(zone: string): string {
+  if (portugueseZones.has(zone)) return 'pt-PT'
+  if (brazilianZones.has(zone)) return 'pt-BR'
+  return spanishSpeakingZones.has(zone) ? 'es-ES' : englishOf(zone)
 }
 
 /** The site has one English; the zone says whose clock goes with it. */
-function englishOf(zone: string | null | undefined): string {
-  return unitedStatesZones.has(zone?.trim() ?? '') ? 'en-US' : 'en-GB'
+function englishOf(zone: string): string {
+  return unitedStatesZones.has(zone) ? 'en-US' : 'en-GB'
 }
 
 type Person = { readonly [K in 'email' | 'firstName' | 'lastName']?: string | null | undefined }
 
-function readerOf(locale: string, zone: string | null | undefined, person: Person): FoundReader {
-  const wanted = zone?.trim() ?? ''
-  const invalidZone = wanted !== '' && !isTimeZone(wanted)
-  const timeZone = wanted === '' || invalidZone ? 'UTC' : wanted
+function readerOf(locale: string, timeZone: string, person: Person): Reader {
   const language = locale.slice(0, 2) as Language
-  return { reader: { language, locale, timeZone, ...given(person) }, invalidZone }
+  return { language, locale, timeZone, ...given(person) }
 }
 
-/** What is known of a person; what is empty is left out. */
+/** What is known of a person, as others may see it; what is empty is left out. */
 function given({ email, firstName, lastName }: Person): Pick<Reader, 'email' | 'firstName' | 'lastName'> {
-  const [address, first, last] = [email?.trim(), firstName?.trim(), lastName?.trim()]
+  const [address, first, last] = [email?.trim(), toLine(firstName ?? ''), toLine(lastName ?? '')]
   return {
     ...(address === undefined || address === '' ? {} : { email: address }),
-    ...(first === undefined || first === '' ? {} : { firstName: first }),
-    ...(last === undefined || last === '' ? {} : { lastName: last }),
+    ...(first === '' ? {} : { firstName: first }),
+    ...(last === '' ? {} : { lastName: last }),
   }
 }

@@ -9,15 +9,15 @@ export function toZoneFinding(subject: string) {
     kind: 'zone-invalid',
     subject,
     message:
-      'the time zone of this row does not exist: correct its column timezone; people are told the time in UTC meanwhile',
+      'the time zone of this row does not exist: correct its column timezone; people are told the time in UTC meanwhile, an ' +
+      'expert in the zone of the meeting where that is one',
   }
 }
 
 /** Closes the findings about zones that were corrected, or whose row is gone. */
 export async function closeMendedZones(db: Db, now: Date): Promise<void> {
   for (const { subject, zone } of await listZonesInDoubt(db)) {
-    const wanted = zone?.trim() ?? ''
-    if (wanted !== '' && !isTimeZone(wanted)) continue
+    if (zone !== null && !isTimeZone(zone.trim())) continue
     await resolveFinding(db, 'zone-invalid', subject, 'eleva-jobs', now, 'the zone was corrected, or its row is gone')
   }
 }

@@ -44,8 +44,10 @@ t.test('an expert’s clock is that of the schedule, then of the meeting, then U
   t.strictSame(zone('Europe/Lisbon', 'Europe/Madrid'), ['Europe/Lisbon', false])
   t.strictSame(zone(null, 'Europe/Madrid'), ['Europe/Madrid', false])
   t.strictSame(zone(null), ['UTC', false])
-  t.strictSame(zone('', ''), ['UTC', false])
-  t.strictSame(zone('Lisbon time', 'Europe/Madrid'), ['UTC', true], 'a guest’s zone is not the expert’s')
+  t.strictSame(zone('', ''), ['UTC', true], 'an empty one is none')
+  t.strictSame(zone('Lisbon time', ' Europe/Madrid '), ['Europe/Madrid', true], 'somebody has to mend the schedule')
+  t.strictSame(zone('Lisbon time', 'Madrid time'), ['UTC', true])
+  t.strictSame(zone('Europe/Lisbon', 'Madrid time'), ['Europe/Lisbon', false], 'what nobody needs is not looked at')
 })
 
 t.test('a guest reads the locale of the payment, else that of the meeting’s zone', async t => {
@@ -73,6 +75,11 @@ t.test('a guest reads the locale of the payment, else that of the meeting’s zo
     ['pt-PT', 'pt-PT', 'pt-BR', 'pt-BR', 'es-ES', 'es-ES', 'es-ES', 'es-ES', 'en-GB', 'en-US', 'en-GB', 'en-GB'],
   )
   t.equal(locale(null, null), 'en-GB')
+  t.strictSame(
+    [' Europe/Lisbon\n', 'America/Sao_Paulo ', ' Europe/Madrid'].map(zone => locale(null, zone)),
+    ['pt-PT', 'pt-BR', 'es-ES'],
+  )
+  t.match(guestReader({ ...guest, timeZone: ' ' }), { reader: { timeZone: 'UTC' }, invalidZone: true })
   t.equal(locale('constructor', null), 'en-GB')
 })
 
@@ -104,7 +111,7 @@ t.test('a guest’s name and address are as given, and what is empty is not ther
       paymentLocale: 'pt',
       timeZone: 'Europe/Lisbon',
       email: ' Maria@example.pt ',
-      name: '  Maria  da Luz Silva ',
+      name: '  Maria  da\nLuz\u202e Silva ',
     }),
     {
       reader: {
