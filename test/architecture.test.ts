@@ -148,10 +148,9 @@ const layers: Readonly<Record<string, Layer>> = {
   'money/': { may: [], because: 'rules that can be read and tested alone: facts go in, decisions come out' },
   'providers/': { may: ['errors.ts', 'time-limit.ts'], because: 'a provider knows its vendor, not the database' },
   'database/': {
-    may: ['errors.ts'],
-    asTypes: ['money/'],
+    may: ['errors.ts', 'money/'],
     because:
-      'queries know SQL, not the reason; what they find has the shape that a rule asks for, which is written once',
+      'queries know SQL, not the reason; the shape of what they find, and the times and lists of a rule that they ask by, are written once, in money/',
   },
   'config.ts': {
     may: ['config-readers.ts', 'config-vendors.ts'],

@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
+import { complaintWindowMs } from '../money/eligibility.ts'
 import type { OperationKind } from './tables.ts'
 
-/** The client may complain for so long after the appointment (CONTRIBUTING.md, rule of money 4). */
-const complaintHours = 24
+const complaintSeconds = complaintWindowMs / 1000
 
 /**
  * Most rows that one run takes on; the others are reported as left, and are the next run's. A run holds what it knows of
@@ -36,7 +36,7 @@ export function candidatesOf(
   const turn = by.toISOString().slice(0, 13)
   const whose = kind === 'payout' ? sql`expert_connect_account_id` : sql`id`
   return sql`ranked as (
-      select p.*, (p.session_start_time + make_interval(hours => ${complaintHours}) > ${by}::timestamptz at time zone 'UTC'
+      select p.*, (p.session_start_time + make_interval(secs => ${complaintSeconds}) > ${by}::timestamptz at time zone 'UTC'
           or (p.requires_approval is true and p.status <> 'APPROVED' and p.admin_user_id is null)
           or exists (select from jobs.money_operation_items i
             where i.payment_transfer_id = p.id and i.kind = ${kind} and i.live)

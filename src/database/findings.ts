@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
+import { paidStatuses, waitingStatuses } from '../money/row-statuses.ts'
 import type { Db } from './connection.ts'
 import { toJson } from './json.ts'
-import { closedBySettled, closedBySettling, declinedKind, operationOfFinding } from './money-rows.ts'
+import { closedBySettled, closedBySettling, declinedKind, oneOf, operationOfFinding } from './money-rows.ts'
 
 export interface Finding {
   readonly kind: string
@@ -112,7 +113,7 @@ const waitsForMoney = sql`exists (
   select from jobs.money_operation_items i
   join payment_transfers t on t.id = i.payment_transfer_id or t.payment_intent_id = i.payment_intent_id
   where i.operation_id = ${operationOfFinding} and t.payout_id is null
-    and (t.status in ('PENDING', 'READY', 'APPROVED', 'DISPUTED') or (i.kind = 'payout' and t.status = 'COMPLETED')))`
+    and t.status in ${oneOf(waitingStatuses)} and (i.kind = 'payout' or t.status <> ${sql.lit(paidStatuses.transfer)}))`
 
 /**
  * Closes findings of operations that were declined and of which no row waits for its money any more. The decline itself

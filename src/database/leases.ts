@@ -17,6 +17,12 @@ export interface HeldLease extends Lease {
   isHeld(): boolean
 }
 
+/** The lease of a run that writes. Throws for one without, as a dry run is: that it comes so far is a bug. */
+export function requireLease(lease: HeldLease | undefined): HeldLease {
+  if (lease === undefined) throw new Error('a run without a lease, as a dry run is, must not write')
+  return lease
+}
+
 export interface LeaseState {
   readonly held: boolean
   readonly paused: boolean

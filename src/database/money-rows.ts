@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { PresentRow } from '../money/as-decided.ts'
+import { paidStatuses, payableStatuses } from '../money/row-statuses.ts'
 import type { Db } from './connection.ts'
 import type { OperationItem, Trx } from './money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from './tables.ts'
@@ -39,10 +40,9 @@ async function selectMoneyRows(db: Db, ids: readonly number[], lock: ReturnType<
   return rows
 }
 
-/** The statuses in which a row may be paid by an operation of a kind. */
-export const payableStatuses: Readonly<Record<OperationKind, readonly PaymentTransferStatus[]>> = {
-  transfer: ['PENDING', 'READY', 'APPROVED'],
-  payout: ['COMPLETED'],
+/** The statuses as a list of SQL, so that the planner knows them. */
+export function oneOf(statuses: readonly PaymentTransferStatus[]): RawBuilder<unknown> {
+  return sql`(${sql.join(statuses.map(status => sql.lit(status)))})`
 }
 
 /**
@@ -133,8 +133,7 @@ export interface Paid {
  */
 export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
   const { account, currency, items, kind, now, operationId, statuses, stripeId } = paid
-  const isPayout = kind === 'payout'
-  const column = sql.ref(isPayout ? 'payout_id' : 'transfer_id')
+  const column = sql.ref(kind === 'payout' ? 'payout_id' : 'transfer_id')
   const decided = { amount: sql`e.amount`, currency: sql`${currency}`, account: sql`${account}`, statuses }
   const { rows } = await sql<MoneyRow>`
     with expected as materialized (
@@ -145,7 +144,7 @@ export async function markRowsPaid(trx: Trx, paid: Paid): Promise<MoneyRow[]> {
       where ${asDecided(kind, decided)}
       order by t.id for no key update of t)
     update payment_transfers t
-    set status = ${isPayout ? 'PAID_OUT' : 'COMPLETED'}::payment_transfer_status_enum, ${column} = ${stripeId},
+    set status = ${paidStatuses[kind]}::payment_transfer_status_enum, ${column} = ${stripeId},
       stripe_error_code = null, updated = ${now}
     from expected where t.id = expected.id
     returning ${columns}`.execute(trx)
@@ -161,10 +160,10 @@ export async function reopenRows(
   const { rows } = await sql<MoneyRow>`
     with expected as materialized (
       select t.id from payment_transfers t
-      where t.id = any(${ids}::integer[]) and t.status = 'PAID_OUT' and t.payout_id = ${payoutId}
+      where t.id = any(${ids}::integer[]) and t.status = ${sql.lit(paidStatuses.payout)} and t.payout_id = ${payoutId}
       order by t.id for no key update of t)
     update payment_transfers t
-    set status = 'COMPLETED', payout_id = null, stripe_error_code = ${errorCode}, updated = ${now}
+    set status = ${sql.lit(paidStatuses.transfer)}, payout_id = null, stripe_error_code = ${errorCode}, updated = ${now}
     from expected where t.id = expected.id
     returning ${columns}`.execute(trx)
   return rows.toSorted((a, b) => a.id - b.id)

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
+import { payableStatuses } from '../money/row-statuses.ts'
 import type { TransferRow } from '../money/transfer-decisions.ts'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread, maxCandidates } from './candidate-order.ts'
 import type { Db } from './connection.ts'
-import { declinedItems, itemOfRow, sharedPayments } from './money-rows.ts'
+import { declinedItems, itemOfRow, oneOf, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 import { isUnannounced } from './upcoming-notices.ts'
 
@@ -38,7 +39,7 @@ export async function listTransferCandidates(
   db: Db,
   { by, limit = maxCandidates, unnotified = false }: TransferQuery,
 ): Promise<TransferCandidates> {
-  const open = sql`p.status in ('PENDING', 'READY', 'APPROVED') and ${unnotified ? isUnannounced : sql`true`}`
+  const open = sql`p.status in ${oneOf(payableStatuses.transfer)} and ${unnotified ? isUnannounced : sql`true`}`
   const { rows } = await sql<CandidateRow>`
     with ${candidatesOf('transfer', open, { by, limit })}, twins as (
       ${sharedPayments}

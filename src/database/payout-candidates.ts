@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import type { OpenPayout, PayoutRow, RowOperation } from '../money/payout-facts.ts'
+import { paidStatuses, payableStatuses } from '../money/row-statuses.ts'
 import { appointmentEndsAt, bookingJoins } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread, maxCandidates, maxOperations } from './candidate-order.ts'
 import type { Db } from './connection.ts'
-import { changedRowsOf, declinedItems, expertsOf, itemOfRow, sharedPayments } from './money-rows.ts'
+import { changedRowsOf, declinedItems, expertsOf, itemOfRow, oneOf, sharedPayments } from './money-rows.ts'
 import type { OperationState } from './tables.ts'
 
 /** A row that is COMPLETED and names no payout, and what our database knows about its booking; currency in lower case. */
@@ -25,7 +26,7 @@ export async function listPayoutCandidates(
   db: Db,
   { by, limit = maxCandidates }: CandidateQuery,
 ): Promise<PayoutCandidates> {
-  const open = sql`p.status = 'COMPLETED' and p.payout_id is null`
+  const open = sql`p.status in ${oneOf(payableStatuses.payout)} and p.payout_id is null`
   const { rows } = await sql<CandidateRow>`
     with ${candidatesOf('payout', open, { by, limit })}, twins as (
       ${sharedPayments}
@@ -149,7 +150,7 @@ function toCandidate(row: CandidateRow): PayoutCandidate {
     expert: row.expert,
     transferId: row.transfer_id,
     booking: {
-      status: 'COMPLETED',
+      status: paidStatuses.transfer,
       requiresApproval: row.requires_approval,
       approvedBy: row.admin_user_id,
       country: row.country,

@@ -1,4 +1,5 @@
 import { recordUpcomingPayout } from '../notices/upcoming-payouts.ts'
+import { requireLease } from '../database/leases.ts'
 import { findCutOver } from '../database/open-transfers.ts'
 import { listTransferCandidates, type TransferCandidate } from '../database/payment-transfers.ts'
 import { askEach, isHalfOver } from '../facts/ask-each.ts'
@@ -94,8 +95,7 @@ async function gatherFacts(context: JobContext): Promise<UpcomingFacts> {
 
 /** The mark on the row and the notice are one transaction, so that nobody is told twice, and nobody is forgotten. */
 async function tell(effect: TellUpcoming, { clock, db, lease, runId }: JobContext): Promise<Applied> {
-  if (lease === undefined) throw new Error('a notice was to be written by a run without a lease')
-  const result = await recordUpcomingPayout(db, effect, { lease, runId, now: clock() })
+  const result = await recordUpcomingPayout(db, effect, { lease: requireLease(lease), runId, now: clock() })
   // No money has moved: the amount is what the notice is about.
   return { counts: { [result]: 1 }, amountCents: 0 }
 }

@@ -1,3 +1,4 @@
+import { requireLease } from '../database/leases.ts'
 import {
   deleteBookedHolds,
   deleteDuplicateHolds,
@@ -89,8 +90,8 @@ async function deleteHolds({ ids, kind }: DeleteHolds, { clock, db, job, runId }
 
 /** Asks once more, because nothing of a guest's words may be in a plan; what is true now counts. */
 async function endHold(effect: EndVoucherHold, context: JobContext): Promise<Applied> {
-  const { clock, db, job, lease, providers, runId, signal } = context
-  if (lease === undefined) throw new Error('a hold was to be ended by a run without a lease')
+  const { clock, db, job, providers, runId, signal } = context
+  const lease = requireLease(context.lease)
   const booking = await providers.payments.readBooking(effect.paymentIntentId, signal)
   const now = clock()
   const decision = decideHold(effect, booking, now)

@@ -1,3 +1,4 @@
+import { requireLease } from '../database/leases.ts'
 import { listVoucherHolds, type VoucherHoldRow } from '../database/reservations.ts'
 import { askBookings } from '../facts/ask-bookings.ts'
 import { isHalfOver } from '../facts/ask-each.ts'
@@ -137,9 +138,9 @@ async function gatherFacts(context: JobContext): Promise<ReminderFacts> {
 /** Asks once more, because nothing of a guest's words may be in a plan; what is true now counts. */
 async function remind(
   effect: ReminderEffect,
-  { clock, db, lease, providers, runId, signal }: JobContext,
+  { clock, db, lease: held, providers, runId, signal }: JobContext,
 ): Promise<Applied> {
-  if (lease === undefined) throw new Error('a notice was to be written by a run without a lease')
+  const lease = requireLease(held)
   if (effect.kind === 'drop-payment-reminder') {
     const result = await recordDroppedReminder(db, effect, effect.reason, { lease, runId, now: clock() })
     return { counts: { [result]: 1, ...(result === 'dropped' ? { [effect.reason]: 1 } : {}) } }

@@ -1,8 +1,9 @@
+import { requireLease } from '../database/leases.ts'
 import { createOperation } from './create.ts'
 import { draftPayout, draftTransfer } from './drafts.ts'
 import type { Ledger, LedgerRun, Posting } from './ledger.ts'
 import { foresee } from './outlook.ts'
-import { type LeasedRun, type LedgerParts, requireLease } from './parts.ts'
+import type { LeasedRun, LedgerParts } from './parts.ts'
 import { createAccountCheck } from './pin.ts'
 import { recordTransfer } from './record.ts'
 import { resumeOperation } from './resume.ts'
@@ -12,7 +13,7 @@ import { settlePayout } from './settle.ts'
 export function createLedger(parts: LedgerParts): Ledger {
   const checkAccount = createAccountCheck(parts)
   const permit = async (run: LedgerRun): Promise<LeasedRun> => {
-    const leased = requireLease(run)
+    const leased = { ...run, lease: requireLease(run.lease) }
     await checkAccount(leased)
     return leased
   }

@@ -1,6 +1,7 @@
 import type { OperationItem } from '../database/money-operations.ts'
 import type { OperationKind, PaymentTransferStatus } from '../database/tables.ts'
 import type { Hold } from '../money/hold-reasons.ts'
+import { payableStatuses } from '../money/row-statuses.ts'
 import type { StandingHold } from '../money/standing-holds.ts'
 import { freezeRequest } from './frozen-request.ts'
 import type { PayoutOrder, RecordOrder, TransferOrder } from './ledger.ts'
@@ -62,7 +63,7 @@ export function draftPayout(order: PayoutOrder, id: string): Draft {
     currency,
     account,
     items: rows.map(({ amountCents, paymentTransferId }) => ({ paymentTransferId, amountCents })),
-    statuses: ['COMPLETED'],
+    statuses: payableStatuses.payout,
     replaces: replaces ?? null,
     holds: listPlanned(hold),
     frozen: freezeRequest({ account, amountCents, currency, operationId: id }),

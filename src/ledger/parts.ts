@@ -31,13 +31,6 @@ export interface Undertaking {
   readonly rows: readonly MoneyRow[]
 }
 
-/** Refuses a dry run, which reads and never writes; that one comes here at all is a bug. */
-export function requireLease(run: LedgerRun): LeasedRun {
-  const { lease } = run
-  if (lease === undefined) throw new Error('a run without a lease must not move money')
-  return { ...run, lease }
-}
-
 /** A posting of an order that moved nothing. */
 export function nothingMoved(reason: string, more: Partial<Posting> = {}): Posting {
   return { counts: { [reason]: 1 }, findings: [], amountCents: 0, ...more }

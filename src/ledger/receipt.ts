@@ -6,7 +6,8 @@ import {
   type OperationItem,
   type Trx,
 } from '../database/money-operations.ts'
-import { listMoneyRows, markRowsPaid, type MoneyRow, payableStatuses } from '../database/money-rows.ts'
+import { listMoneyRows, markRowsPaid, type MoneyRow } from '../database/money-rows.ts'
+import { payableStatuses } from '../money/row-statuses.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
 import { hasComeBack } from '../money/payout-results.ts'
 import type { Payout, Transfer } from '../providers/payments.ts'

@@ -1,5 +1,5 @@
 import { lockOperation } from '../database/money-operations.ts'
-import { payableStatuses } from '../database/money-rows.ts'
+import { payableStatuses } from '../money/row-statuses.ts'
 import { endHeld } from './findings.ts'
 import { lockRowsAsDecided, requireRun } from './intent.ts'
 import type { Posting } from './ledger.ts'

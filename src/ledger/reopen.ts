@@ -1,5 +1,5 @@
 import { lockCurrency, lockOperation, type Operation, type Trx } from '../database/money-operations.ts'
-import { payableStatuses } from '../database/money-rows.ts'
+import { payableStatuses } from '../money/row-statuses.ts'
 import { keysOf, listUncovered, type StandingHold } from '../money/standing-holds.ts'
 import { endBlocked, recordHeld } from './findings.ts'
 import { keyOf, listBrakeHolds, lockRowsAsDecided, readBrakesFor, requireRun } from './intent.ts'

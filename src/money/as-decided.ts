@@ -1,9 +1,9 @@
-import type { Booking } from './eligibility.ts'
+import type { RowStatus } from './row-statuses.ts'
 
 /** A row as it is now. */
 export interface PresentRow {
   readonly id: number
-  readonly status: Booking['status']
+  readonly status: RowStatus
   readonly amountCents: number
   /** In lower case. */
   readonly currency: string
@@ -27,7 +27,7 @@ export interface Decision {
   readonly currency: string
   readonly account: string
   /** A row must be in one of these. */
-  readonly statuses: readonly Booking['status'][]
+  readonly statuses: readonly RowStatus[]
 }
 
 /**

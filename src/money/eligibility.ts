@@ -1,5 +1,7 @@
 /** When a booking's money may be released to its expert: the one rule, for every job that needs it. */
 
+import type { RowStatus } from './row-statuses.ts'
+
 const hourMs = 60 * 60_000
 const dayMs = 24 * hourMs
 
@@ -22,7 +24,7 @@ const delayDaysByCountry: Readonly<Record<string, number>> = {
 
 /** One booking as our rows know it. */
 export interface Booking {
-  readonly status: 'PENDING' | 'APPROVED' | 'READY' | 'COMPLETED' | 'FAILED' | 'REFUNDED' | 'DISPUTED' | 'PAID_OUT'
+  readonly status: RowStatus
   /** Null means no. */
   readonly requiresApproval: boolean | null
   /** Who approved it; an approval skips nothing but the wait for itself. */

@@ -8,6 +8,7 @@ import type {
   PayoutOwners,
 } from './payout-facts.ts'
 import { judgePayout } from './payout-results.ts'
+import { afterPayout, type RowStatus, waitingStatuses } from './row-statuses.ts'
 
 /** Why nothing can be paid out of an account in a currency, whatever it holds. */
 export type Gate =
@@ -41,9 +42,6 @@ export interface UnexplainedBalance {
   readonly explainedCents: number
   readonly unexplainedCents: number
 }
-
-/** Statuses of rows whose money is still on the account, or may be; never there is what nobody has paid. */
-const explaining: readonly string[] = ['PENDING', 'READY', 'APPROVED', 'COMPLETED', 'DISPUTED']
 
 /** The first thing that forbids a payout of this account and currency; undefined: none. */
 export function findGate(atStripe: AccountAtStripe, currency: string, isFrozen: boolean): Gate | undefined {
@@ -89,9 +87,6 @@ function isOurs({ id }: ListedPayout, { recorded }: PayoutOwners): boolean {
   return recorded.has(id)
 }
 
-/** What a row is from when its payout was made. */
-const paidStatuses: readonly string[] = ['PAID_OUT', 'DISPUTED', 'REFUNDED']
-
 /** Somebody has written into rows of the account what all of this payout's money was for. */
 function isWrittenDown(payout: ListedPayout, account: string, { rows }: PayoutOwners): boolean {
   const { amountCents, currency, id } = payout
@@ -99,7 +94,7 @@ function isWrittenDown(payout: ListedPayout, account: string, { rows }: PayoutOw
     row =>
       row.account === account &&
       row.currency === currency &&
-      paidStatuses.includes(row.status) &&
+      isOneOf(afterPayout, row.status) &&
       findContradiction(row, payout) === undefined,
   )
   return paid.length > 0 && paid.reduce((sum, row) => sum + row.amountCents, 0) === amountCents
@@ -172,7 +167,7 @@ export function listUnexplainedBalances(account: PayoutAccount, returnedCents: R
   const currencies = [...new Set([...Object.keys(available), ...Object.keys(pending)])].toSorted()
   return currencies
     .map((currency): UnexplainedBalance => {
-      const ofRows = rowSums.filter(sum => sum.currency === currency && explaining.includes(sum.status))
+      const ofRows = rowSums.filter(sum => sum.currency === currency && isOneOf(waitingStatuses, sum.status))
       const explainedCents = ofRows.reduce((sum, { cents }) => sum + cents, returnedCents[currency] ?? 0)
       const availableCents = available[currency] ?? 0
       const pendingCents = pending[currency] ?? 0
@@ -180,4 +175,9 @@ export function listUnexplainedBalances(account: PayoutAccount, returnedCents: R
       return { account: id, currency, availableCents, pendingCents, explainedCents, unexplainedCents }
     })
     .filter(({ unexplainedCents }) => unexplainedCents > 0)
+}
+
+/** Sums have a word more: UNPAID. */
+function isOneOf(statuses: readonly RowStatus[], status: string): boolean {
+  return statuses.some(each => each === status)
 }

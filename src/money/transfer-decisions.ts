@@ -5,6 +5,7 @@ import { type Booking, eligibleFrom, judgeBooking, type PaymentFacts } from './e
 import { findHold, type Limits } from './limits.ts'
 import { type ExistingTransfer, findTransfer, type OwedTransfer } from './transfer-checks.ts'
 import { listPossibleTransfers } from './transfer-doubts.ts'
+import type { payableStatuses } from './row-statuses.ts'
 import type { Oddity, TransferHold, TransferWait } from './transfer-reasons.ts'
 
 const hourMs = 60 * 60_000
@@ -14,7 +15,7 @@ export const overdueAfterMs = 48 * hourMs
 
 /** A row as our database knows it. */
 export interface TransferRow extends Omit<Booking, 'status'>, OwedTransfer {
-  readonly status: 'PENDING' | 'READY' | 'APPROVED'
+  readonly status: (typeof payableStatuses.transfer)[number]
   /** The expert's Connect account of today. */
   readonly currentAccount: string | null
   /** More than one user has the row's account. */

@@ -1,5 +1,5 @@
 import type { Db } from '../database/connection.ts'
-import type { HeldLease } from '../database/leases.ts'
+import { type HeldLease, requireLease } from '../database/leases.ts'
 import { isHalfOver } from '../facts/ask-each.ts'
 import { askLocales } from '../facts/ask-locales.ts'
 import type { PaymentReads } from '../providers/payments.ts'
@@ -37,9 +37,9 @@ export async function gatherReminders(rule: ReminderRule, timeoutMs: number, run
 export async function remind(
   rule: ReminderRule,
   effects: readonly ReminderEffect[],
-  { clock, db, lease, runId }: Run,
+  { clock, db, lease: held, runId }: Run,
 ): Promise<readonly { readonly counts: Readonly<Record<string, number>> }[]> {
-  if (lease === undefined) throw new Error('a notice was to be written by a run without a lease')
+  const lease = requireLease(held)
   const decided = effects.map(effect => ({
     reminder: effect,
     reason: effect.kind === 'drop-reminder' ? effect.reason : undefined,
