@@ -116,14 +116,18 @@ t.test('duplicates are told in the worker by transaction id, and in the API by k
   t.equal(standIn.inbox().length, 0)
   time.ms += 1
   t.equal(standIn.inbox().length, 1)
+  const health = { status: 'healthy', timestamp: '2026-11-21', environment: 'test' }
+  await novu.trigger({ ...reminder('same'), workflowId: 'system-health', payload: health })
+  time.ms += 10_000
+  t.equal(standIn.inbox().length, 2, 'an id is one of its workflow')
   standIn.setDedupe({ transactionId: false })
   standIn.setDelay(0)
   await novu.trigger(reminder('same'))
-  t.equal(standIn.inbox().length, 2)
+  t.equal(standIn.inbox().length, 3)
 
   await novu.trigger(reminder('keyed'), 'key')
   await novu.trigger(reminder('keyed'), 'key')
-  t.equal(standIn.inbox().length, 4, 'off unless the organization has it')
+  t.equal(standIn.inbox().length, 5, 'off unless the organization has it')
   standIn.setDedupe({ idempotencyKey: true })
   const first = await novu.trigger(reminder('again'), 'other')
   const second = await novu.trigger(reminder('again'), 'other')
@@ -276,5 +280,27 @@ t.test('another process can set faults and look into the inbox', async t => {
   t.equal(await statusOf(novu.trigger(reminder('1'))), 500)
   t.match(JSON.parse((await call(`${standIn.url}/_control/inbox`, [])).text), { result: [{ transactionId: '1' }] })
   t.equal((await call(`${standIn.url}/_control/setWorkflow`, ['nowhere', {}])).status, 400)
+  for (const [control, given] of [
+    ['inject', { kind: 'eror', taken: true }],
+    ['inject', { kind: 'error' }],
+    ['inject', { kind: 'error', taken: true, time: 3 }],
+    ['inject', { kind: 'limit', call: 'sends' }],
+    ['inject', { kind: 'slow', delayMs: '200' }],
+    ['inject', []],
+    ['setWorkflow', ['system-health', { activ: false }]],
+    ['removeWorkflow', 'nowhere'],
+    ['restoreWorkflow', 'nowhere'],
+    ['setDedupe', { transactionID: false }],
+    ['setDelay', -1],
+    ['clearFaults', ['all']],
+  ] as const) {
+    const answer = await call(`${standIn.url}/_control/${control}`, given)
+    t.equal(answer.status, 400, `${control} ${JSON.stringify(given)}`)
+    t.match(JSON.parse(answer.text), { error: new RegExp(given === 'nowhere' ? given : control) })
+  }
+  await call(`${standIn.url}/_control/setWorkflow`, ['system-health', { active: false, steps: 0 }])
+  await call(`${standIn.url}/_control/removeWorkflow`, 'system-health')
+  t.equal((await call(`${standIn.url}/_control/restoreWorkflow`, 'system-health')).status, 200)
+  t.match((await novu.workflows.get('system-health')).result, { active: true })
   t.equal((await call(`${standIn.url}/_control/nothing`, [])).status, 501)
 })

@@ -67,6 +67,13 @@ async function carryOut(state: State, request: Request, { closed, fault, route }
 
 function note({ asked }: State, request: Request, call: NovuCall | undefined): void {
   const transactionIds = [...request.body.toString().matchAll(/"transactionId":"([^"]+)"/g)].map(([, id]) => id ?? '')
-  const { method, path } = request
-  asked.push({ call, method, path, idempotencyKey: request.headers['idempotency-key'], transactionIds })
+  const { method, path, query } = request
+  asked.push({
+    call,
+    method,
+    path,
+    query: query.toString(),
+    idempotencyKey: request.headers['idempotency-key'],
+    transactionIds,
+  })
 }

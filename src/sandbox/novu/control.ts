@@ -1,9 +1,23 @@
+import { checkArguments } from './control-rules.ts'
 import { injectFault } from './faults.ts'
 import type { State } from './state.ts'
-import type { NovuControl } from './types.ts'
+import type { NovuControl, NovuWorkflow } from './types.ts'
 import { runDue } from './worker.ts'
 
+/** Each control refuses what it does not take. */
 export function createControl(state: State): NovuControl {
+  const controls = createUnchecked(state)
+  for (const name of Object.keys(controls) as (keyof NovuControl)[]) {
+    const control = controls[name] as (...given: unknown[]) => never
+    controls[name] = (...given: unknown[]): never => {
+      checkArguments(name, given)
+      return control(...given)
+    }
+  }
+  return controls
+}
+
+function createUnchecked(state: State): { -readonly [K in keyof NovuControl]: NovuControl[K] } {
   return {
     inbox: () => {
       runDue(state)
@@ -25,12 +39,14 @@ export function createControl(state: State): NovuControl {
       state.faults.length = 0
     },
     setWorkflow: (id, changes) => {
-      const workflow = state.workflows.get(id)
-      if (workflow === undefined) throw new Error(`the Novu stand-in has no workflow ${id}`)
-      state.workflows.set(id, { ...workflow, ...changes })
+      state.workflows.set(id, { ...find(state.workflows, id), ...changes })
     },
     removeWorkflow: id => {
+      find(state.workflows, id)
       state.workflows.delete(id)
+    },
+    restoreWorkflow: id => {
+      state.workflows.set(id, find(state.original, id))
     },
     setDedupe: ({ idempotencyKey = state.dedupeByKey, transactionId = state.dedupeByTransaction }) => {
       state.dedupeByKey = idempotencyKey
@@ -40,4 +56,10 @@ export function createControl(state: State): NovuControl {
       state.delayMs = delayMs
     },
   }
+}
+
+function find(workflows: ReadonlyMap<string, NovuWorkflow>, id: string): NovuWorkflow {
+  const workflow = workflows.get(id)
+  if (workflow !== undefined) return workflow
+  throw new Error(`the Novu stand-in has no workflow ${id}; there are ${[...workflows.keys()].join(', ')}`)
 }

@@ -15,6 +15,8 @@ export interface State {
   readonly clock: () => Date
   readonly secretKey: string
   readonly workflows: Map<string, NovuWorkflow>
+  /** As they were at the start. */
+  readonly original: ReadonlyMap<string, NovuWorkflow>
   /** Taken by the API, and not yet by the worker. */
   queue: Queued[]
   readonly events: NovuEvent[]
@@ -55,6 +57,7 @@ export function createState({ clock = () => new Date(), secretKey, workflows = s
     clock,
     secretKey: secretKey ?? randomBytes(16).toString('hex'),
     workflows: new Map(workflows.map(workflow => [workflow.id, workflow])),
+    original: new Map(workflows.map(workflow => [workflow.id, workflow])),
     queue: [],
     events: [],
     inbox: [],

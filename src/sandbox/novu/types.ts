@@ -60,6 +60,8 @@ export interface NovuRequest {
   readonly call: NovuCall | undefined
   readonly method: string
   readonly path: string
+  /** What follows the question mark; empty without one. */
+  readonly query: string
   readonly idempotencyKey: string | undefined
   readonly transactionIds: readonly string[]
 }
@@ -114,7 +116,10 @@ export interface NovuControl {
   clearFaults(): void
   /** Replaces parts of a workflow's definition; throws for one that is not there. */
   setWorkflow(id: string, changes: Partial<Omit<NovuWorkflow, 'id'>>): void
+  /** Throws for one that is not there. */
   removeWorkflow(id: string): void
+  /** Puts a workflow back as it was at the start, removed or changed; throws for one that was not there then. */
+  restoreWorkflow(id: string): void
   setDedupe(settings: NovuDedupe): void
   /** How long it takes on the stand-in's clock from the answer until an event shows and is sent; 0 unless set. */
   setDelay(delayMs: number): void

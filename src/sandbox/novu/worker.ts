@@ -5,7 +5,7 @@ import type { NovuSubscriber } from './types.ts'
 
 /**
  * Works through the events that are due, as Novu's worker does: an event whose transaction id is already there is
- * dropped, whatever its workflow; what the workflow's schema refuses shows as an event, and nothing is sent.
+ * dropped, if it is of the same workflow; what the workflow's schema refuses shows as an event, and nothing is sent.
  */
 export function runDue(state: State): void {
   const now = state.clock().getTime()
@@ -15,7 +15,9 @@ export function runDue(state: State): void {
 }
 
 function work(state: State, event: Queued): void {
-  const isKnown = state.events.some(({ transactionId }) => transactionId === event.transactionId)
+  const isKnown = state.events.some(
+    ({ transactionId, workflow }) => transactionId === event.transactionId && workflow === event.workflow,
+  )
   if (isKnown && state.dedupeByTransaction) return
   const schema = state.workflows.get(event.workflow)?.payloadSchema
   const { payload, problems } = checkPayload(event.payload, schema)
