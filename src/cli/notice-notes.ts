@@ -78,5 +78,6 @@ const meanings: Readonly<Record<string, Meaning>> = {
   absent: 'it did not arrive, and is tried again',
   rate_limited: 'Novu asked for a pause',
   workflow_not_found: 'Novu does not send its workflow',
+  workflow_differs: 'its workflow at Novu takes other fields, and would swallow it',
   no_connection: 'Novu could not be reached',
 }

@@ -54,7 +54,7 @@ function print(checks: readonly WorkflowCheck[], differ: number): void {
     printLine(`${differ} of ${checks.length} workflows differ: mend them at Novu, or src/notices/catalogue.ts`)
 }
 
-const statuses = { red: 'differs', yellow: 'unknown', green: 'ok' } as const
+const statuses = { red: 'differs', yellow: 'look', green: 'ok' } as const
 
 function kindsOf(workflow: string): string[] {
   return Object.entries(workflowOf).flatMap(([kind, id]) => (id === workflow ? [kind] : []))

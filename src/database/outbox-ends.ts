@@ -48,6 +48,20 @@ export async function recallWaiting(db: Db, now: Date): Promise<number> {
   return Number(numAffectedRows ?? 0n)
 }
 
+/** The note of a notice that waits because the vendor would swallow it. */
+export const heldBack = 'workflow_differs'
+
+/** Makes due what waits for its workflow alone, of these kinds. Gives how many. */
+export async function recallUnready(db: Db, kinds: readonly string[], now: Date): Promise<number> {
+  const { numAffectedRows } = await sql`
+    update jobs.outbox set next_attempt_at = ${now} where id in (
+      select id from jobs.outbox
+      where state = 'pending' and kind = any(${[...kinds]}::text[]) and next_attempt_at > ${now}
+        and (note in (${heldBack}, 'workflow_not_found', 'trigger_not_active') or note like 'no_workflow%')
+      for update skip locked)`.execute(db)
+  return Number(numAffectedRows ?? 0n)
+}
+
 function toRecord({ checks = 0, id, lookups = 0, nextAttemptAt, note, state, waitsForVendor = false }: NoticeEnd) {
   return {
     id,

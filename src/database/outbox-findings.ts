@@ -1,14 +1,43 @@
 import { sql } from 'kysely'
 import type { Db } from './connection.ts'
 
-/** Closes what was wrong at the vendor and is well now: our key, and these workflows, of which it took a message. */
+/** The code of a workflow that takes other fields than are sent: the vendor accepts its messages, and swallows them. */
+export const differs = 'differs'
+
+const unreadyKind = 'novu-workflow-unready'
+
+/**
+ * Closes what was wrong at the vendor and is well now: our key, and these workflows, of which it took a message. What it may
+ * swallow is not closed by that.
+ */
 export async function resolveVendorFindings(db: Db, workflows: readonly string[], now: Date): Promise<void> {
   await sql`
     update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
-      note = concat_ws('; ', note, 'Novu took a message')
+      note = concat_ws('; ', note, case when cardinality(${[...workflows]}::text[]) > 0
+        then 'Novu took a message' else 'Novu took our key' end)
     where state <> 'resolved' and (kind = 'novu-key-refused'
       or (kind = 'novu-in-trouble' and cardinality(${[...workflows]}::text[]) > 0)
-      or (kind = 'novu-workflow-unready' and subject = any(${[...workflows]}::text[])))`.execute(db)
+      or (kind = ${unreadyKind} and subject = any(${[...workflows]}::text[]) and details ->> 'code' is distinct from ${differs}))`.execute(
+    db,
+  )
+}
+
+/** Workflows of which an open finding says that the vendor swallows messages. */
+export async function listSwallowing(db: Db): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ subject: string }>`
+    select subject from jobs.findings
+    where kind = ${unreadyKind} and state <> 'resolved' and details ->> 'code' = ${differs}`.execute(db)
+  return new Set(rows.map(({ subject }) => subject))
+}
+
+/** Closes what is told of workflows that are as they should be. Gives those of which something was. */
+export async function resolveReady(trx: Db, workflows: readonly string[], now: Date): Promise<readonly string[]> {
+  const { rows } = await sql<{ subject: string }>`
+    update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', note, 'it is as it should be again')
+    where kind = ${unreadyKind} and state <> 'resolved' and subject = any(${[...workflows]}::text[])
+    returning subject`.execute(trx)
+  return rows.map(({ subject }) => subject)
 }
 
 export interface OverdueKind {

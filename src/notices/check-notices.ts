@@ -5,7 +5,7 @@ import type { NoticeEnd } from '../database/outbox-ends.ts'
 import { PermanentError, toError } from '../errors.ts'
 import type { Message } from '../providers/notifications.ts'
 import { withinTime } from '../time-limit.ts'
-import { nextTry, waitAfter } from './backoff.ts'
+import { nextTry, waitAfter, waitForKey } from './backoff.ts'
 import type { Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
 import { findReaders, type FoundReader } from './recipients.ts'
@@ -29,18 +29,21 @@ const maxNoteLength = 500
 
 /** Looks at each notice once more, right before it goes, and words it for its reader. Never throws for one of them. */
 export async function checkNotices(notices: readonly ClaimedNotice[], { parts }: Batch): Promise<Checked> {
-  const { db, rechecks, stop, times } = parts
+  const { db, rechecks, stop, times, watch } = parts
   const isKnown = (notice: ClaimedNotice): notice is KnownNotice => Object.hasOwn(rechecks, notice.kind)
   const known = notices.filter(isKnown)
   const readers = await findReaders(db, known)
   await tellOfZones([...readers.values()], parts)
+  const judge = await watch.judge()
   const check = async (notice: KnownNotice, signal: AbortSignal): Promise<CheckedNotice | NoticeEnd> => {
     const reader = readers.get(notice.id)?.reader
     if (reader === undefined) return drop(notice, 'no_reader')
     const found = await recheck(notice, signal, parts)
     if ('state' in found) return found
     const { facts } = found
-    return word({ ...notice, facts }, 'reader' in facts ? (facts['reader'] as Reader) : reader, parts)
+    const worded = word({ ...notice, facts }, 'reader' in facts ? (facts['reader'] as Reader) : reader, parts)
+    const reason = 'message' in worded ? judge(worded.message) : undefined
+    return reason === undefined ? worded : holdBack(notice, reason, parts)
   }
   const results = await withinTime(
     stop,
@@ -75,6 +78,11 @@ function wait(notice: ClaimedNotice, note: string, { clock, random }: SenderPart
   const checks = notice.checks + 1
   const nextAttemptAt = nextTry(clock(), waitAfter(checks, random), notice.usefulUntil)
   return { id: notice.id, state: 'pending', note, checks, nextAttemptAt }
+}
+
+/** Until the vendor's workflow is mended, which is looked at as often: what it takes now it would swallow. */
+function holdBack({ id, usefulUntil }: ClaimedNotice, note: string, { clock, random }: SenderParts): NoticeEnd {
+  return { id, state: 'pending', note, nextAttemptAt: nextTry(clock(), waitForKey(Infinity, random), usefulUntil) }
 }
 
 /** The facts of one that is still true, as they are by now. */

@@ -1,5 +1,4 @@
-import { Compile } from 'typebox/compile'
-import { findProblem, type Validator } from './facts.ts'
+import { readRules } from './compare-payloads.ts'
 
 type Schema = Readonly<Record<string, unknown>>
 
@@ -22,15 +21,18 @@ const understood = new Set(
   ),
 )
 
+const unreadable = 'no sample could be compared: its schema is none that we can read'
+
 /** Lets a vendor's schema judge what is really sent, and says of which of its rules that is all there is. */
 export function compareSamples(schema: Schema, samples: readonly Sample[]): SampleCheck {
   if (samples.length === 0) return { refused: [], notes: [] }
   const notes = listRules(schema, 'it').map(rule => `${rule}: compared with samples only`)
   try {
-    const validator = Compile(schema as never) as Validator
+    const rules = readRules(schema)
+    if (rules === undefined) return { refused: [], notes: [...notes, unreadable] }
     const refused = new Map<string, { readonly field: string; readonly difference: string }>()
     for (const { kind, payload } of samples) {
-      const problem = findProblem(validator, JSON.parse(JSON.stringify(payload)))
+      const problem = rules.findProblem(payload)
       if (problem === undefined) continue
       const field = problem.split(' ', 1)[0] ?? ''
       const difference = `refuses ${kind}: ${problem}`
@@ -38,7 +40,7 @@ export function compareSamples(schema: Schema, samples: readonly Sample[]): Samp
     }
     return { refused: [...refused.values()], notes }
   } catch {
-    return { refused: [], notes: [...notes, 'no sample could be compared: its schema is none that we can read'] }
+    return { refused: [], notes: [...notes, unreadable] }
   }
 }
 

@@ -5,7 +5,7 @@ export interface WorkflowCheck {
   readonly id: string
   /** What keeps its notices from people, or spoils them. */
   readonly differences: readonly string[]
-  /** What could not be compared. */
+  /** What could not be compared, or harms nobody. */
   readonly notes: readonly string[]
 }
 
@@ -21,12 +21,20 @@ export function compareWorkflows(
     const schema = ours as Schema
     const workflow = known.get(id)
     if (workflow === undefined) return { id, differences: [missing(id, [...known.keys()])], notes: [] }
-    const differences = [...judgeState(workflow), ...compareSchemas(schema, workflow.payloadSchema ?? schema, '')]
-    const notes =
-      workflow.payloadSchema === undefined ? ['it has no schema at Novu: its fields could not be compared'] : []
-    return { id, differences, notes }
+    const found = compareSchemas(schema, workflow.payloadSchema ?? schema, '')
+    const isHarmless = (difference: string): boolean => difference.startsWith(takesMore)
+    return {
+      id,
+      differences: [...judgeState(workflow), ...found.filter(difference => !isHarmless(difference))],
+      notes: [
+        ...(workflow.payloadSchema === undefined ? ['it has no schema at Novu: its fields could not be compared'] : []),
+        ...found.filter(isHarmless),
+      ],
+    }
   })
 }
+
+const takesMore = 'also takes '
 
 /** The site's deployments have given a workflow a new id with a random end before. */
 function missing(id: string, known: readonly string[]): string {
@@ -89,7 +97,7 @@ function compareChoices(
   const unknown = theirs.filter(choice => !ours.includes(choice))
   return [
     ...(refused.length === 0 ? [] : [`does not take ${refused.join(', ')} for ${field}`]),
-    ...(unknown.length === 0 ? [] : [`also takes ${unknown.join(', ')} for ${field}`]),
+    ...(unknown.length === 0 ? [] : [`${takesMore}${unknown.join(', ')} for ${field}`]),
   ]
 }
 
@@ -100,7 +108,11 @@ function propertiesOf(schema: Schema): Map<string, Schema> {
 
 function requiredOf(schema: Schema): Set<string> {
   const required = schema['required']
-  return new Set(Array.isArray(required) ? required.filter(name => typeof name === 'string') : [])
+  const properties = propertiesOf(schema)
+  // Novu fills in defaults before it looks.
+  const isNeeded = (name: unknown): name is string =>
+    typeof name === 'string' && properties.get(name)?.['default'] === undefined
+  return new Set(Array.isArray(required) ? required.filter(isNeeded) : [])
 }
 
 function typeOf(schema: Schema): string | undefined {

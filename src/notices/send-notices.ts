@@ -111,6 +111,7 @@ async function recordAnswers(going: readonly CheckedNotice[], answers: readonly 
     return { answer, workflow: message.workflow, end: endOf(notice, answer, batch.parts) }
   })
   await recordEnds(batch, { ends: news.map(({ end }) => end), news })
+  if (answers.some(({ kind }) => kind === 'unready' || kind === 'refused')) batch.parts.watch.hurry()
 }
 
 /** What an answer means for the notice. */

@@ -5,6 +5,7 @@ import type { Notifications } from '../providers/notifications.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 import type { NoticeKind, Recheck } from './notice.ts'
 import type { Render } from './render.ts'
+import type { WorkflowWatch } from './vendor-workflows.ts'
 
 /** Named moments of a delivery, for tests that kill a process exactly there. */
 export type NoticeStep = 'claimed' | 'checked' | 'sending' | 'answered' | 'recorded'
@@ -39,6 +40,7 @@ export interface SenderParts {
   /** Fires when the process can wait no longer: what is on its way is then unknown. */
   readonly stop: AbortSignal
   readonly onStep: (step: NoticeStep) => Promise<void> | void
+  readonly watch: WorkflowWatch
 }
 
 /** What a pass came to, by the number of notices. */

@@ -18,6 +18,7 @@ import {
 import { shareNext } from './share-next.ts'
 import { undeliveredFinding } from './vendor-findings.ts'
 import { createVendorHealth, type VendorHealth } from './vendor-health.ts'
+import { createWorkflowWatch } from './vendor-workflows.ts'
 import { closeMendedZones } from './zone-findings.ts'
 
 export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
@@ -25,7 +26,7 @@ export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
 type Optional = 'onStep' | 'random' | 'rechecks'
 
 /** What the sender needs from outside. */
-export type NoticeSenderOptions = Omit<SenderParts, 'stop' | 'times' | Optional> &
+export type NoticeSenderOptions = Omit<SenderParts, 'stop' | 'times' | 'watch' | Optional> &
   Partial<Pick<SenderParts, Optional>> & {
     readonly times?: Partial<SenderTimes>
     /** Sends nothing, and leaves what is due to others. */
@@ -43,6 +44,8 @@ export interface NoticeSender {
    * zones that were corrected. Looks every 15 minutes at most.
    */
   raiseUndelivered(): Promise<void>
+  /** Compares the workflows at the vendor with ours when it is time, as `WorkflowWatch` says. Nobody needs to wait for it. */
+  compareWorkflows(): Promise<void>
   /** Makes a last pass; what has no answer when `budgetMs` end is looked up later. Afterwards `sendDue` does nothing. */
   close(budgetMs: number): Promise<void>
 }
@@ -60,14 +63,16 @@ const closeReserveMs = 500
 /** Delivers notices from their rows, each once. */
 export function createNoticeSender({ isSilent = false, ...options }: NoticeSenderOptions): NoticeSender {
   const stop = new AbortController()
-  const parts: SenderParts = {
+  const stopComparing = new AbortController()
+  const outside = {
     random: Math.random,
     rechecks,
     onStep: () => {},
     ...options,
     times: { ...usualTimes, ...options.times },
-    stop: stop.signal,
   }
+  const watch = createWorkflowWatch(outside, stopComparing.signal)
+  const parts: SenderParts = { ...outside, stop: stop.signal, watch }
   const life: Life = {
     claims: 0,
     health: createVendorHealth(parts),
@@ -85,7 +90,11 @@ export function createNoticeSender({ isSilent = false, ...options }: NoticeSende
       await raiseUndelivered(now, parts)
       await closeMendedZones(parts.db, now)
     },
+    compareWorkflows: async () => {
+      if (!isSilent) await watch.compare()
+    },
     close: async budgetMs => {
+      stopComparing.abort()
       life.beginBeforeMs = performance.now() + budgetMs / 2
       closing ??= finishWithin(pass(), budgetMs, stop, parts)
       await closing

@@ -1,13 +1,14 @@
 import type { Finding } from '../database/findings.ts'
-import { poisonKind } from '../database/outbox-findings.ts'
+import { differs, poisonKind } from '../database/outbox-findings.ts'
 import { workflowOf } from './catalogue.ts'
 
 const ours = { job: null, runId: null }
+const shown = 3
 
 /** The notices of a workflow that were set aside for one reason; `countPoison` says how many, in message and details. */
 export function poisonFinding(kind: string, reason: string): Finding {
   const workflow = workflowOfKind(kind)
-  const kinds = Object.entries(workflowOf).flatMap(([other, id]) => (id === workflow ? [other] : []))
+  const kinds = kindsOf(workflow)
   const message =
     `1 notice(s) of the workflow ${workflow} can never be sent as they stand (${reason}): look at one of \`notices --state poison\`, ` +
     `mend the workflow or the wording, then \`notices retry --kind ${kind} --state poison\`; or drop them. ` +
@@ -19,6 +20,22 @@ export function poisonFinding(kind: string, reason: string): Finding {
 /** The workflow that words this kind; a kind that only another build knows stands for itself. */
 export function workflowOfKind(kind: string): string {
   return Object.hasOwn(workflowOf, kind) ? workflowOf[kind as keyof typeof workflowOf] : kind
+}
+
+/** What a workflow words. */
+export function kindsOf(workflow: string): readonly string[] {
+  return Object.entries(workflowOf).flatMap(([kind, id]) => (id === workflow ? [kind] : []))
+}
+
+/** The vendor takes other fields for this workflow than are sent. `fineAt`: when it was last seen as it should be. */
+export function differingFinding(workflow: string, differences: readonly string[], fineAt: Date | undefined): Finding {
+  const since = fineAt === undefined ? 'it changed' : fineAt.toISOString()
+  const more = differences.length > shown ? `; and ${differences.length - shown} more` : ''
+  const message =
+    `the workflow ${workflow} is not at Novu what notices need: ${differences.slice(0, shown).join('; ')}${more}. Mend it there ` +
+    '(`npm run novu:diagnostics` compares again). What Novu would accept and never send waits, and goes out when it is mended; ' +
+    `what has gone out since ${since} may not have arrived`
+  return { ...ours, kind: 'novu-workflow-unready', subject: workflow, message, details: { code: differs, differences } }
 }
 
 /** Nothing of this workflow goes out. */

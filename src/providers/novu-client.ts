@@ -10,6 +10,8 @@ export interface NovuClient {
    * Throws only for a mistake of ours, before anything was sent.
    */
   ask(request: NovuRequest, signal: AbortSignal): Promise<Asked>
+  /** As `ask`, for a GET that needs no SDK: `path` is what follows the API's address. */
+  get(path: string, signal: AbortSignal): Promise<Asked>
 }
 
 export type NovuRequest = (novu: Novu) => Promise<unknown>
@@ -53,30 +55,43 @@ export function createNovuClient(options: NovuClientOptions): NovuClient {
   return {
     ask: async (request, signal) => {
       const novu = await (loading ??= load(options, calls))
-      // For the whole call, its answer included. It is not handed to the SDK, whose requests may lose it.
-      const deadline = limitTime(options.timeoutMs, signal)
-      const call: Call = {
-        cut: deadline.signal,
-        sent: false,
-        status: undefined,
-        text: undefined,
-        retryAfter: null,
-        replayed: false,
-        error: undefined,
-      }
-      try {
-        await calls.run(call, async () => await request(novu))
-      } catch (thrown) {
-        // It refuses whole answers for one field that it does not know; what the wire said is what counts.
-        if (!call.sent && !deadline.signal.aborted) throw toError(thrown)
-        call.error ??= toError(thrown)
-      } finally {
-        deadline.clear()
-      }
-      const { error, replayed, retryAfter, sent, status, text } = call
-      return { sent, status, body: readBody(text), retryAfter, replayed, error }
+      return await note(options, signal, async call => await calls.run(call, async () => await request(novu)))
+    },
+    get: async (path, signal) => {
+      const headers = { authorization: `ApiKey ${options.secretKey}` }
+      const request = new Request(`${options.url}${path}`, { headers })
+      return await note(options, signal, async call => await fetchNoted(options.fetch, request, call))
     },
   }
+}
+
+async function note(
+  { timeoutMs }: NovuClientOptions,
+  signal: AbortSignal,
+  work: (call: Call) => Promise<unknown>,
+): Promise<Asked> {
+  // For the whole call, its answer included. It is not handed to the SDK, whose requests may lose it.
+  const deadline = limitTime(timeoutMs, signal)
+  const call: Call = {
+    cut: deadline.signal,
+    sent: false,
+    status: undefined,
+    text: undefined,
+    retryAfter: null,
+    replayed: false,
+    error: undefined,
+  }
+  try {
+    await work(call)
+  } catch (thrown) {
+    // The SDK refuses whole answers for one field that it does not know; what the wire said is what counts.
+    if (!call.sent && !deadline.signal.aborted) throw toError(thrown)
+    call.error ??= toError(thrown)
+  } finally {
+    deadline.clear()
+  }
+  const { error, replayed, retryAfter, sent, status, text } = call
+  return { sent, status, body: readBody(text), retryAfter, replayed, error }
 }
 
 async function load(options: NovuClientOptions, calls: AsyncLocalStorage<Call>): Promise<Novu> {

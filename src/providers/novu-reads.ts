@@ -17,7 +17,7 @@ const concurrency = 4
 export async function isTaken(parts: ReadParts, transactionId: string, signal: AbortSignal): Promise<boolean> {
   const what = `transaction ${transactionId}`
   const request: NovuRequest = async novu => await novu.notifications.list({ transactionId, page: 0, limit: 10 })
-  const asked = await read(parts, request, what, signal)
+  const asked = whole(await inTurn(parts, signal, async () => await parts.client.ask(request, signal)), what)
   const found = listIn(asked.body, 'data')
   if (found === undefined) throw unreadable(what)
   if (found.some(entry => entry['transactionId'] === transactionId)) return true
@@ -26,7 +26,7 @@ export async function isTaken(parts: ReadParts, transactionId: string, signal: A
   return false
 }
 
-/** All workflows of the environment, each with the schema of its payload. */
+/** All workflows of the environment, each with the schema of its payload. Without the SDK: every process asks this when it boots. */
 export async function listWorkflows(parts: ReadParts, signal: AbortSignal): Promise<readonly Workflow[]> {
   const ids = await listIds(parts, signal)
   const workflows = await pMap(ids, async id => await getWorkflow(parts, id, signal), { concurrency })
@@ -36,8 +36,7 @@ export async function listWorkflows(parts: ReadParts, signal: AbortSignal): Prom
 async function listIds(parts: ReadParts, signal: AbortSignal): Promise<string[]> {
   const ids = new Set<string>()
   for (let page = 0; page < maxPages; page += 1) {
-    const range = { limit: pageSize, offset: page * pageSize }
-    const asked = await read(parts, async novu => await novu.workflows.list(range), 'workflows', signal)
+    const asked = whole(await get(parts, `?limit=${pageSize}&offset=${page * pageSize}`, signal), 'workflows')
     const found = listIn(asked.body, 'workflows')
     if (found === undefined) throw unreadable('workflows')
     for (const { workflowId } of found) if (typeof workflowId === 'string') ids.add(workflowId)
@@ -48,8 +47,7 @@ async function listIds(parts: ReadParts, signal: AbortSignal): Promise<string[]>
 
 /** Undefined when it was removed since it was listed. */
 async function getWorkflow(parts: ReadParts, id: string, signal: AbortSignal): Promise<Workflow | undefined> {
-  const request: NovuRequest = async novu => await novu.workflows.get(id)
-  const asked = await ask(parts, request, signal)
+  const asked = await get(parts, `/${encodeURIComponent(id)}`, signal)
   if (asked.status === 404) return undefined
   const { body } = asked
   if (asked.status !== 200 || !isRecord(body)) throw toReadError(asked, `workflow ${id}`)
@@ -62,16 +60,19 @@ async function getWorkflow(parts: ReadParts, id: string, signal: AbortSignal): P
   }
 }
 
-async function read(parts: ReadParts, request: NovuRequest, what: string, signal: AbortSignal): Promise<Asked> {
-  const asked = await ask(parts, request, signal)
-  if (asked.status !== 200 || asked.body === undefined) throw toReadError(asked, what)
+async function get(parts: ReadParts, rest: string, signal: AbortSignal): Promise<Asked> {
+  return await inTurn(parts, signal, async () => await parts.client.get(`/v2/workflows${rest}`, signal))
+}
+
+async function inTurn({ limiter }: ReadParts, signal: AbortSignal, ask: () => Promise<Asked>): Promise<Asked> {
+  await limiter.takeTurn('novu', signal)
+  const asked = await ask()
+  signal.throwIfAborted()
   return asked
 }
 
-async function ask({ client, limiter }: ReadParts, request: NovuRequest, signal: AbortSignal): Promise<Asked> {
-  await limiter.takeTurn('novu', signal)
-  const asked = await client.ask(request, signal)
-  signal.throwIfAborted()
+function whole(asked: Asked, what: string): Asked {
+  if (asked.status !== 200 || asked.body === undefined) throw toReadError(asked, what)
   return asked
 }
 

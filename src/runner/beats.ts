@@ -15,7 +15,7 @@ export interface BeatParts extends RunnerParts {
   readonly pings: Pings
 }
 
-/** What is looked at every minute: runs, pings and alerts together, and notices by themselves, because their vendor may be slow. */
+/** What is looked at every minute: runs, pings and alerts together, notices by themselves, because their vendor may be slow, and what it has of their workflows. */
 export function startBeats(parts: BeatParts): readonly Beat[] {
   const { clock, db, jobs, log, notices, pings } = parts
   const closeAbandoned = async (): Promise<void> => {
@@ -26,8 +26,10 @@ export function startBeats(parts: BeatParts): readonly Beat[] {
   const recoveries = async (): Promise<void> => await announceRecoveries(parts)
   const sendDueNotices = async (): Promise<unknown> => await notices.sendDue()
   const raiseUndelivered = async (): Promise<void> => await notices.raiseUndelivered()
+  const compareWorkflows = async (): Promise<void> => await notices.compareWorkflows()
   return [
     startEveryMinute({ log, steps: [closeAbandoned, untold, recoveries, sendOwedPings] }),
     startEveryMinute({ log, steps: [sendDueNotices, raiseUndelivered] }),
+    startEveryMinute({ log, steps: [compareWorkflows] }),
   ]
 }

@@ -128,10 +128,17 @@ t.test('fields and choices that differ are told, and those that take more are no
     'takes only 1.00 for amount, and gets any text',
     'takes string for days, and gets number',
   ])
-  t.strictSame(differencesIn({ variant: choice('default', 'branded') }), [
-    'does not take urgent for variant',
-    'also takes branded for variant',
+  t.strictSame(differencesIn({ variant: choice('default', 'branded') }), ['does not take urgent for variant'])
+  const schema = ours['payout-notice']
+  const wider = { ...schema, properties: { ...schema.properties, variant: choice('default', 'urgent', 'branded') } }
+  t.match(compareWorkflows(ours, [{ id: 'payout-notice', active: true, payloadSchema: wider }]), [
+    { differences: [], notes: ['also takes branded for variant'] },
   ])
+  t.strictSame(
+    differencesIn({ country: { ...text, default: 'PT' } }, { required: ['amount', 'variant', 'country'] }),
+    [],
+    'Novu fills in a default',
+  )
   t.strictSame(differencesIn({ memory: { type: 'object', required: ['used', 'total'], properties: { used: text } } }), [
     'requires memory.total, which is never sent',
     'takes string for memory.used, and gets number',

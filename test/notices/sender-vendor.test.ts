@@ -4,6 +4,7 @@ import { createRenderer } from '../../src/notices/render.ts'
 import { createHttp } from '../../src/providers/http.ts'
 import { createNovu } from '../../src/providers/novu.ts'
 import { type NovuFaultOrder, type NovuStandIn, startNovu } from '../../src/sandbox/novu.ts'
+import { siteWorkflows } from '../../src/sandbox/novu/workflows.ts'
 import { listFindings, nothing, testSender } from '../support/notices.ts'
 
 type Facts = Readonly<Record<string, unknown>>
@@ -171,3 +172,108 @@ for (const dedupe of [true, false]) {
     t.equal(inbox().length, dedupe ? 1 : 2)
   })
 }
+
+const inHours = 60 * 60_000
+const inMinutes = 60_000
+
+/** Novu as it is after somebody has made a field mandatory that the jobs do not send. */
+function drift(novu: NovuStandIn, field = 'team') {
+  const { payloadSchema = {} } = siteWorkflows.find(({ id }) => id === 'system-health') ?? {}
+  const [properties, required] = [payloadSchema['properties'], payloadSchema['required']] as [object, string[]]
+  const changed = { properties: { ...properties, [field]: { type: 'string' } }, required: [...required, field] }
+  novu.setWorkflow('system-health', { payloadSchema: { ...payloadSchema, ...changed } })
+  return () => novu.setWorkflow('system-health', { payloadSchema })
+}
+
+t.test('what Novu would accept and never send waits, is a finding, and goes out when it is mended', async t => {
+  const { create, db, inbox, log, novu, oweJob, read, sender, wait } = await vendorSender(t)
+  await sender.compareWorkflows()
+  t.strictSame(await listFindings(db), [])
+  const mend = drift(novu)
+  await oweJob('swallowed')
+  t.match(await sender.sendDue(), { sent: 1 }, 'nobody knows yet')
+  t.match(novu.events(), [{ outcome: 'failed' }])
+
+  wait(59 * inMinutes)
+  const asked = novu.asked().length
+  await sender.compareWorkflows()
+  t.equal(novu.asked().length, asked, 'hourly')
+  wait(inMinutes)
+  await sender.compareWorkflows()
+  const unready = { kind: 'novu-workflow-unready', subject: 'system-health' }
+  const message = /requires team, which is never sent.*has gone out since 2.*Z may not have arrived/
+  t.match(await listFindings(db), [{ ...unready, state: 'open', message }])
+  const id = await oweJob('held')
+  const other = await db.selectFrom('jobs.outbox').select('id').where('id', '<>', id).executeTakeFirstOrThrow()
+  t.match(await sender.sendDue(), { sent: 0, later: 1 })
+  t.match(await read(id), { state: 'pending', note: 'workflow_differs', attempts: 0 })
+
+  // A process that has just booted knows it from the finding, before it has compared.
+  const next = create({ owner: 'two', log })
+  wait(5 * inMinutes)
+  t.match(await next.sendDue(), { sent: 0, later: 1 })
+  mend()
+  t.match(await next.sendDue(), { sent: 0 })
+  await next.compareWorkflows()
+  t.match(await listFindings(db), [{ ...unready, state: 'resolved' }])
+  t.match(await next.sendDue(), { sent: 1 }, 'at once')
+  t.equal(inbox().length, 1)
+  t.match(await read(other.id), { state: 'sent' })
+  await next.close(0)
+})
+
+t.test('of a workflow that differs, what it takes goes out, and closes no finding', async t => {
+  const { db, inbox, novu, oweJob, sender } = await vendorSender(t, facts =>
+    facts['job'] === '1' ? {} : { locale: 'pt' },
+  )
+  drift(novu, 'locale')
+  await sender.compareWorkflows()
+  await oweJob('2')
+  t.match(await sender.sendDue(), { sent: 1 })
+  t.equal(inbox().length, 1)
+  t.match(await listFindings(db), [{ kind: 'novu-workflow-unready', state: 'open' }])
+})
+
+t.test(
+  'a workflow that was renamed is a finding before anything is sent, and its notices go when it is back',
+  async t => {
+    const { db, inbox, novu, oweJob, sender, wait } = await vendorSender(t)
+    novu.removeWorkflow('system-health')
+    await sender.compareWorkflows()
+    t.match(await listFindings(db), [{ kind: 'novu-workflow-unready', subject: 'system-health', message: /missing/ }])
+    await oweJob('1')
+    for (let tries = 0; tries < 6; tries += 1) {
+      t.match(await sender.sendDue(), { later: 1 })
+      wait(inHours)
+    }
+    novu.restoreWorkflow('system-health')
+    await sender.sendDue()
+    await sender.compareWorkflows()
+    await sender.sendDue()
+    t.equal(inbox().length, 1)
+    t.match(await listFindings(db), [{ state: 'resolved' }])
+  },
+)
+
+t.test(
+  'a comparison that meets a trouble is made again soon, ends with the process, and a preview makes none',
+  async t => {
+    const { create, db, messages, novu, sender, wait } = await vendorSender(t)
+    novu.inject({ kind: 'unauthorized', call: 'workflows' })
+    await sender.compareWorkflows()
+    t.match(await listFindings(db), [{ kind: 'novu-key-refused', state: 'open' }])
+    wait(5 * inMinutes)
+    await sender.compareWorkflows()
+    t.match(await listFindings(db), [{ kind: 'novu-key-refused', state: 'resolved' }])
+    novu.inject({ kind: 'hang', taken: false, call: 'workflows', times: 99 })
+    wait(inHours)
+    const comparing = sender.compareWorkflows()
+    while (novu.asked().length < 9) await new Promise(resolve => setImmediate(resolve))
+    await sender.close(0)
+    await comparing
+    t.equal(messages().filter(message => message === 'workflows at novu could not be compared').length, 1)
+    const before = novu.asked().length
+    await create({ isSilent: true }).compareWorkflows()
+    t.equal(novu.asked().length, before)
+  },
+)
