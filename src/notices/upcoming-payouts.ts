@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
 import type { Lease } from '../database/leases.ts'
-import { lockLease } from '../database/money-operations.ts'
+import { lockLease, type Trx } from '../database/money-operations.ts'
 import { recordNotice } from './record.ts'
 import type { PaymentTransferStatus } from '../database/tables.ts'
 import { announcementsTakenBack, isUnannounced } from '../database/upcoming-notices.ts'
@@ -35,18 +35,8 @@ export async function recordUpcomingPayout(
 ): Promise<'queued' | 'changed'> {
   return await db.transaction().execute(async trx => {
     await lockLease(trx, lease)
-    const { amountCents, appointmentEndsAt, currency, eligibleFrom, expectedStatus, paymentTransferId } = payout
-    // Read as a document, because not every marketplace has the column.
-    const { rows } = await sql<MarkedRow>`
-      update payment_transfers p set notified_at = ${now}, updated = ${now}
-      where p.id = ${paymentTransferId} and ${isUnannounced} and p.status::text = ${expectedStatus}
-        and p.transfer_id is null and p.payout_id is null and p.amount = ${amountCents}
-        and lower(p.currency) = ${currency}
-      returning p.expert_clerk_user_id as expert, p.payment_intent_id, p.session_start_time,
-        ${announcementsTakenBack} as taken_back,
-        coalesce(to_jsonb(p) ->> 'service_name', (select e.name from events e where e.id::text = lower(p.event_id))) as service_name
-    `.execute(trx)
-    const row = rows[0]
+    const { amountCents, appointmentEndsAt, currency, eligibleFrom, paymentTransferId } = payout
+    const row = await markRow(trx, payout, now)
     if (row === undefined) return 'changed'
     const { expert, payment_intent_id, service_name, session_start_time, taken_back } = row
     const told = await recordNotice(trx, {
@@ -70,6 +60,25 @@ export async function recordUpcomingPayout(
     })
     return told ? 'queued' : 'changed'
   })
+}
+
+/** Marks the row if it is as it was when that was decided; undefined when it is not. */
+async function markRow(
+  trx: Trx,
+  { amountCents, currency, expectedStatus, paymentTransferId }: UpcomingPayout,
+  now: Date,
+): Promise<MarkedRow | undefined> {
+  // The service's name is read as a document, because not every marketplace has the column.
+  const { rows } = await sql<MarkedRow>`
+    update payment_transfers p set notified_at = ${now}, updated = ${now}
+    where p.id = ${paymentTransferId} and ${isUnannounced} and p.status::text = ${expectedStatus}
+      and p.transfer_id is null and p.payout_id is null and p.amount = ${amountCents}
+      and lower(p.currency) = ${currency}
+    returning p.expert_clerk_user_id as expert, p.payment_intent_id, p.session_start_time,
+      ${announcementsTakenBack} as taken_back,
+      coalesce(to_jsonb(p) ->> 'service_name', (select e.name from events e where e.id::text = lower(p.event_id))) as service_name
+  `.execute(trx)
+  return rows[0]
 }
 
 interface MarkedRow {
