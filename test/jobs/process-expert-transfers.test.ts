@@ -243,7 +243,10 @@ t.test('a list of transfers that cannot be read makes no transfer', async t => {
     { listTransfers: fails, listTransferGroup: isEmpty },
     { listTransfers: isEmpty, listTransferGroup: fails },
   ]) {
-    const world = openWorld(db, id => payment(id, { feeCents: null, transfer: undefined }), { payments })
+    const readBalance = async () => ({ available: {}, pending: {} })
+    const world = openWorld(db, id => payment(id, { feeCents: null, transfer: undefined }), {
+      payments: { ...payments, readAccount: async () => receiving, readBalance },
+    })
     const plan = await planOf(processExpertTransfers, world.context)
     t.same(plan.effects, [])
     t.equal(plan.failures?.length, 1)
