@@ -22,7 +22,7 @@ export function explainNotice({ kind, lookups, note, state }: Explained): string
 
 function explain(kind: string, note: string): string | undefined {
   if (note === vanished) return 'its process ended while it was sent'
-  const meaning = meanings[note]
+  const meaning = meanings[note] ?? (/^http_\d{3}/.test(note) ? 'Novu answered with an error' : undefined)
   if (meaning === undefined) return undefined
   const words = typeof meaning === 'string' ? meaning : moneyKinds.has(kind) ? meaning.money : meaning.appointment
   return `${words} (${note})`
@@ -80,4 +80,23 @@ const meanings: Readonly<Record<string, Meaning>> = {
   workflow_not_found: 'Novu does not send its workflow',
   workflow_differs: 'its workflow at Novu takes other fields, and would swallow it',
   no_connection: 'Novu could not be reached',
+  not_sent: 'its turn did not come in time',
+  timeout: 'Novu did not answer in time',
+  no_answer: 'Novu did not answer',
+  unreadable_answer: 'Novu gave an answer that makes no sense',
+  unmatched_answer: 'Novu answered for another number of messages',
+  not_acknowledged: 'Novu did not say that it took it',
+  event_error: 'something went wrong inside of Novu',
+  in_flight: 'Novu was still busy with an earlier try',
+  key_reused: 'Novu knows its idempotency key from another message',
+  key_refused: 'Novu refuses our key',
+  look_up_failed: 'Novu could not be asked about it',
+  too_large: 'it is larger than Novu takes',
+  payload_validation_error: 'its workflow at Novu does not take what it says',
+  payload_invalid: 'its workflow at Novu does not take what it says',
+  trigger_not_active: 'its workflow is switched off at Novu',
+  no_workflow_active_steps_defined: 'its workflow at Novu has no step that is switched on',
+  no_workflow_steps_defined: 'its workflow at Novu has no steps',
+  invalid_recipients: 'Novu does not take its recipient',
+  no_tenant_found: 'Novu does not know its tenant',
 }

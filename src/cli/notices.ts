@@ -9,17 +9,21 @@ import {
   retryNotice,
 } from '../database/outbox-queries.ts'
 import type { OutboxState } from '../database/tables.ts'
+import { countSetAside, retryPoison } from '../database/outbox-poison.ts'
 import { maskRecipient } from '../runner/mask-recipient.ts'
 import { redactDetails } from '../runner/redact-details.ts'
+import { ask, canAsk } from './ask.ts'
 import { withLedger } from './connect.ts'
 import { explainNotice } from './notice-notes.ts'
 import { findOperator } from './operator.ts'
 import { toDetails } from './print-values.ts'
-import { type Cell, printFacts, printJson, printLine, printTable, type Style, toUtc } from './print.ts'
+import { type Cell, printFacts, printJson, printLine, printNote, printTable, type Style, toUtc } from './print.ts'
 
 export interface NoticesOptions {
   readonly state?: OutboxState
   readonly kind?: string
+  readonly about?: string
+  readonly to?: string
   readonly before?: string
   readonly limit: number
   readonly json?: boolean
@@ -29,6 +33,12 @@ export interface NoticeChangeOptions {
   readonly note?: string
   readonly as?: string
   readonly json?: boolean
+}
+
+export interface NoticeRetryOptions extends NoticeChangeOptions {
+  readonly kind?: string
+  readonly state?: 'poison'
+  readonly yes?: boolean
 }
 
 /** Lists notices, newest first, without what they say. */
@@ -55,14 +65,45 @@ export async function showNotice(id: string, { json = false }: { readonly json?:
   })
 }
 
-/** Tries a notice again that was set aside, waits, or was dropped by an operator. Throws when it is unknown or none of these. */
-export async function retry(id: string, options: NoticeChangeOptions): Promise<number> {
-  return await change(id, options, retryNotice, ({ state }) =>
+/**
+ * Tries a notice again that was set aside, waits, or was dropped by an operator, or all of a kind that were set aside. Throws
+ * when it is unknown or none of these.
+ */
+export async function retry(id: string | undefined, options: NoticeRetryOptions): Promise<number> {
+  const { kind, state, yes: _, ...choice } = options
+  if (id === undefined && kind !== undefined && state !== undefined) return await retrySetAside(kind, options)
+  if (id === undefined || kind !== undefined || state !== undefined) {
+    throw new Error('name one notice by its number, or all of a kind that were set aside by --kind and --state poison')
+  }
+  return await change(id, choice, retryNotice, ({ state }) =>
     state === 'unknown'
       ? 'may have been sent before it was dropped: it is looked up at Novu first, and sent if it is not there'
       : 'goes out with the next pass, within a minute, if it is still true',
   )
 }
+
+/** Says how many there are, asks unless told not to, and tries exactly so many. */
+async function retrySetAside(kind: string, { as, json = false, note, yes = false }: NoticeRetryOptions) {
+  const operator = findOperator(as)
+  return await withLedger(async db => {
+    const count = await countSetAside(db, kind)
+    if (count > 0 && !yes) {
+      const found = `${count} notice(s) of the kind ${kind} were set aside`
+      if (json || !canAsk()) throw new Error(`nothing was changed: ${found}; without a terminal to ask on, add --yes`)
+      if (!(await ask(`${found}. Try them all again?`))) {
+        printNote('nothing was changed')
+        return 1
+      }
+    }
+    const found = await retryPoison(db, { kind, count, note, operator, now: new Date() })
+    if (found !== count) throw new Error(`nothing was changed: there are ${found} by now, and not ${count}`)
+    if (json) printJson({ kind, retried: count })
+    else printLine(count === 0 ? `no notice of the kind ${kind} is set aside` : `${count} notice(s) ${goesOut}`)
+    return 0
+  })
+}
+
+const goesOut = 'go out with the next pass, within a minute, as far as they are still true'
 
 /** Gives up a notice that was not sent. Throws when it is unknown, through, or being sent. */
 export async function drop(id: string, options: NoticeChangeOptions): Promise<number> {

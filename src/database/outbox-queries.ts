@@ -1,12 +1,17 @@
 import { sql } from 'kysely'
 import { recordAudit } from './audit.ts'
 import type { Db } from './connection.ts'
+import { recipientsOf, subjectsAbout } from './outbox-filters.ts'
 import { settlePoison } from './outbox-findings.ts'
 import type { OutboxState } from './tables.ts'
 
 export interface NoticeFilter {
   readonly state?: OutboxState | undefined
   readonly kind?: string | undefined
+  /** The id of a meeting, a hold, a payment, a row of payment_transfers or an operation: all that belongs to its booking. */
+  readonly about?: string | undefined
+  /** A person's id at the vendor, or an address, of a guest or of an expert. */
+  readonly to?: string | undefined
   /** Only notices older than this one. */
   readonly before?: string | undefined
   readonly limit: number
@@ -37,8 +42,10 @@ const columns = [
 export type ListedNotice = Awaited<ReturnType<typeof listNotices>>[number]
 
 /** Notices without what they say, newest first; at most `limit`. Their recipients may be addresses: mask them. */
-export async function listNotices(db: Db, { before, kind, limit, state }: NoticeFilter) {
+export async function listNotices(db: Db, { about, before, kind, limit, state, to }: NoticeFilter) {
   let query = db.selectFrom('jobs.outbox').select(columns).orderBy('id', 'desc').limit(limit)
+  if (about !== undefined) query = query.where('subject', 'in', subjectsAbout(about))
+  if (to !== undefined) query = query.where('recipient', 'in', recipientsOf(to))
   if (state !== undefined) query = query.where('state', '=', state)
   if (kind !== undefined) query = query.where('kind', '=', kind)
   if (before !== undefined) query = query.where('id', '<', before)
@@ -138,6 +145,7 @@ async function changeNotice(
   })
 }
 
-function subjectOf(id: string): string {
+/** What the audit says of a notice is about. */
+export function subjectOf(id: string): string {
   return `outbox ${id}`
 }

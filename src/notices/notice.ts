@@ -2,18 +2,20 @@ import type { Db } from '../database/connection.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 
 /** What people can be told about. */
-export type NoticeKind =
-  | 'appointment-reminder-24h'
-  | 'appointment-reminder-1h'
-  | 'payment-reminder-gentle'
-  | 'payment-reminder-urgent'
-  | 'reservation-expired'
-  | 'transfer-recorded'
-  | 'expert-payout-notification'
-  | 'payout-failed'
-  | 'payout-upcoming'
-  | 'job-failing'
-  | 'job-recovered'
+export const noticeKinds = [
+  'appointment-reminder-24h',
+  'appointment-reminder-1h',
+  'payment-reminder-gentle',
+  'payment-reminder-urgent',
+  'reservation-expired',
+  'transfer-recorded',
+  'expert-payout-notification',
+  'payout-failed',
+  'payout-upcoming',
+  'job-failing',
+  'job-recovered',
+] as const
+export type NoticeKind = (typeof noticeKinds)[number]
 
 /** One thing that one person is to be told once: kind, subject, recipient and occurrence make it that one. */
 export interface Notice {

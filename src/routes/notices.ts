@@ -7,9 +7,10 @@ import {
   changeForOperators,
   findForOperators,
   listForOperators,
+  noticeKinds,
   type NoticeForOperators,
 } from '../runner/operator-notices.ts'
-import { limit, name, refuseAs, remark, toLimit, toPage } from './operator-schemas.ts'
+import { limit, refuseAs, remark, toLimit, toPage } from './operator-schemas.ts'
 
 export interface NoticeRoutesOptions {
   readonly db: Db
@@ -21,10 +22,17 @@ const noticeId = Type.String({
   pattern: '^[1-9]\\d{0,17}$',
   description: "a notice's number, as GET /notices shows it",
 })
+const about = Type.String({
+  pattern: '^[\\w-]{1,100}$',
+  description: 'the id of a meeting, hold, payment, row of payment_transfers or operation',
+})
+const to = Type.String({ minLength: 1, maxLength: 320, description: 'an address, or an id at Novu' })
 const listQuery = Type.Object(
   {
     state: Type.Optional(Type.String({ enum: outboxStates })),
-    kind: Type.Optional(name),
+    kind: Type.Optional(Type.String({ enum: noticeKinds })),
+    about: Type.Optional(about),
+    to: Type.Optional(to),
     before: Type.Optional(noticeId),
     limit: Type.Optional(limit),
   },

@@ -4,6 +4,8 @@ import { PermanentError } from '../errors.ts'
 import { maskRecipient } from './mask-recipient.ts'
 import { redactDetails } from './redact-details.ts'
 
+export { noticeKinds } from '../notices/notice.ts'
+
 export interface NoticeChoice {
   readonly id: string
   readonly operator: string

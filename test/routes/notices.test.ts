@@ -27,6 +27,11 @@ t.test('notices are for operators, in pages, and without words or whole addresse
   const one = await operate('GET', `/notices/${first}`)
   t.match(one, { statusCode: 200, json: { id: first, state: 'pending', audit: [] } })
   t.notMatch(JSON.stringify([page, one]), /ana@|guests\.test|Ana Example/)
+  const bogus = await operate('GET', '/notices?kind=bogus')
+  t.match(bogus, { statusCode: 400, json: { message: /kind .*appointment-reminder-24h.*job-recovered/ } })
+  t.match((await operate('GET', '/notices?state=bogus')).json, { message: /state .*pending.*poison/ })
+  t.match((await operate('GET', '/notices?to=%20Ana@Guests.test')).json, { notices: [{ id: second }, { id: first }] })
+  t.match((await operate('GET', '/notices?to=ana@guests.test&about=nothing')).json, { notices: [] })
   for (const path of ['/notices?state=none', '/notices?limit=0', '/notices?job=x', '/notices/x']) {
     t.equal((await operate('GET', path)).statusCode, 400, path)
   }
