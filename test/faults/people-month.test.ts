@@ -21,6 +21,9 @@ for (const [seed, days] of lives) {
     t.comment(JSON.stringify({ seed, days, seconds: Math.round((performance.now() - startedAt) / 1000), ...counts }))
     t.same(wrongs.slice(0, 20), [], `${wrongs.length} wrongs`)
     t.ok((counts['must be told, told'] ?? 0) > 20 * days, 'there was somebody to tell')
+    for (const what of ['told again after another start', 'another expert told', 'another address told'])
+      t.ok((counts[what] ?? 0) >= 3, what)
+    t.ok((counts['told after an outage of Novu'] ?? 0) > 0, 'somebody waited for Novu, and was told')
     const states = await month.db.selectFrom('jobs.outbox').select(['state', 'note']).execute()
     t.same(
       states.filter(({ state }) => !['sent', 'dropped'].includes(state)),

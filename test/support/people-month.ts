@@ -10,6 +10,7 @@ import type { Runner } from '../../src/runner/run-job.ts'
 import { type NovuStandIn, startNovu } from '../../src/sandbox/novu.ts'
 import { createDice, type Dice } from './dice.ts'
 import { neverAsked, noPayments } from './no-money.ts'
+import { planCases } from './people-cases.ts'
 import { openSite, type Site } from './people-site.ts'
 import {
   calmMs,
@@ -52,6 +53,7 @@ export async function liveThrough(t: Test, seed: number, days: number): Promise<
   const timetable = createTimetable()
   for (const event of planDeliveries(dice, world, endMs, outages)) timetable.add(event)
   for (const event of planHappenings(dice, world, endMs)) timetable.add(event)
+  for (const event of planCases(world)) timetable.add(event)
   for (const event of planFaults(dice, world, endMs, outages)) timetable.add(event)
   let atMs = startMs
   let passMs = 0

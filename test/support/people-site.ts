@@ -28,6 +28,14 @@ export interface TrueMeeting {
   readonly versions: Version[]
   /** When it is moved back to where it was before, by whoever moved it. */
   backAtMs?: number | undefined
+  /** Nothing happens to it by chance. */
+  readonly isPlanned: boolean
+}
+
+/** What is not left to chance about an appointment. */
+export interface PlannedBooking {
+  readonly startsMs: number
+  readonly expert: string
 }
 
 export interface Site {
@@ -35,6 +43,8 @@ export interface Site {
   readonly languageOfExpert: ReadonlyMap<string, string>
   /** One thing that happens at the site, by chance. */
   act(nowMs: number): Promise<void>
+  /** A paid appointment of a guest who can be reached. */
+  book(nowMs: number, planned: PlannedBooking): Promise<TrueMeeting>
   localeOf(paymentIntentId: string): string | null
 }
 
@@ -71,12 +81,15 @@ export async function openSite(db: Db, dice: Dice): Promise<Site> {
   // One whom the marketplace does not know any more.
   languageOfExpert.set('user_gone', 'en')
   const meetings: TrueMeeting[] = []
-  const book = async (nowMs: number): Promise<void> => {
-    meetings.push(await addBooking(db, dice, nowMs, [...languageOfExpert.keys()], meetings.length))
+  const book = async (nowMs: number, planned?: PlannedBooking): Promise<TrueMeeting> => {
+    const meeting = await addBooking(db, dice, nowMs, [...languageOfExpert.keys()], meetings.length, planned)
+    meetings.push(meeting)
+    return meeting
   }
   return {
     meetings,
     languageOfExpert,
+    book,
     act: async nowMs => {
       const back = meetings.find(({ backAtMs = Infinity }) => backAtMs <= nowMs)
       if (back !== undefined) await moveBack(db, nowMs, back)
@@ -97,7 +110,7 @@ export function latest({ versions }: TrueMeeting): Version {
 
 function isUpcoming(meeting: TrueMeeting, nowMs: number): boolean {
   const { isGone, startsMs } = latest(meeting)
-  return !isGone && startsMs > nowMs - hourMs
+  return !meeting.isPlanned && !isGone && startsMs > nowMs - hourMs
 }
 
 /** Mostly one whose window has just opened: its notices may be on their way. */
@@ -109,10 +122,22 @@ function pickSoon(upcoming: readonly TrueMeeting[], dice: Dice, nowMs: number): 
   return dice.pick(soon.length > 0 && dice.happens(0.8) ? soon : upcoming)
 }
 
-async function addBooking(db: Db, dice: Dice, nowMs: number, names: readonly string[], nth: number) {
+async function addBooking(
+  db: Db,
+  dice: Dice,
+  nowMs: number,
+  names: readonly string[],
+  nth: number,
+  planned?: PlannedBooking,
+): Promise<TrueMeeting> {
   const [timezone, zoneLanguage] = dice.pick(zones)
-  const isFree = dice.happens(0.08)
-  const status = isFree ? null : dice.pick(['succeeded', 'succeeded', 'succeeded', 'succeeded', 'pending', 'failed'])
+  const isPlanned = planned !== undefined
+  const isFree = !isPlanned && dice.happens(0.08)
+  const status = isPlanned
+    ? 'succeeded'
+    : isFree
+      ? null
+      : dice.pick(['succeeded', 'succeeded', 'succeeded', 'succeeded', 'pending', 'failed'])
   const aheadMs = dice.pick([
     dice.between(2 * minuteMs, 3 * hourMs),
     dice.between(18 * hourMs, 30 * hourMs),
@@ -120,9 +145,10 @@ async function addBooking(db: Db, dice: Dice, nowMs: number, names: readonly str
   ])
   // Most start at a quarter of an hour, and some at any millisecond.
   const raw = nowMs + aheadMs
-  const startsMs = dice.happens(0.8) ? Math.ceil(raw / (15 * minuteMs)) * 15 * minuteMs : Math.round(raw)
-  const guestEmail = dice.happens(0.03) ? '' : `Guest.${nth}@Example.com`
-  const expert = dice.pick(names)
+  const byChance = dice.happens(0.8) ? Math.ceil(raw / (15 * minuteMs)) * 15 * minuteMs : Math.round(raw)
+  const startsMs = planned?.startsMs ?? byChance
+  const guestEmail = !isPlanned && dice.happens(0.03) ? '' : `Guest.${nth}@Example.com`
+  const expert = planned?.expert ?? dice.pick(names)
   const paymentIntentId = isFree ? null : `pi_month_${nth}`
   const id = randomUUID()
   await addMeeting(db, {
@@ -146,7 +172,25 @@ async function addBooking(db: Db, dice: Dice, nowMs: number, names: readonly str
     guestLocale: isFree ? null : dice.pick(['pt', 'br', 'es', 'en', null]),
     zoneLanguage,
     versions: [{ sinceMs: nowMs, startsMs, isPaid, guest, expert, isGone: false }],
+    isPlanned,
   }
+}
+
+/** Moves an appointment, as people do who have agreed on another time. */
+export async function moveTo(db: Db, meeting: TrueMeeting, startsMs: number, nowMs: number): Promise<void> {
+  await moveMeeting(db, meeting.id, new Date(startsMs).toISOString())
+  meeting.versions.push({ ...latest(meeting), startsMs, sinceMs: nowMs })
+}
+
+export async function reassign(db: Db, meeting: TrueMeeting, expert: string, nowMs: number): Promise<void> {
+  await sql`update meetings set "clerkUserId" = ${expert} where id = ${meeting.id}::uuid`.execute(db)
+  meeting.versions.push({ ...latest(meeting), expert, sinceMs: nowMs })
+}
+
+export async function correctAddress(db: Db, meeting: TrueMeeting, nowMs: number): Promise<void> {
+  const address = `other.${meeting.versions.length}.${meeting.id}@example.com`
+  await sql`update meetings set "guestEmail" = ${address} where id = ${meeting.id}::uuid`.execute(db)
+  meeting.versions.push({ ...latest(meeting), guest: `guest_${address}`, sinceMs: nowMs })
 }
 
 /** Long enough after it was moved for people to have read of that. */
@@ -155,8 +199,7 @@ async function moveBack(db: Db, nowMs: number, meeting: TrueMeeting): Promise<vo
   const now = latest(meeting)
   const { startsMs } = meeting.versions.findLast(version => version.startsMs !== now.startsMs) ?? now
   if (now.isGone || startsMs < nowMs) return
-  await moveMeeting(db, meeting.id, new Date(startsMs).toISOString())
-  meeting.versions.push({ ...now, startsMs, sinceMs: nowMs })
+  await moveTo(db, meeting, startsMs, nowMs)
 }
 
 async function change(db: Db, dice: Dice, nowMs: number, meeting: TrueMeeting): Promise<void> {
@@ -180,22 +223,14 @@ async function change(db: Db, dice: Dice, nowMs: number, meeting: TrueMeeting): 
     const shiftMs = isBriefly ? dice.pick([15, 30]) * minuteMs : farMs
     const isBack = !isBriefly && dice.happens(0.5) && earlier !== now.startsMs
     const startsMs = isBack ? earlier : now.startsMs + shiftMs
-    await moveMeeting(db, meeting.id, new Date(startsMs).toISOString())
-    write({ startsMs })
+    await moveTo(db, meeting, startsMs, nowMs)
     if (isBriefly) meeting.backAtMs = nowMs + dice.between(35, 60) * minuteMs
   } else if (what < 0.75) await setStatus('refunded')
   else if (what < 0.87) {
     await sql`delete from meetings where id = ${meeting.id}::uuid`.execute(db)
     write({ isGone: true })
   } else if (what < 0.95) {
-    const expert = dice.pick(experts.filter(({ clerkId }) => clerkId !== now.expert)).clerkId
-    await sql`update meetings set "clerkUserId" = ${expert} where id = ${meeting.id}::uuid`.execute(db)
-    write({ expert })
-  } else {
-    const guest = `guest_other.${meeting.versions.length}.${meeting.id}@example.com`
-    await sql`update meetings set "guestEmail" = ${guest.slice('guest_'.length)} where id = ${meeting.id}::uuid`.execute(
-      db,
-    )
-    write({ guest })
-  }
+    const others = experts.filter(({ clerkId }) => clerkId !== now.expert)
+    await reassign(db, meeting, dice.pick(others).clerkId, nowMs)
+  } else await correctAddress(db, meeting, nowMs)
 }

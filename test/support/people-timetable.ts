@@ -34,7 +34,9 @@ export function planOutages(dice: Dice, days: number): Outages {
       const fromMs = startMs + dice.between(0.1, 0.8) * days * dayMs
       return { fromMs, toMs: fromMs + dice.between(...hours) * hourMs }
     })
-  const novu = plan([0.3, 3], 0.3)
+  // When people of the first day are to be told: a short life has no other that matters.
+  const first = { fromMs: startMs + 9.6 * hourMs, toMs: startMs + 10.6 * hourMs }
+  const novu = [first, ...plan([0.3, 3], 0.3)]
   return { novu, scheduler: [...plan([1, 2.5], 0.2), ...plan([5, 7], 0.1)], all: novu }
 }
 
@@ -95,8 +97,9 @@ const single: readonly NovuFaultOrder[] = [
   { kind: 'reset', taken: false, call: 'lookUp' },
   { kind: 'error', taken: false, call: 'lookUp' },
 ]
+const nothingTaken: NovuFaultOrder = { kind: 'error', taken: false, status: 503 }
 const lasting: readonly NovuFaultOrder[] = [
-  { kind: 'error', taken: false, status: 503 },
+  nothingTaken,
   { kind: 'error', taken: true, status: 502, call: 'send' },
   { kind: 'limit', retryAfter: '30' },
   { kind: 'unauthorized', status: 401 },
@@ -116,8 +119,8 @@ export function planFaults(dice: Dice, { count, novu }: World, endMs: number, ou
       },
     ])
   }
-  for (const { fromMs, toMs } of outages.novu) {
-    const fault = dice.pick(lasting)
+  for (const [index, { fromMs, toMs }] of outages.novu.entries()) {
+    const fault = index === 0 ? nothingTaken : dice.pick(lasting)
     events.push([fromMs, async () => novu.inject({ ...fault, times: 100_000 })])
     events.push([toMs, async () => novu.clearFaults()])
     count('outages of Novu')
