@@ -2,15 +2,19 @@ import { countPending, type SchedulePlan } from '../provision/plan-schedules.ts'
 import { redact } from '../runner/redact.ts'
 import { type Cell, printLine, printNote, printTable } from './print.ts'
 
+/** What is wrong with one that is doubtful. */
+export const doubt = 'runs, and was paused when it was changed last'
+
 /** The plan as JSON: everything that is or would be, with the reason where there is one. */
 export function describePlan(plan: SchedulePlan) {
-  const { changes, creates, orphans, paused, unchanged, unmanaged, warnings } = plan
+  const { changes, creates, doubtful, orphans, paused, unchanged, unmanaged, warnings } = plan
   return {
     pending: countPending(plan),
     create: creates,
     change: changes.map(({ differences, paused, wanted: { id } }) => ({ id, paused, differences })),
     orphan: orphans.map(({ destination, id }) => ({ id, destination: redact(destination) })),
     paused: paused.map(({ id }) => id),
+    doubtful: doubtful.map(({ id }) => id),
     unmanaged: unmanaged.map(({ job, schedule: { destination, id } }) => ({
       id,
       destination: redact(destination),
@@ -63,8 +67,9 @@ function listPending({ changes, creates, orphans }: SchedulePlan): Cell[][] {
   ]
 }
 
-function listTold({ paused, unmanaged }: SchedulePlan): Cell[][] {
+function listTold({ doubtful, paused, unmanaged }: SchedulePlan): Cell[][] {
   return [
+    ...doubtful.map(({ id }): Cell[] => [{ text: 'doubtful', style: 'red' }, id, `${doubt}: not touched`, '', '']),
     ...paused.map(({ id }): Cell[] => [
       { text: 'paused', style: 'yellow' },
       id,

@@ -19,10 +19,15 @@ export function addScheduleCommands(program: Command): void {
       parseWhole(1, 1_000_000),
       freePlanLimit,
     )
-  addPlanned('plan', 'show what apply would do, field by field; exit code 2 when that is something').action(
+  const addCompared = (name: string, description: string): Command =>
+    addPlanned(name, description).option(
+      '--resumed <job...>',
+      'these run, although they were paused when they were changed last, and may',
+    )
+  addCompared('plan', 'show what apply would do, field by field; exit code 2 when that is something').action(
     async (options: PlanChoice) => await finish((await import('./schedules.ts')).plan(options)),
   )
-  addPlanned('apply', 'create and change schedules, then remove ours that no job has; safe to run again')
+  addCompared('apply', 'create and change schedules, then remove ours that no job has; safe to run again')
     .option('--dry-run', 'the same as plan')
     .action(async (options: ApplyChoice) => await finish((await import('./schedules.ts')).apply(options)))
   addCommand(schedules, 'list', 'list every schedule of the account, ours first').action(

@@ -4,10 +4,13 @@ import { createHttp } from '../providers/http.ts'
 import { createQstashSchedules } from '../providers/qstash-schedules.ts'
 import type { Schedules } from '../providers/schedules.ts'
 import { type PlanOptions, readSchedulePlan, type SchedulePlan } from '../provision/plan-schedules.ts'
+import { ownedPrefix } from '../provision/wanted-schedules.ts'
 import { createProgress } from './print.ts'
 
 export interface PlanChoice {
   readonly planLimit: number
+  /** Jobs whose schedules were resumed on purpose. */
+  readonly resumed?: readonly string[]
   readonly json?: boolean
 }
 
@@ -44,19 +47,25 @@ async function withAccess<Access extends QstashAccess, T>(access: Access, work: 
   }
 }
 
-/** The plan for the jobs of this build. */
+/** The plan for the jobs of this build. Throws an Error for a job that is none, and what `readSchedulePlan` does. */
 export async function readPlan(
   schedules: Schedules,
   { publicUrl }: SchedulingAccess,
-  { planLimit }: PlanChoice,
+  { planLimit, resumed = [] }: PlanChoice,
   signal: AbortSignal,
 ): Promise<SchedulePlan> {
   const progress = createProgress()
   progress.show('asking QStash for its schedules')
   try {
-    const options: PlanOptions = { jobs, publicUrl, planLimit }
+    const options: PlanOptions = { jobs, publicUrl, planLimit, resumed: resumed.map(toId) }
     return await readSchedulePlan(schedules, options, signal)
   } finally {
     progress.clear()
   }
+}
+
+function toId(job: string): string {
+  const name = job.startsWith(ownedPrefix) ? job.slice(ownedPrefix.length) : job
+  if (jobs.some(one => one.name === name)) return `${ownedPrefix}${name}`
+  throw new Error(`there is no job ${name}: there are ${jobs.map(one => one.name).join(', ')}`)
 }

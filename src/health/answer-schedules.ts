@@ -44,13 +44,13 @@ export async function answerSchedules(probe: Probe<SchedulePlan>, configured: Sc
 }
 
 function describePlan(plan: SchedulePlan, checkedAt: Date): Checks {
-  const { changes, creates, orphans, paused, unchanged, unmanaged } = plan
+  const { changes, creates, doubtful, orphans, paused, unchanged, unmanaged } = plan
   const time = checkedAt.toISOString()
   const one = (id: string, status: Check['status'], output: string): [string, Check[]] => [
     `${id}:schedule`,
     [{ status, componentId: id, componentType: 'component', time, output }],
   ]
-  const all = creates.length + changes.length + unchanged.length
+  const all = creates.length + changes.length + doubtful.length + unchanged.length
   const count: Check = { status: creates.length > 0 ? 'warn' : 'pass', observedValue: all - creates.length, time }
   return {
     'schedules:registered': [{ ...count, observedUnit: `of ${all}` }],
@@ -61,6 +61,7 @@ function describePlan(plan: SchedulePlan, checkedAt: Date): Checks {
         const words = differences.map(({ field, is, wanted }) => `${field} is ${is}, wanted ${wanted}`)
         return one(id, 'warn', [...(paused ? ['paused in the console'] : []), ...words].join('; '))
       }),
+      ...doubtful.map(({ id }) => one(id, 'warn', 'runs, and was paused when it was changed last')),
       ...orphans.map(({ id }) => one(id, 'warn', 'no job has it: `schedules apply` removes it')),
       ...unmanaged.map(({ job, schedule: { id } }) =>
         one(id, job === undefined ? 'pass' : 'warn', job === undefined ? 'not ours' : `not ours, and calls ${job} too`),

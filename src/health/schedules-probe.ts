@@ -25,8 +25,14 @@ export function createSchedulesProbe({ disabled, readPlan, ...options }: Schedul
 }
 
 function judge(plan: SchedulePlan): ProbeFinding<SchedulePlan> {
-  const { changes, creates, orphans, paused } = plan
-  const counts = { missing: creates.length, different: changes.length, orphans: orphans.length, paused: paused.length }
+  const { changes, creates, doubtful, orphans, paused } = plan
+  const counts = {
+    missing: creates.length,
+    different: changes.length,
+    doubtful: doubtful.length,
+    orphans: orphans.length,
+    paused: paused.length,
+  }
   const told = Object.entries(counts).filter(([, count]) => count > 0)
   const output = told.map(([what, count]) => `${count} ${what}`).join(', ')
   return { state: 'up', observed: plan, ...(output === '' ? {} : { output }) }

@@ -1,6 +1,7 @@
 import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
-import type { Schedules } from '../providers/schedules.ts'
+import type { ScheduleSettings, Schedules } from '../providers/schedules.ts'
 import type { SchedulePlan } from './plan-schedules.ts'
+import { redact } from '../runner/redact.ts'
 import { ownedPrefix } from './wanted-schedules.ts'
 
 /** What became of one thing that a plan asks for. */
@@ -24,6 +25,8 @@ interface Step extends Pick<AppliedStep, 'id' | 'action'> {
 
 // When QStash does not answer at all, waiting for it once for each schedule helps nobody.
 const mostSilencesInARow = 3
+// The vendor is quoted; what it says is cut only once its secrets are out.
+const maxReason = 300
 
 /**
  * Does what the plan asks for: (1) what is missing or differs, one after another, and what was paused stays paused;
@@ -66,22 +69,33 @@ function listPuts(schedules: Schedules, { changes, creates }: SchedulePlan): Ste
       id: wanted.id,
       action: 'change' as const,
       perform: async (signal: AbortSignal) => {
-        await schedules.put(wanted, { keptPaused: paused }, signal)
-        // QStash does not say whether a changed schedule stays paused.
-        if (paused) await pauseAgain(schedules, wanted.id, signal)
+        if (paused) await changePaused(schedules, wanted, signal)
+        else await schedules.put(wanted, { keptPaused: false }, signal)
       },
     })),
   ]
 }
 
+/** QStash does not say whether a changed schedule stays paused: it is paused again, unless the change was refused. */
+async function changePaused(schedules: Schedules, wanted: ScheduleSettings, signal: AbortSignal): Promise<void> {
+  try {
+    await schedules.put(wanted, { keptPaused: true }, signal)
+  } catch (thrown) {
+    const err = toError(thrown)
+    if (isAnswer(err)) throw err
+    await pauseAgain(schedules, wanted.id, signal)
+    throw new Error(`${err.message}; whether it was changed is not known, and it is paused again`, { cause: thrown })
+  }
+  await pauseAgain(schedules, wanted.id, signal)
+}
+
+/** Twice where once is not enough: what was paused must not run because one answer was lost. */
 async function pauseAgain(schedules: Schedules, id: string, signal: AbortSignal): Promise<void> {
   try {
-    await schedules.pause(id, signal)
+    await schedules.pause(id, signal).catch(async () => await schedules.pause(id, signal))
   } catch (thrown) {
     const { message } = toError(thrown)
-    throw new Error(`it was changed and may run now, although it was paused: pause it in the console (${message})`, {
-      cause: thrown,
-    })
+    throw new Error(`it may run now, although it was paused: pause it in the console (${message})`, { cause: thrown })
   }
 }
 
@@ -118,7 +132,7 @@ function createPass({ onStep = () => {}, signal }: ApplyOptions) {
     } catch (thrown) {
       const err = toError(thrown)
       note(id, err)
-      return { id, action, outcome: 'failed', reason: err.message }
+      return { id, action, outcome: 'failed', reason: redact(err.message).slice(0, maxReason) }
     }
   }
   const performAll = async (steps: readonly Step[]): Promise<AppliedStep[]> => {

@@ -11,6 +11,11 @@ export interface SchedulePlan {
   readonly unchanged: readonly Schedule[]
   /** Ours, of a job, and paused at the vendor: it stays paused, whatever else is changed. */
   readonly paused: readonly Schedule[]
+  /**
+   * Ours, paused when they were changed last, and running now: somebody resumed them, or that change was cut off. Not
+   * touched until they are paused, or somebody says that they were resumed.
+   */
+  readonly doubtful: readonly Schedule[]
   /** Somebody else's: never touched. */
   readonly unmanaged: readonly Unmanaged[]
   /** What a person should know before applying it. */
@@ -35,6 +40,8 @@ export interface PlanOptions {
   readonly publicUrl: string
   /** How many schedules the account may have; 10 unless given. */
   readonly planLimit?: number
+  /** Ids of which a person says that they were resumed on purpose. */
+  readonly resumed?: readonly string[]
 }
 
 /** What the vendor's free plan has. Source: upstash.com/pricing/qstash. */
@@ -62,15 +69,18 @@ export function planSchedules(real: readonly Schedule[], options: PlanOptions): 
       : [{ wanted: settings, real: found, differences: compareSchedules(settings, found) }]
   })
   const isOwned = ({ id }: Schedule): boolean => id.startsWith(ownedPrefix)
+  const isDoubtful = ({ id, keptPaused, paused }: Schedule): boolean =>
+    keptPaused && !paused && options.resumed?.includes(id) !== true
   const unmanaged = real.filter(schedule => !isOwned(schedule))
   const plan = {
     creates: wanted.filter(({ id }) => !byId.has(id)),
     changes: pairs
-      .filter(({ differences }) => differences.length > 0)
+      .filter(({ differences, real }) => differences.length > 0 && !isDoubtful(real))
       .map(({ differences, real, wanted }) => ({ wanted, paused: real.paused, differences })),
     orphans: real.filter(schedule => isOwned(schedule) && !wantedIds.has(schedule.id)),
     unchanged: pairs.filter(({ differences }) => differences.length === 0).map(({ real }) => real),
     paused: pairs.map(({ real }) => real).filter(({ paused }) => paused),
+    doubtful: pairs.map(({ real }) => real).filter(isDoubtful),
     unmanaged: unmanaged.map(schedule => ({ schedule, job: findJobCalled(schedule, wanted) })),
   }
   return { ...plan, warnings: listWarnings(plan, wanted, options) }
@@ -107,7 +117,6 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
       .filter(({ field, is }) => field === 'destination' && !is.startsWith(`${origin}/`))
       .map(({ is }) => `${wanted.id} calls ${hostOf(is)} now: is this the QStash account of another environment?`),
   )
-  const resumed = plan.changes.filter(({ differences }) => differences.some(({ field }) => field === 'paused'))
   return [
     ...(after > allowed
       ? [
@@ -115,9 +124,9 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
         ]
       : []),
     ...elsewhere,
-    ...resumed.map(
-      ({ wanted: { id } }) =>
-        `${id} was paused when it was changed last, and runs now: somebody resumed it, or that change was cut off; pause it in the console if it should not run`,
+    ...plan.doubtful.map(
+      ({ id }) =>
+        `${id} was paused when it was changed last, and runs now: somebody resumed it, or that change was cut off; pause it in the console, or say \`schedules apply --resumed ${id}\` if it may run`,
     ),
     ...plan.unmanaged
       .filter(({ job }) => job !== undefined)

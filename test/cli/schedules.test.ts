@@ -99,13 +99,45 @@ t.test('killed anywhere in the middle, a second apply finishes, and comes to the
 
       const isTorn = `${index} ${react}` === '2 lose' || `${index} ${react}` === '3 hang'
       const second = await cli(t, ['schedules', 'apply'], account.env)
-      t.equal(second.code, 0, second.stdout + second.stderr)
-      t.equal((await cli(t, ['schedules', 'plan'], account.env)).code, 0)
-      if (isTorn)
+      t.equal(second.code, isTorn ? 1 : 0, second.stdout + second.stderr)
+      if (isTorn) {
         t.match(second.stderr, /^warning: jobs\.process-tasks was paused when it was changed last, and runs now/m)
-      else t.strictSame(await snapshot(account), wanted)
+        t.match(second.stdout, /^jobs\.process-tasks runs, and was paused when it was changed last: not touched$/m)
+        t.equal((await cli(t, ['schedules', 'plan'], account.env)).code, 1, 'until a person decides')
+        await account.client.schedules.pause({ schedule: 'jobs.process-tasks' })
+      }
+      t.equal((await cli(t, ['schedules', 'plan'], account.env)).code, 0)
+      t.strictSame(await snapshot(account), wanted)
     })
   }
+})
+
+t.test('a lost answer lets nothing run that was paused, and what is told is what is', async t => {
+  const account = await openAccount(t, { upsertResumes: true })
+  await drift(t, account)
+  const { client, env, qstash } = account
+  qstash.faults.failApiCalls(/^POST .*process-tasks$/, { status: 504, headers: {} })
+  const first = await cli(t, ['schedules', 'apply'], env)
+  t.equal(first.code, 1)
+  t.match(first.stdout, /^failed +change +jobs\.process-tasks +.*it is paused again$/m)
+  t.match(first.stdout, /^jobs\.process-tasks is paused in the console, and stays so$/m)
+  t.match(await client.schedules.get('jobs.process-tasks'), { isPaused: true })
+  qstash.faults.failApiCalls(/^PATCH /, { status: 500, headers: {} }, 2)
+  const second = await cli(t, ['schedules', 'apply'], env)
+  t.equal(second.code, 1)
+  t.notMatch(second.stdout, /is paused in the console, and stays so/)
+  t.match(second.stdout, /^jobs\.process-tasks runs, and was paused when it was changed last: not touched$/m)
+  const third = await json(t, ['schedules', 'apply'], env)
+  t.match(third, { code: 1, document: { ok: false, steps: [], paused: [], doubtful: ['jobs.process-tasks'] } })
+  const planned = await cli(t, ['schedules', 'plan'], env)
+  t.equal(planned.code, 1)
+  t.match(planned.stdout, /^doubtful +jobs\.process-tasks +runs, and was paused when it was changed last/m)
+
+  const unknown = await cli(t, ['schedules', 'apply', '--resumed', 'process-taks'], env)
+  t.match(unknown, { code: 1, stderr: /there is no job process-taks/ })
+  const said = await cli(t, ['schedules', 'apply', '--resumed', 'process-tasks'], env)
+  t.equal(said.code, 0, said.stdout + said.stderr)
+  t.equal((await cli(t, ['schedules', 'plan'], env)).code, 0)
 })
 
 t.test('what could not be done is said, and ends with 1', async t => {

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { createHttp } from '../../src/providers/http.ts'
 import { createQstashSchedules } from '../../src/providers/qstash-schedules.ts'
 import type { Schedules } from '../../src/providers/schedules.ts'
+import { PermanentError } from '../../src/errors.ts'
 import { type AppliedStep, applySchedules, removeSchedules } from '../../src/provision/apply-schedules.ts'
 import { countPending, readSchedulePlan } from '../../src/provision/plan-schedules.ts'
 import type { ScheduledJob } from '../../src/provision/wanted-schedules.ts'
@@ -26,8 +27,8 @@ function open(t: Test, { qstash }: Account, timeoutMs = 5_000): Schedules {
 
 const { signal } = new AbortController()
 
-async function plan(schedules: Schedules, among: readonly ScheduledJob[] = jobs) {
-  return await readSchedulePlan(schedules, { jobs: among, publicUrl }, signal)
+async function plan(schedules: Schedules, among: readonly ScheduledJob[] = jobs, resumed: readonly string[] = []) {
+  return await readSchedulePlan(schedules, { jobs: among, publicUrl, resumed }, signal)
 }
 
 async function apply(schedules: Schedules, among: readonly ScheduledJob[] = jobs): Promise<AppliedStep[]> {
@@ -113,18 +114,68 @@ t.test('a schedule that was paused, and whose change was cut off before it was p
   const schedules = open(t, account)
   await apply(schedules)
   await account.client.schedules.pause({ schedule: 'jobs.a' })
-  account.qstash.faults.failApiCalls(/^PATCH /, { status: 500, headers: {} })
+  account.qstash.faults.failApiCalls(/^PATCH /, { status: 500, headers: {} }, 2)
   const changed = jobs.with(0, scheduledJob('a', { cron: '9 9 * * *' }))
   const [step] = await apply(schedules, changed)
   t.match(step, { id: 'jobs.a', outcome: 'failed', reason: /may run now, although it was paused/ })
   const found = await plan(schedules, changed)
-  t.match(found.changes, [{ wanted: { id: 'jobs.a' }, differences: [{ field: 'paused' }] }])
+  t.match(found.doubtful, [{ id: 'jobs.a', paused: false }])
+  t.strictSame(await apply(schedules, changed), [], 'and is not touched: nobody knows whether it may run')
+  t.match(found.warnings, [/^jobs\.a was paused when it was changed last, and runs now/])
 
   await account.client.schedules.pause({ schedule: 'jobs.a' })
   t.equal(countPending(await plan(schedules, changed)), 0, 'paused by hand it is whole')
   await account.client.schedules.resume({ schedule: 'jobs.a' })
-  t.strictSame(tell(await apply(schedules, changed)), ['change jobs.a done'], 'resumed by hand, the mark goes')
-  t.equal(countPending(await plan(schedules, changed)), 0)
+  t.strictSame(await apply(schedules, changed), [], 'resumed by hand looks the same')
+  const said = await plan(schedules, changed, ['jobs.a'])
+  t.strictSame(tell(await applySchedules(schedules, said, { signal })), ['change jobs.a done'], 'the mark goes')
+  t.match(await plan(schedules, changed), { doubtful: [], changes: [], warnings: [] })
+})
+
+t.test('a paused schedule whose change had no answer is paused again, whether it was changed or not', async t => {
+  const changed = jobs.with(0, scheduledJob('a', { cron: '9 9 * * *' }))
+  for (const react of ['lose', 'hang', { status: 502, headers: {} }] as const) {
+    const account = await openAccount(t, { upsertResumes: true })
+    const schedules = open(t, account, 400)
+    await apply(schedules)
+    await account.client.schedules.pause({ schedule: 'jobs.a' })
+    account.qstash.faults.failApiCalls(/^POST .*\/jobs\/a$/, react)
+    t.match(await apply(schedules, changed), [
+      { id: 'jobs.a', outcome: 'failed', reason: /; whether it was changed is not known, and it is paused again$/ },
+    ])
+    t.match(await account.client.schedules.get('jobs.a'), { isPaused: true })
+    await apply(schedules, changed)
+    t.match(await account.client.schedules.get('jobs.a'), { isPaused: true, cron: '9 9 * * *' })
+    t.match(await plan(schedules, changed), { doubtful: [], changes: [] })
+  }
+  const account = await openAccount(t, { upsertResumes: true })
+  const schedules = open(t, account, 400)
+  await apply(schedules)
+  await account.client.schedules.pause({ schedule: 'jobs.a' })
+  account.qstash.faults.failApiCalls(/^POST .*\/jobs\/a$/, { status: 400, headers: {} })
+  const from = account.qstash.apiCalls().length
+  t.match(await apply(schedules, changed), [{ outcome: 'failed', reason: /^QStash answered 400/ }])
+  t.notOk(
+    account.qstash
+      .apiCalls()
+      .slice(from)
+      .some(call => call.startsWith('PATCH')),
+    'a refusal changes nothing',
+  )
+})
+
+t.test('what QStash says of a failure is told without secrets', async t => {
+  const account = await openAccount(t)
+  const schedules = open(t, account)
+  const secrets = 'Bearer planted-qstash-token; ana@planted.test, sk_live_planted123456'
+  const failing: Schedules = {
+    ...schedules,
+    put: async () => await Promise.reject(new PermanentError(`QStash answered 400: ${secrets} ${'x '.repeat(300)}`)),
+  }
+  const [step] = await applySchedules(failing, await plan(schedules), { signal })
+  t.match(step?.reason, /^QStash answered 400: Bearer \[removed\]; \[email\], \[key\]/)
+  t.ok((step?.reason ?? '').length <= 300)
+  t.notMatch(step?.reason, /planted/)
 })
 
 t.test('one that fails stops no other, is named, and is done the next time', async t => {

@@ -24,7 +24,8 @@ t.test('each field that was changed elsewhere is told, and pausing is not one of
   const job = scheduledJob('a', { scheduleBody: '{"n":1}', flowControl: flow, timeZone: 'Europe/Lisbon' })
   const right: Partial<Schedule> = { body: '{"n":1}', flowControl: flow, timeZone: 'Europe/Lisbon' }
   const tell = (changed: Partial<Schedule>): string[] => {
-    const { changes } = planSchedules([realSchedule('a', { ...right, ...changed })], { jobs: [job], publicUrl })
+    const real = realSchedule('a', { ...right, ...changed })
+    const { changes } = planSchedules([real], { jobs: [job], publicUrl, resumed: ['jobs.a'] })
     return changes.flatMap(({ differences }) => differences.map(one => `${one.field}: ${one.is} → ${one.wanted}`))
   }
   t.strictSame(tell({}), [])
@@ -58,11 +59,12 @@ t.test('each field that was changed elsewhere is told, and pausing is not one of
 })
 
 t.test('what is missing, ours without a job, paused, and not ours is told apart', async t => {
-  const jobs = ['a', 'b', 'c', 'd'].map(name => scheduledJob(name))
+  const jobs = ['a', 'b', 'c', 'd', 'e'].map(name => scheduledJob(name))
   const real = [
     realSchedule('b', { cron: '1 1 * * *', paused: true }),
     realSchedule('c', { paused: true }),
     realSchedule('d'),
+    realSchedule('e', { keptPaused: true, cron: '1 1 * * *' }),
     realSchedule('gone'),
     realSchedule('x', { id: 'scd_old', destination: 'https://www.example.test/api/cron/d' }),
     realSchedule('y', { id: 'Jobs.a' }),
@@ -94,8 +96,15 @@ t.test('what is missing, ours without a job, paused, and not ours is told apart'
       ['jobs', undefined],
     ],
   )
-  t.equal(countPending(plan), 3, 'neither what is paused nor what is not ours waits for anything')
-  t.match(plan.warnings, [/^scd_old is not ours and calls d too/])
+  t.strictSame(
+    plan.doubtful.map(({ id }) => id),
+    ['jobs.e'],
+  )
+  t.equal(countPending(plan), 3, 'neither what is paused nor doubtful nor not ours is to be done')
+  t.match(plan.warnings, [
+    /^jobs\.e was paused .+--resumed jobs\.e` if it may run$/,
+    /^scd_old is not ours and calls d too/,
+  ])
 })
 
 t.test('an id that is listed twice stops everything', async t => {
