@@ -19,6 +19,7 @@ import {
   type VoucherHold,
   type VoucherReminderKind,
 } from '../notices/voucher-rules.ts'
+import { toUnreachableGuest } from '../notices/unreachable.ts'
 import type { Booking } from '../providers/payments.ts'
 import type { JobContext } from '../runner/context.ts'
 import {
@@ -119,7 +120,9 @@ function planReminder(
   }
   const effect = { subject, reminder, ...toHold(row), ...toExpected(row), ...again }
   if (decision.kind === 'remind') return { effect: { kind: 'remind-of-voucher', ...effect } }
-  return { effect: { kind: 'drop-payment-reminder', reason: decision.reason, ...effect } }
+  const drop = { effect: { kind: 'drop-payment-reminder' as const, reason: decision.reason, ...effect } }
+  if (decision.reason !== 'no_address') return drop
+  return { ...drop, finding: toUnreachableGuest(`slot_reservations ${row.id}`) }
 }
 
 async function gatherFacts(context: JobContext): Promise<ReminderFacts> {

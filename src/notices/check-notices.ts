@@ -8,8 +8,9 @@ import { withinTime } from '../time-limit.ts'
 import { nextTry, waitAfter, waitForKey } from './backoff.ts'
 import type { Reader } from './facts.ts'
 import type { NoticeKind } from './notice.ts'
-import { findReaders, type FoundReader } from './recipients.ts'
+import { findReaders, type FoundReader, guestPrefix, isForOperators } from './recipients.ts'
 import { type Batch, isTooLate, type SenderParts } from './sender-parts.ts'
+import { recordUnreachable } from './unreachable.ts'
 import { toZoneFinding } from './zone-findings.ts'
 
 /** A notice that is still true, in words. */
@@ -50,12 +51,23 @@ export async function checkNotices(notices: readonly ClaimedNotice[], { parts }:
     times.checkMs,
     async limited => await pMap(known, async notice => await check(notice, limited), { concurrency: atOnce }),
   )
+  await recordUnreachable(db, listUnreachable(known, results), parts.clock())
   // A newer build may have written them, before it was rolled back.
   const strange = notices.filter(notice => !isKnown(notice)).map(notice => wait(notice, 'kind_unknown', parts))
   return {
     ready: results.filter(result => 'message' in result),
     ends: [...strange, ...results.filter(result => 'state' in result)],
   }
+}
+
+/** Experts who were or are to be told, and have no address with us. Operators have theirs at the vendor. */
+function listUnreachable(notices: readonly KnownNotice[], results: readonly (CheckedNotice | NoticeEnd)[]) {
+  return notices.flatMap(({ kind, recipient }, index) => {
+    const result = results[index]
+    if (isForOperators(kind) || result === undefined || recipient.startsWith(guestPrefix)) return []
+    const isUnknown = 'message' in result ? result.message.to.email === undefined : result.note === 'no_reader'
+    return isUnknown ? [recipient] : []
+  })
 }
 
 /** Those of whom nobody knew when their notice was decided: their reader is looked up now. */

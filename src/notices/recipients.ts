@@ -34,6 +34,9 @@ export interface GuestProfile {
   readonly name: string | null
 }
 
+/** What tells guests' ids from experts', which are Clerk's. */
+export const guestPrefix = 'guest_'
+
 /** Who reads what is for operators. */
 export const operatorReader: Reader = { language: 'en', locale: 'en-GB', timeZone: 'UTC' }
 
@@ -43,7 +46,7 @@ export const operatorReader: Reader = { language: 'en', locale: 'en-GB', timeZon
  */
 export function guestRecipient(email: string | null | undefined): string | undefined {
   const address = email?.trim().toLowerCase() ?? ''
-  return address.includes('@') ? `guest_${address}` : undefined
+  return address.includes('@') ? `${guestPrefix}${address}` : undefined
 }
 
 /**
@@ -116,7 +119,8 @@ export async function readExpert(db: Db, clerkId: string): Promise<FoundReader |
   return (await readExperts(db, [clerkId])).get(clerkId)
 }
 
-function isForOperators(kind: NoticeKind): boolean {
+/** Whether operators are told, and nobody of the marketplace. */
+export function isForOperators(kind: NoticeKind): boolean {
   return kind === 'job-failing' || kind === 'job-recovered'
 }
 

@@ -3,6 +3,7 @@ import { type FoundReminders, toReminderFacts } from './find-reminders.ts'
 import { expertReader, type FoundReader, guestReader } from './recipients.ts'
 import { closesAt, decideReminder, type ReminderKind, type ReminderRule } from './reminder-rules.ts'
 import { type Party, type Reminder, subjectOf } from './reminders.ts'
+import { toUnreachableGuest } from './unreachable.ts'
 import { toZoneFinding } from './zone-findings.ts'
 
 /** A locale from a payment's metadata, or why there is none; the runner's word for it. */
@@ -55,7 +56,7 @@ export function planReminders(facts: ReminderPlanFacts, rule: ReminderRule, now:
     // Those who can still be told come before those who are written off.
     effects: [...effects.filter(({ kind }) => kind === 'remind'), ...effects.filter(({ kind }) => kind !== 'remind')],
     waits: [...planned.flatMap(({ wait }) => wait ?? []), ...waiting],
-    findings: [...invalid].map(toZoneFinding),
+    findings: [...[...invalid].map(toZoneFinding), ...planned.flatMap(({ unreachable }) => unreachable ?? [])],
     left: facts.left,
     unread: facts.unread,
     counts: {
@@ -70,6 +71,7 @@ export function planReminders(facts: ReminderPlanFacts, rule: ReminderRule, now:
 interface Planned {
   readonly effect?: ReminderEffect
   readonly wait?: Wait
+  readonly unreachable?: ReturnType<typeof toUnreachableGuest>
   /** Table and id of the zone that does not exist. */
   readonly invalidZone?: string | undefined
 }
@@ -96,7 +98,10 @@ function planMeeting(
     const reminder = toReminder(party, row, reader)
     const cannot = party === 'guest' && !row.has_address ? ('no_address' as const) : undefined
     const reason = decision.kind === 'drop' ? decision.reason : cannot
-    if (reason !== undefined) return { effect: { kind: 'drop-reminder', notice: rule.kind, reason, ...reminder } }
+    if (reason !== undefined) {
+      const effect = { kind: 'drop-reminder' as const, notice: rule.kind, reason, ...reminder }
+      return reason === 'no_address' ? { effect, unreachable: toUnreachableGuest(`meetings ${row.id}`) } : { effect }
+    }
     const usefulUntil = closesAt(rule, row.starts_at)
     const until = new Date(usefulUntil.getTime() - rule.guessMs)
     if (party === 'guest' && now < until && mayBeAskedAgain(row, locales)) {

@@ -19,6 +19,7 @@ import { shareNext } from './share-next.ts'
 import { undeliveredFinding } from './vendor-findings.ts'
 import { createVendorHealth, type VendorHealth } from './vendor-health.ts'
 import { createWorkflowWatch } from './vendor-workflows.ts'
+import { closeReachable } from './unreachable.ts'
 import { closeMendedZones } from './zone-findings.ts'
 
 export type { NoticeStep, NoticeTally, SenderTimes } from './sender-parts.ts'
@@ -89,6 +90,7 @@ export function createNoticeSender({ isSilent = false, ...options }: NoticeSende
       life.overdueLookedAt = now.getTime()
       await raiseUndelivered(now, parts)
       await closeMendedZones(parts.db, now)
+      await closeReachable(parts.db, now)
     },
     compareWorkflows: async () => {
       if (!isSilent) await watch.compare()

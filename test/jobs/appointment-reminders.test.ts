@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import type { Db } from '../../src/database/connection.ts'
+import { listReachable } from '../../src/database/unreachable.ts'
 import { KeyRefusedError, StopRunError } from '../../src/errors.ts'
 import { appointmentReminders1hr } from '../../src/jobs/appointment-reminders-1hr.ts'
 import { appointmentReminders } from '../../src/jobs/appointment-reminders.ts'
@@ -12,7 +13,7 @@ import { readSubject } from '../../src/notices/reminders.ts'
 import type { Booking } from '../../src/providers/payments.ts'
 import type { Job } from '../../src/runner/define-job.ts'
 import { addExpert, addMeeting, moveMeeting } from '../support/appointments.ts'
-import { readAll } from '../support/builders.ts'
+import { addFinding, readAll } from '../support/builders.ts'
 import { testDatabase } from '../support/database.ts'
 import { applyAll, planOf, testContext } from '../support/job-context.ts'
 import { takeLease } from '../support/leases.ts'
@@ -194,6 +195,10 @@ t.test('what is missing of one party is no harm to the other', async t => {
   const { counts, plan } = await runAt()
   t.same(counts, { queued: 3, no_address: 1 })
   t.match(plan.effects.at(-1), { kind: 'drop-reminder', subject: `meetings ${noAddress} guest`, reason: 'no_address' })
+  t.match(plan.findings, [{ kind: 'person-unreachable', subject: `meetings ${noAddress}`, message: /guestEmail/ }])
+  for (const { kind, subject } of plan.findings ?? []) await addFinding(db, { kind, subject })
+  t.same(await listReachable(db, new Date(now)), [])
+  t.same(await listReachable(db, new Date(dayStart)), [`meetings ${noAddress}`], 'then nobody is to be told any more')
   const bySubject = new Map((await notices()).map(row => [row.subject, row]))
   t.match(bySubject.get(`meetings ${noAddress} guest`), { state: 'dropped', note: 'no_address', recipient: 'nobody' })
   t.match(bySubject.get(`meetings ${noAddress} expert`), { state: 'pending', facts: { guestName: '' } })
@@ -206,6 +211,7 @@ t.test('what is missing of one party is no harm to the other', async t => {
   t.same((await runAt()).plan.effects, [], 'nothing is planned twice')
   await sql`update meetings set "guestEmail" = 'late@example.com' where id = ${noAddress}::uuid`.execute(db)
   t.same((await runAt()).counts, { queued: 1 }, 'an address that was added is told')
+  t.same(await listReachable(db, new Date(now)), [`meetings ${noAddress}`])
 })
 
 t.test('a zone that does not exist costs its row the local time, and nothing else', async t => {

@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import type { Db } from '../../src/database/connection.ts'
+import { listReachable } from '../../src/database/unreachable.ts'
 import { cleanupExpiredReservations } from '../../src/jobs/cleanup-expired-reservations.ts'
 import { sendPaymentReminders } from '../../src/jobs/send-payment-reminders.ts'
 import type { OutgoingNotice } from '../../src/notices/notice.ts'
 import { recheckVoucher } from '../../src/notices/recheck-voucher.ts'
 import type { Booking } from '../../src/providers/payments.ts'
 import type { Job } from '../../src/runner/define-job.ts'
+import { addFinding } from '../support/builders.ts'
 import { addHold, bookingOf } from '../support/holds.ts'
 import { testDatabase } from '../support/database.ts'
 import { applyAll, planOf, testContext } from '../support/job-context.ts'
@@ -109,9 +111,15 @@ t.test('a reminder that went to a wrong address goes to the right one too, and t
 t.test('a guest whose address came later is reminded then, and one that never came is dropped once', async t => {
   const { db } = await testDatabase(t)
   await addHold(db, { guestEmail: '', paymentIntentId: 'pi_ana' })
+  const context = testContext(db, gentleTime, { job: sendPaymentReminders.name })
+  const finding = (await planOf(sendPaymentReminders, context)).findings?.[0]
+  t.match(finding, { kind: 'person-unreachable', subject: /^slot_reservations / })
+  await addFinding(db, { kind: finding?.kind ?? '', subject: finding?.subject ?? '' })
   t.same(await run(db, sendPaymentReminders, gentleTime), { dropped: 1, no_address: 1 })
   t.same(await run(db, sendPaymentReminders, nextTime), {})
+  t.same(await listReachable(db, new Date(nextTime)), [])
   await sql`update slot_reservations set guest_email = 'ana@example.com'`.execute(db)
+  t.same(await listReachable(db, new Date(nextTime)), [finding?.subject], 'its finding can close')
   t.same(await run(db, sendPaymentReminders, nextTime), { queued: 1 })
   t.same(await send(db, nextTime), ['guest_ana@example.com sent'])
   t.same(await run(db, sendPaymentReminders, '2026-03-05T00:00:30.000Z'), {})

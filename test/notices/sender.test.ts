@@ -141,6 +141,30 @@ t.test('a reader is that of the facts, of the marketplace, or an operator; witho
   t.match(await read(ids[1]), { state: 'dropped', note: 'no_reader' })
 })
 
+t.test('whoever has no address is one finding, whatever they are told, until they have one', async t => {
+  const { db, owe, sender, vendor, wait } = await testSender(t)
+  const unnamed = { reader: { language: 'en', locale: 'en-GB', timeZone: 'UTC' } }
+  const owed = [
+    await owe('1', { facts: unnamed }),
+    await owe('2', { facts: unnamed }),
+    await owe('3', { kind: 'payout-upcoming', facts: {} }),
+  ]
+  await sql`update jobs.outbox set recipient = 'user_gone' where id = any(${owed}::bigint[])`.execute(db)
+  await owe('4', { facts: unnamed })
+  await owe('5', { kind: 'job-failing', facts: {} })
+  t.strictSame(await sender.sendDue(), { ...nothing, sent: 4, dropped: 1 })
+  t.equal(vendor.inbox.filter(({ to }) => to.subscriberId === 'user_gone').length, 2, 'Novu may know them')
+  const gone = { kind: 'person-unreachable', subject: 'users user_gone' }
+  t.match(await listFindings(db), [{ ...gone, state: 'open' }])
+  t.equal((await listFindings(db)).length, 1)
+  await sender.raiseUndelivered()
+  t.match(await listFindings(db), [{ ...gone, state: 'open' }])
+  await sql`insert into users ("clerkUserId", email) values ('user_gone', 'e@x.test')`.execute(db)
+  wait(900_000)
+  await sender.raiseUndelivered()
+  t.match(await listFindings(db), [{ ...gone, state: 'resolved' }])
+})
+
 t.test('a zone of an expert that is none is a finding when their notice goes, until it is corrected', async t => {
   const { db, owe, sender, vendor, wait } = await testSender(t)
   await sql`insert into users ("clerkUserId", email, country) values ('user_1', 'e@x.test', 'ES')`.execute(db)
