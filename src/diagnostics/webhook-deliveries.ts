@@ -1,61 +1,103 @@
 import type { Db } from '../database/connection.ts'
 import { findProcessedEvents } from '../database/service-figures.ts'
-import type { WebhookReads } from '../providers/webhooks.ts'
-import type { Observation } from './component.ts'
+import type { EventList, WebhookReads } from '../providers/webhooks.ts'
+import { fail, type Issue, type Observation } from './component.ts'
 import { judge, thresholds, toPercent, toSpan } from './thresholds.ts'
 import { neededEndpoints } from './webhook-needs.ts'
 
 const dayMs = 86_400_000
-// Stripe tries for three days.
+// For so long Stripe tries; and for so long what it has given up is worth a look, while it can still be sent again.
 const triedForMs = 3 * dayMs
-// What is younger is still on its way.
-const onTheWayMs = 2 * 60_000
+const lookBackMs = 7 * dayMs
+const onTheWayMs = thresholds.undeliveredAgeMs.warnFrom
 
-// Events of Connect accounts would have to be asked for account by account.
-const [platform] = neededEndpoints
-const types = platform?.events ?? []
-const unseen = 'deliveries to Connect and identity endpoints: only the dashboard shows them'
+/** Events of Connect accounts would have to be asked for account by account. Stripe takes 20 types at once. */
+export const seenTypes = neededEndpoints
+  .filter(endpoint => endpoint.of === 'our own account')
+  .flatMap(({ events }) => events)
+const unseen = 'deliveries to the Connect endpoint: only the dashboard shows them'
+
+/** The newest events of the last day, 100 at most. */
+export async function listNewest(webhooks: WebhookReads, now: Date, signal: AbortSignal): Promise<EventList> {
+  return await webhooks.listEvents({ from: new Date(now.getTime() - dayMs), types: seenTypes }, signal)
+}
 
 /**
- * How many of the newest events of the last day (100 at most) every endpoint has taken, and how old the oldest is that
- * was not, within the three days for which Stripe tries. As Stripe sees it.
+ * How many of the newest events every endpoint has taken, and what waits, or has waited until Stripe gave it up, since
+ * when: events that nobody has taken are trouble however many others were. As Stripe sees it.
  */
-export async function seeDeliveries(webhooks: WebhookReads, now: Date, signal: AbortSignal): Promise<Observation> {
-  const ago = (ms: number): Date => new Date(now.getTime() - ms)
-  const [newest, waiting] = await Promise.all([
-    webhooks.listEvents({ from: ago(dayMs), types }, signal),
-    webhooks.listEvents({ from: ago(triedForMs), types, undeliveredOnly: true }, signal),
+export async function seeDeliveries(
+  webhooks: WebhookReads,
+  now: Date,
+  signal: AbortSignal,
+  newestAsked = listNewest(webhooks, now, signal),
+): Promise<Observation> {
+  const from = new Date(now.getTime() - lookBackMs)
+  const [newest, missed] = await Promise.all([
+    newestAsked,
+    webhooks.listEvents({ from, types: seenTypes, undeliveredOnly: true }, signal),
   ])
-  const judged = newest.events.filter(({ happenedAt, isDelivered }) => isDelivered || happenedAt < ago(onTheWayMs))
+  const ageOf = ({ happenedAt }: { readonly happenedAt: Date }): number => now.getTime() - happenedAt.getTime()
+  const judged = newest.events.filter(event => event.isDelivered || ageOf(event) >= onTheWayMs)
   const late = judged.filter(({ isDelivered }) => !isDelivered).length
-  const rate = judged.length === 0 ? 0 : late / judged.length
-  const stuck = waiting.events.filter(({ happenedAt }) => happenedAt < ago(onTheWayMs))
-  const oldest = stuck.at(-1)
-  const age = oldest === undefined ? '' : `, the oldest for ${toSpan(now.getTime() - oldest.happenedAt.getTime())}`
-  const issue = `the site has not taken ${late} of the ${judged.length} newest events of Stripe (${toPercent(rate)})${age}`
-  const advice =
-    'look why in Stripe’s dashboard (Developers, Webhooks, the endpoint); it sends them again for three days'
+  const missedAges = missed.events.map(ageOf).filter(age => age >= onTheWayMs)
+  const waiting = missedAges.filter(age => age < triedForMs)
   const taken = newest.events.find(({ isDelivered }) => isDelivered)
   return {
-    issues: judge(rate, thresholds.undeliveredRate, issue, advice),
+    issues: [
+      ...judgeWaiting(waiting, missed.more),
+      ...judgeGivenUp(missedAges.length - waiting.length),
+      ...judgeRate(late, judged.length),
+    ],
     details: {
-      events24h: `${newest.events.length}${newest.more ? ' or more' : ''}`,
-      deliveredRate: toPercent(1 - rate),
-      undelivered3d: `${stuck.length}${waiting.more ? ' or more' : ''}`,
+      events24h: tellCount(newest.events.length, newest.more),
+      deliveredRate: judged.length === 0 ? null : toPercent(1 - late / judged.length),
+      undelivered3d: tellCount(waiting.length, missed.more),
+      givenUp7d: tellCount(missedAges.length - waiting.length, missed.more),
       lastDeliveredEventAt: taken?.happenedAt ?? null,
       notSeen: unseen,
     },
   }
 }
 
+const dashboard = 'in Stripe’s dashboard (Developers, Webhooks)'
+
+function judgeWaiting(ages: readonly number[], more: boolean): Issue[] {
+  if (ages.length === 0) return []
+  const oldestMs = Math.max(...ages)
+  const age = `${more ? 'over ' : ''}${toSpan(oldestMs)}`
+  const issue = `${tellCount(ages.length, more)} event(s) of Stripe were not taken by every endpoint, the oldest for ${age}`
+  const advice = `look which endpoint does not take them, and why, ${dashboard}; Stripe sends them again for three days`
+  // With more than one page the oldest is older than anybody has seen.
+  if (more) return [fail(issue, advice)]
+  return judge(oldestMs, thresholds.undeliveredAgeMs, issue, advice)
+}
+
+function judgeGivenUp(count: number): Issue[] {
+  if (count === 0) return []
+  const issue = `Stripe gave up ${count} event(s) of the last seven days: an endpoint has never taken them`
+  const advice = `mend the endpoint, then send them again ${dashboard}: it can be done for fifteen days`
+  return [fail(issue, advice)]
+}
+
+function judgeRate(late: number, of: number): Issue[] {
+  if (of === 0) return []
+  const issue = `${late} of the ${of} newest events of Stripe were not taken by every endpoint (${toPercent(late / of)})`
+  const advice = `look at the deliveries of the last day ${dashboard}, and at the logs of the site’s webhook routes`
+  return judge(late / of, thresholds.undeliveredRate, issue, advice)
+}
+
+function tellCount(count: number, more: boolean): string {
+  return `${count}${more ? ' or more' : ''}`
+}
+
 /**
  * How long the site took at least for the newest events that it has noted, in the middle: Stripe's times are whole
  * seconds, and the one that an event may have been younger is given to the site.
  */
-export async function seeLatency(webhooks: WebhookReads, db: Db, now: Date, signal: AbortSignal): Promise<Observation> {
-  const asked = webhooks.listEvents({ from: new Date(now.getTime() - dayMs), types }, signal)
+export async function seeLatency(newestAsked: Promise<EventList>, db: Db): Promise<Observation> {
   // That Stripe does not answer is told already.
-  const { events } = await asked.catch(() => ({ events: [] }))
+  const { events } = await newestAsked.catch(() => ({ events: [] }))
   const processed = await findProcessedEvents(
     db,
     events.map(({ id }) => id),

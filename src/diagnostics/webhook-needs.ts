@@ -9,6 +9,9 @@ export interface NeededEndpoint {
   readonly events: readonly string[]
 }
 
+/** In which the site reads events: the pin of its own client. An endpoint keeps the version that it was made with. */
+export const neededApiVersion = '2025-07-30.basil'
+
 /** What the site's routes act on. Twenty of one endpoint at most: that is how many Stripe lists at once. */
 export const neededEndpoints: readonly NeededEndpoint[] = [
   {

@@ -2,8 +2,9 @@ import type { Db } from '../database/connection.ts'
 import type { WebhookReads } from '../providers/webhooks.ts'
 import { type Look, type Observation, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
+import { shareCall } from './share.ts'
 import { compareEndpoints } from './webhook-endpoints.ts'
-import { seeDeliveries, seeLatency } from './webhook-deliveries.ts'
+import { listNewest, seeDeliveries, seeLatency } from './webhook-deliveries.ts'
 
 export interface WebhookParts {
   readonly db: Db
@@ -28,6 +29,7 @@ const stripeAdvice =
 /** Whether Stripe calls the site for what it must know, with secrets that are there, and whether its calls are taken. */
 export function lookAtWebhooks(parts: WebhookParts): readonly Look[] {
   const { clock, db, siteUrl, webhooks } = parts
+  const askNewest = shareCall(async signal => await listNewest(webhooks, clock(), signal))
   return [
     { reads: 'the secrets', advice: databaseAdvice, see: () => seeSecrets(parts) },
     {
@@ -40,12 +42,12 @@ export function lookAtWebhooks(parts: WebhookParts): readonly Look[] {
       reads: 'the deliveries of Stripe',
       advice: stripeAdvice,
       asksVendor: true,
-      see: async signal => await seeDeliveries(webhooks, clock(), signal),
+      see: async signal => await seeDeliveries(webhooks, clock(), signal, askNewest(signal)),
     },
     {
       reads: 'how fast the site takes events',
       advice: databaseAdvice,
-      see: async signal => await seeLatency(webhooks, db, clock(), signal),
+      see: async signal => await seeLatency(askNewest(signal), db),
     },
   ]
 }

@@ -5,7 +5,7 @@ import { loadConfig } from '../config.ts'
 import { createDatabase, type Db } from '../database/connection.ts'
 import { buildIndexes } from '../database/marketplace-indexes.ts'
 import { migrateToLatest } from '../database/migrator.ts'
-import { neededEndpoints } from '../diagnostics/webhook-needs.ts'
+import { neededApiVersion, neededEndpoints } from '../diagnostics/webhook-needs.ts'
 import { createHttp } from '../providers/http.ts'
 import { createQstashSchedules } from '../providers/qstash-schedules.ts'
 import { applySchedules } from '../provision/apply-schedules.ts'
@@ -126,7 +126,8 @@ async function startStandIns({ clock, port, speed }: StandInOptions, keep: Keep)
   const resend = keep(await startResend())
   const posthog = keep(await startPosthog())
   const site = keep(await startSite({ clock }))
-  for (const { events, path } of neededEndpoints) stripe.addEndpoint({ url: `${site.url}${path}`, events })
+  for (const { events, path } of neededEndpoints)
+    stripe.addEndpoint({ url: `${site.url}${path}`, events, apiVersion: neededApiVersion })
   for (const [index, expert] of demoExperts.entries()) {
     clerk.setUser(expert.clerkUserId, index === demoExperts.length - 1 ? 'none' : 'connected')
   }

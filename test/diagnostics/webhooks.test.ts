@@ -4,7 +4,8 @@ import { lookAtWebhooks, type SecretKnown } from '../../src/diagnostics/webhooks
 import { createDiagnostics } from '../../src/diagnostics/diagnose.ts'
 import { componentNames, type ComponentReport } from '../../src/diagnostics/component.ts'
 import { compareEndpoints } from '../../src/diagnostics/webhook-endpoints.ts'
-import { neededEndpoints } from '../../src/diagnostics/webhook-needs.ts'
+import { seenTypes } from '../../src/diagnostics/webhook-deliveries.ts'
+import { neededApiVersion, neededEndpoints } from '../../src/diagnostics/webhook-needs.ts'
 import { createHttp } from '../../src/providers/http.ts'
 import { createStripe } from '../../src/providers/stripe.ts'
 import type { WebhookEndpoint } from '../../src/providers/webhooks.ts'
@@ -19,7 +20,7 @@ function wellRegistered(): WebhookEndpoint[] {
     url: `${siteUrl}${path}`,
     enabled: true,
     events,
-    apiVersion: '2026-10-28.endive',
+    apiVersion: neededApiVersion,
   }))
 }
 
@@ -33,7 +34,7 @@ t.test('endpoints are compared with what the site acts on', async t => {
   t.match(issuesOf(well.slice(0, 2)), [
     {
       issue: /stripe-identity/,
-      advice: `register ${siteUrl}/api/webhooks/stripe-identity for events of our own account`,
+      advice: `register exactly ${siteUrl}/api/webhooks/stripe-identity for events of our own account`,
     },
   ])
   t.match(issuesOf(change({ enabled: false })), [{ severity: 'fail', issue: /is disabled$/, advice: /enable it/ }])
@@ -41,14 +42,29 @@ t.test('endpoints are compared with what the site acts on', async t => {
     { severity: 'fail', issue: /does not get checkout.session.completed, checkout.session.async_payment_succeeded$/ },
   ])
   t.match(issuesOf(change({ apiVersion: null })), [
-    { severity: 'warn', issue: /different versions: the account's own, 2026/ },
+    { severity: 'warn', issue: /stripe gets events in another version than the site reads: that of the account/ },
   ])
-  t.match(issuesOf([...well, { ...well[0], id: 'we_9' } as WebhookEndpoint]), [
-    { severity: 'warn', issue: /^2 endpoints call/ },
-  ])
-  t.match(issuesOf(change({ url: 'https://old.test/api/webhooks/stripe?token=planted' })), [
-    { severity: 'fail', issue: /of the site; there is one at old\.test$/ },
-  ])
+  const inOld = well.map(endpoint => ({ ...endpoint, apiVersion: '2015-01-26' }))
+  t.match(
+    issuesOf(inOld),
+    well.map(() => ({ severity: 'warn', issue: /reads: 2015-01-26$/, advice: /anew in 2025/ })),
+  )
+  const twin = { ...well[0], id: 'we_9' } as WebhookEndpoint
+  t.match(issuesOf([...well, twin]), [{ severity: 'warn', issue: /^2 endpoints call/ }])
+  const [first = '', ...rest] = twin.events
+  t.strictSame(
+    issuesOf([...change({ events: [first] }), { ...twin, events: rest }]),
+    [],
+    'two that share the events between them',
+  )
+  const at = (url: string): unknown => issuesOf(change({ url }))
+  const isNot = (address: string) => [
+    { severity: 'fail', issue: `Stripe does not call /api/webhooks/stripe of the site; there is one at ${address}` },
+  ]
+  t.match(at('https://old.test/api/webhooks/stripe?token=planted'), isNot('old.test/api/webhooks/stripe?…'))
+  t.match(at(`${siteUrl}/api/webhooks/stripe/`), isNot('eleva.test/api/webhooks/stripe/'))
+  t.match(at(`${siteUrl}/api/webhooks/stripe?v=1`), isNot('eleva.test/api/webhooks/stripe?…'))
+  t.strictSame(at('https://Eleva.test/api/webhooks/stripe'), [], 'capitals in a host')
 })
 
 t.test('deliveries are judged as Stripe sees them, and the site’s speed by what it noted', async t => {
@@ -58,7 +74,8 @@ t.test('deliveries are judged as Stripe sees them, and the site’s speed by wha
   const http = createHttp()
   t.teardown(async () => await http.close())
   const { webhooks } = createStripe({ secretKey: stripe.secretKey, url: stripe.url, fetch: http.fetch, retryMs: 1 })
-  for (const { events, path } of neededEndpoints) stripe.addEndpoint({ url: `${siteUrl}${path}`, events })
+  for (const { events, path } of neededEndpoints)
+    stripe.addEndpoint({ url: `${siteUrl}${path}`, events, apiVersion: neededApiVersion })
   const secrets: SecretKnown[] = [
     { variable: 'STRIPE_WEBHOOK_SECRET', isSet: true, looksRight: true },
     { variable: 'STRIPE_CONNECT_WEBHOOK_SECRET', isSet: true, looksRight: false },
@@ -81,17 +98,40 @@ t.test('deliveries are judged as Stripe sees them, and the site’s speed by wha
   t.match(await look(), { status: 'pass' }, 'what is young is on its way')
   stripe.advance(11 * 60_000)
   const one = await look()
-  t.match(one, { status: 'warn', details: { undelivered3d: '1' } })
+  t.match(one, { status: 'warn', details: { undelivered3d: '1', givenUp7d: '0' } })
   t.match(one.issues, [
-    /^the site has not taken 1 of the \d+ newest events of Stripe \(\d(\.\d)? %\), the oldest for 11 min$/,
+    '1 event(s) of Stripe were not taken by every endpoint, the oldest for 11 min',
+    /^1 of the \d+ newest events of Stripe were not taken by every endpoint \(\d(\.\d)? %\)$/,
   ])
   for (const { id } of others) stripe.setDelivered(id, false)
   t.match(await look(), { status: 'fail' })
-  for (const each of [event, ...others]) stripe.setDelivered(each?.id ?? '', true)
+  for (const { id } of others) stripe.setDelivered(id, true)
+
+  // What nobody has taken is told for as long as it can be mended, whatever came and went well since.
+  const hours = async (count: number) => {
+    stripe.advance(count * 3_600_000)
+    return await look()
+  }
+  const day = await hours(26)
+  t.match(day, { status: 'warn', details: { events24h: '0', deliveredRate: null, undelivered3d: '1' } })
+  t.match(day.issues, ['1 event(s) of Stripe were not taken by every endpoint, the oldest for 26 h'])
+  for (let each = 0; each < 40; each += 1) stripe.pay({ amountCents: 1_000, destination: expert })
+  t.match(await look(), { status: 'warn', details: { deliveredRate: '100 %' } }, 'good ones after it hide nothing')
+  t.match(await hours(23), { status: 'fail', details: { undelivered3d: '1' } }, 'one day before it is given up')
+  const over = await hours(24)
+  t.match(over, { status: 'fail', details: { undelivered3d: '0', givenUp7d: '1' } })
+  t.match(over.issues, ['Stripe gave up 1 event(s) of the last seven days: an endpoint has never taken them'])
+  t.match(await hours(4 * 24), { status: 'pass', details: { deliveredRate: null, givenUp7d: '0' } })
+  stripe.setDelivered(event?.id ?? '', true)
+  for (let each = 0; each < 10; each += 1) stripe.pay({ amountCents: 1_000, destination: expert })
+  const newest = stripe
+    .events()
+    .filter(({ type }) => type === 'payment_intent.succeeded')
+    .slice(-10)
 
   const note = async (afterMs: number): Promise<void> => {
     await sql`truncate stripe_processed_events`.execute(db)
-    for (const { createdMs, id } of others.slice(0, 9)) {
+    for (const { createdMs, id } of newest.slice(0, 9)) {
       const at = new Date(createdMs + afterMs)
       await sql`insert into stripe_processed_events values (${id}, 'x', ${at})`.execute(db)
     }
@@ -110,5 +150,6 @@ t.test('deliveries are judged as Stripe sees them, and the site’s speed by wha
     issues: [/^STRIPE_CONNECT_WEBHOOK_SECRET does not begin/, /^CLERK_WEBHOOK_SIGNING_SECRET is not set/],
     details: { signedWith: ['STRIPE_WEBHOOK_SECRET', 'STRIPE_CONNECT_WEBHOOK_SECRET'] },
   })
+  t.ok(seenTypes.length <= 20, 'as many as Stripe lists at once')
   t.strictSame(stripe.invalid(), [])
 })
