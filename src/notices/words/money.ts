@@ -55,12 +55,11 @@ export function renderPayoutFailed(wanted: Wanted<'payout-failed'>): PayloadOf<'
 /** What was paid out, for which appointments, and when the bank should have it. It names no client: money knows none. */
 export function renderPayout(wanted: Wanted<'expert-payout-notification'>): PayloadOf<'expert-payout-notification'> {
   const { appUrl, facts, reader } = wanted
-  const expertName = nameOf(reader)
   const services = toServices(facts.rows, reader)
   return {
     payoutAmount: toDecimal(facts.amountCents, facts.currency),
     currency: facts.currency.toUpperCase(),
-    ...(expertName === undefined ? {} : { expertName }),
+    expertName: greetedAs(reader),
     ...toAppointment(facts.rows, reader),
     ...(services === undefined ? {} : { serviceName: services }),
     ...(facts.payoutId === undefined ? {} : { payoutId: facts.payoutId }),
@@ -82,7 +81,7 @@ type MoneyFacts = Pick<FactsOf<'transfer-recorded'>, 'amountCents' | 'currency' 
 function toUpdate(reader: Reader) {
   return {
     notificationType: 'account-update' as const,
-    expertName: nameOf(reader) ?? wordingFor(reader).unnamedReader,
+    expertName: greetedAs(reader),
     locale: reader.language,
   }
 }
@@ -112,8 +111,10 @@ function toServices(rows: MoneyFacts['rows'], reader: Reader): string | undefine
   return shown === undefined ? count : `${count} (${shown})`
 }
 
-function nameOf({ firstName, lastName }: Reader): string | undefined {
-  return [firstName, lastName].filter(part => part !== undefined).join(' ') || undefined
+/** By name, else as somebody without one. */
+function greetedAs(reader: Reader): string {
+  const { firstName, lastName } = reader
+  return [firstName, lastName].filter(part => part !== undefined).join(' ') || wordingFor(reader).unnamedReader
 }
 
 const failureReasons: ReadonlyMap<string, FailureReason> = new Map([
