@@ -17,6 +17,8 @@ const publicSigningKeys = new Set([
   'sig_7GFR4YaDshFcqsxWRZpRB161jguD',
 ])
 const heartbeatBase = 'https://uptime.betterstack.com/api/v1/heartbeat/'
+// Where Better Stack takes pings (reference/monitoring.md section 1.1).
+const heartbeatHosts = ['uptime.betterstack.com', 'betteruptime.com', 'incidents.betterstack.com']
 const minOperatorTokenLength = 24
 
 export type Reader = ReturnType<typeof createReader>
@@ -101,7 +103,13 @@ function createAddressReaders(optional: Optional, required: Required, problems: 
     heartbeat: (name: string) => {
       const value = optional(name)
       if (value === undefined) return undefined
-      return /^[\w-]{8,}$/.test(value) ? `${heartbeatBase}${value}` : check(name, value)
+      if (/^[\w-]{8,}$/.test(value)) return `${heartbeatBase}${value}`
+      const address = check(name, value)
+      const hostname = URL.canParse(address) ? new URL(address).hostname : undefined
+      if (hostname !== undefined && !heartbeatHosts.includes(hostname) && !isLoopback(hostname)) {
+        problems.push(`${name} must be at ${heartbeatHosts.join(', ')} (or on loopback, for tests)`)
+      }
+      return address
     },
   }
 }

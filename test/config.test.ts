@@ -292,6 +292,18 @@ t.test('a heartbeat is a whole address or its bare token', async t => {
   })
 })
 
+t.test("a heartbeat is at one of Better Stack's addresses, or on loopback", async t => {
+  for (const host of ['uptime.betterstack.com', 'betteruptime.com', 'incidents.betterstack.com', '127.0.0.1:81']) {
+    const address = `https://${host}/api/v1/heartbeat/token`
+    t.equal(load({ BETTERSTACK_TASKS_HEARTBEAT: address }).heartbeats.get('BETTERSTACK_TASKS_HEARTBEAT'), address)
+  }
+  for (const host of ['evil.example.com', 'betterstack.com', 'uptime.betterstack.com.example.com']) {
+    t.match(problemsOf({ BETTERSTACK_TASKS_HEARTBEAT: `https://${host}/api/v1/heartbeat/token` }), [
+      /^BETTERSTACK_TASKS_HEARTBEAT must be at uptime\.betterstack\.com, /,
+    ])
+  }
+})
+
 t.test('the key of Stripe is a secret or restricted one, and a live one talks to Stripe alone', async t => {
   const url = 'http://127.0.0.1:8081'
   for (const [prefix, live] of Object.entries({ sk_test: false, rk_test: false, sk_live: true, rk_live: true })) {

@@ -9,6 +9,7 @@ import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole 
 import { addMoneyCommands } from './money-commands.ts'
 import { addMonitorCommands } from './monitor-commands.ts'
 import { addNoticeCommands } from './notice-commands.ts'
+import { refuseSwallowedOptions } from './npm-options.ts'
 import type { SwitchOptions } from './pause.ts'
 import { printJson, printNote } from './print.ts'
 import { addScheduleCommands } from './schedule-commands.ts'
@@ -48,6 +49,9 @@ function createProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError('`npm run cli -- --help` lists commands, `npm run cli -- help <command>` explains one')
     .addHelpText('after', helpText())
+    .hook('preAction', (_program, { options }) => {
+      refuseSwallowedOptions(options, process.argv.slice(2))
+    })
   addReading(program)
   addRunning(program)
   addSwitches(program)

@@ -34,6 +34,29 @@ t.test('help names every command, the environment, the exit codes and examples',
   t.match(none, { code: 1, stdout: '', stderr: /Commands:/ })
 })
 
+t.test('an option that npm has kept for itself is missed before anything is done', async t => {
+  const { db, url } = await testDatabase(t)
+  const npm = (options: Record<string, string>) => ({ ...serviceEnv(url), npm_command: 'run', ...options })
+  const run = ['run', 'process-tasks', '--as', 'ana']
+  t.match(await cli(t, run, npm({ npm_config_dry_run: 'true', npm_config_json: 'true' })), {
+    code: 1,
+    stdout: '',
+    stderr: /nothing was done, because npm kept --json and --dry-run for itself: put -- before all options/,
+  })
+  t.match(await cli(t, ['schedules', 'apply'], npm({ npm_config_plan_limit: '5' })), {
+    code: 1,
+    stderr: /--plan-limit/,
+  })
+  t.match(await cli(t, ['monitors', 'apply'], npm({ npm_config_policy: '' })), { code: 1, stderr: /--no-policy/ })
+  t.same(await db.selectFrom('jobs.runs').selectAll().execute(), [])
+
+  const harmless = { npm_config_json: '', npm_config_dry_run: '', npm_config_fail: 'true' }
+  t.equal((await cli(t, ['runs'], npm(harmless))).code, 0, 'what is false, or no option of this command')
+  t.equal((await cli(t, ['runs', '--json'], npm({ npm_config_json: 'true' }))).code, 0, 'it has arrived as well')
+  const byNpx = { ...npm({ npm_config_json: 'true' }), npm_command: 'exec' }
+  t.equal((await cli(t, ['runs'], byNpx)).code, 0, 'npm takes nothing of what `npm exec` starts')
+})
+
 t.test('a command line that is wrong is explained on stderr and ends with 1', async t => {
   const cases = [
     [['rnu'], /unknown command 'rnu'\n\(Did you mean run/],
