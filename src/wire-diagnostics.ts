@@ -88,7 +88,7 @@ function readProcess() {
 function createScheduleReads({ clock, config, fetch, jobs }: DiagnosticsParts): ScheduleReads | undefined {
   const { token, url } = config.qstash
   if (token === undefined) return undefined
-  const schedules = createQstashSchedules({ url, token, fetch, clock })
+  const schedules = createQstashSchedules({ url, token, fetch, clock, longestWaitMs: 0 })
   const options = { jobs: [...jobs.values()], publicUrl: config.publicUrl }
   return {
     readPlan: async signal => await readSchedulePlan(schedules, options, signal),

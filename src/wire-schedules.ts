@@ -20,7 +20,9 @@ export interface SchedulesParts {
 export function createSchedulesAnswer({ clock, config, fetch, jobs, log }: SchedulesParts): () => Promise<Answer> {
   const { preview, publicUrl, qstash } = config
   const { token, url } = qstash
-  const schedules = token === undefined || preview ? undefined : createQstashSchedules({ url, token, fetch, clock })
+  // Who asks has no time to wait: a limit is told, and the next question comes when it is over.
+  const schedules =
+    token === undefined || preview ? undefined : createQstashSchedules({ url, token, fetch, clock, longestWaitMs: 0 })
   const probe = createSchedulesProbe({
     readPlan:
       schedules && (async signal => await readSchedulePlan(schedules, { jobs: jobs.values(), publicUrl }, signal)),

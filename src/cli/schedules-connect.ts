@@ -5,7 +5,7 @@ import { createQstashSchedules } from '../providers/qstash-schedules.ts'
 import type { Schedules } from '../providers/schedules.ts'
 import { type PlanOptions, readSchedulePlan, type SchedulePlan } from '../provision/plan-schedules.ts'
 import { ownedPrefix } from '../provision/wanted-schedules.ts'
-import { createProgress } from './print.ts'
+import { createProgress, printNote } from './print.ts'
 
 export interface PlanChoice {
   readonly planLimit: number
@@ -39,7 +39,12 @@ async function withAccess<Access extends QstashAccess, T>(access: Access, work: 
   const onSignal = (): void => stopping.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   try {
-    const schedules = createQstashSchedules({ ...access, fetch: http.fetch, clock: () => new Date() })
+    const schedules = createQstashSchedules({
+      ...access,
+      fetch: http.fetch,
+      clock: () => new Date(),
+      onWait: waitMs => printNote(`QStash asks to be called less often: waiting for ${Math.ceil(waitMs / 1000)} s`),
+    })
     return await work(schedules, access, stopping.signal)
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)

@@ -9,6 +9,8 @@ export interface ProbeFinding<Observed = Measures> {
   /** Why, in words without secrets. */
   readonly output?: string
   readonly observed?: Observed
+  /** Misconfigured, and yet no failure: our key lacks a permission. */
+  readonly scopeOnly?: boolean
   /** It asked to be left alone for so long: the next check comes no sooner. */
   readonly retryAfterMs?: number
 }
@@ -149,7 +151,8 @@ function toResult<Observed>(
   }
 }
 
-function statusOf({ output, retryAfterMs, state }: ProbeFinding<unknown>): HealthStatus {
+function statusOf({ output, retryAfterMs, scopeOnly, state }: ProbeFinding<unknown>): HealthStatus {
+  if (state === 'misconfigured' && scopeOnly === true) return 'warn'
   if (state === 'down' || state === 'misconfigured') return 'fail'
   if (state === 'disabled') return 'pass'
   return state === 'up' && output === undefined && retryAfterMs === undefined ? 'pass' : 'warn'

@@ -25,12 +25,13 @@ export function createReachabilityProbe({ slowMs = 1_000, target, ...options }: 
 }
 
 function toFinding(
-  { detail, latencyMs, retryAfterMs, state }: Awaited<ReturnType<AskedDependency['check']>>,
+  { detail, latencyMs, retryAfterMs, scopeOnly, state }: Awaited<ReturnType<AskedDependency['check']>>,
   slowMs: number,
 ): ProbeFinding {
   const remark = {
     ...(detail === '' ? {} : { output: detail }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(scopeOnly === undefined ? {} : { scopeOnly }),
   }
   if (state === 'up' && latencyMs > slowMs)
     return { state: 'slow', output: `answered after ${latencyMs} ms`, ...remark }

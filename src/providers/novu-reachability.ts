@@ -26,8 +26,14 @@ export function createNovuReachability(options: NovuReachabilityOptions): Reacha
         headers: { authorization: `ApiKey ${secretKey}` },
         timeoutMs,
         signal,
-        isItsOwn: isRecord,
+        isItsOwn: isWorkflows,
         judge: status => judgeRefusal(status, { key: 'NOVU_SECRET_KEY', address: 'NOVU_BASE_URL' }),
       }),
   }
+}
+
+/** Its API wraps what it answers, its SDK shows it bare. */
+function isWorkflows(body: unknown): boolean {
+  const found = isRecord(body) && isRecord(body['data']) ? body['data'] : body
+  return isRecord(found) && Array.isArray(found['workflows'])
 }

@@ -27,12 +27,8 @@ export function createPosthog({ fetch, key, timeoutMs = 3_000, url }: PosthogOpt
         body: JSON.stringify({ api_key: key, distinct_id: 'healthcheck', disable_flags: true }),
         timeoutMs,
         signal,
-        isItsOwn: isRecord,
-        judge: status => {
-          if (status === 402)
-            return { state: 'misconfigured', detail: 'asks for payment (402): see its billing limits' }
-          return judgeRefusal(status, { key: 'POSTHOG_KEY', address: 'POSTHOG_HOST' })
-        },
+        isItsOwn: body => isRecord(body) && (isRecord(body['flags']) || isRecord(body['featureFlags'])),
+        judge: status => judgeRefusal(status, { key: 'POSTHOG_KEY', address: 'POSTHOG_HOST' }),
       }),
   }
 }

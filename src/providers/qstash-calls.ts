@@ -3,6 +3,7 @@ import type { Schedules } from '@upstash/qstash'
 import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
 import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
+import { readReset } from './read-reset.ts'
 
 /** What the official SDK sends its requests with. */
 export type Requester = ConstructorParameters<typeof Schedules>[0]
@@ -16,14 +17,21 @@ export interface QstashCallOptions {
   readonly clock: () => Date
   /** For each try; 10 s unless given. */
   readonly timeoutMs?: number
+  /** The longest that a 429 is waited for; 15 s unless given. With 0 nothing is tried twice. */
+  readonly longestWaitMs?: number
+  /** Told before each such wait. */
+  readonly onWait?: (waitMs: number) => void
 }
 
 const maxBodyBytes = 8 * 1024 * 1024
 // More than anybody is shown: cut here, a secret could lose the half by which it is known.
 const maxSaid = 2_000
 // A burst is over within seconds. Who is told to wait for longer has to come back.
-const longestWaitMs = 15_000
+const defaultLongestWaitMs = 15_000
+// Unless a 429 says when there is room again.
+const defaultWaitMs = 1_000
 const mostTries = 4
+const notWaitedFor = 'QStash was not waited for any longer'
 
 /**
  * Sends the SDK's requests in the place of its own client, which has no deadline, follows redirects with the token, and
@@ -40,16 +48,20 @@ export function createRequester(options: QstashCallOptions, signal: AbortSignal)
 }
 
 async function ask(options: QstashCallOptions, request: Request, signal: AbortSignal): Promise<unknown> {
+  const { clock, longestWaitMs = defaultLongestWaitMs, onWait } = options
   for (let tries = 1; ; tries += 1) {
     const { headers, status, text } = await send(options, request, signal)
     if (status >= 200 && status < 300) return request.parseResponseAsJson === false ? undefined : parse(text)
     if (status !== 429) throw judge(status, text.replaceAll(options.token, '(our token)'))
-    const waitMs = readReset(headers, options.clock())
-    if (tries === mostTries || waitMs > longestWaitMs) {
-      const seconds = Math.ceil(waitMs / 1000)
+    const waitMs = readReset(headers, clock()) ?? defaultWaitMs
+    if (longestWaitMs === 0 || tries === mostTries || waitMs > longestWaitMs) {
+      const seconds = Math.max(1, Math.ceil(waitMs / 1000))
       throw new RetryLaterError(`QStash answered 429: its limit of calls is used up for ${seconds} s`, seconds)
     }
-    await sleep(waitMs, undefined, { signal })
+    onWait?.(waitMs)
+    await sleep(waitMs, undefined, { signal }).catch((thrown: unknown) => {
+      throw new Error(notWaitedFor, { cause: thrown })
+    })
   }
 }
 
@@ -72,7 +84,7 @@ async function send(
     })
     return { status: response.status, headers: response.headers, text: await readText(response.body) }
   } catch (thrown) {
-    if (signal.aborted) throw new Error('QStash was not waited for any longer', { cause: thrown })
+    if (signal.aborted) throw new Error(notWaitedFor, { cause: thrown })
     if (limit.signal.aborted) throw new Error(`QStash did not answer within ${timeoutMs} ms`, { cause: thrown })
     throw new Error(`QStash did not answer (${codeOf(toError(thrown))})`, { cause: thrown })
   } finally {
@@ -117,15 +129,6 @@ function readError(text: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** How long until there is room again: the vendor says seconds, or a moment in seconds or milliseconds. 1 s unless it says. */
-function readReset(headers: { get(name: string): string | null }, now: Date): number {
-  const names = ['retry-after', 'burst-ratelimit-reset', 'ratelimit-reset']
-  const text = names.map(name => headers.get(name)).find(value => value !== null && /^\d{1,15}$/.test(value))
-  const value = Number(text ?? 1)
-  if (value > 1e11) return Math.max(0, value - now.getTime())
-  return value > 1e9 ? Math.max(0, value * 1000 - now.getTime()) : value * 1000
 }
 
 function codeOf(err: Error): string {

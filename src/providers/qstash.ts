@@ -1,4 +1,5 @@
 import type { Fetch } from './http.ts'
+import { judgeRefusal } from './judge-refusal.ts'
 import { isRecord, reach } from './reach.ts'
 import type { Reachability } from './reachability.ts'
 
@@ -13,7 +14,7 @@ export interface QstashOptions {
 
 /**
  * The scheduler's API, asked for two numbers that are no secret. Tokens belong to one region, so 404 means the wrong
- * host as much as 401 and 403 mean the wrong token.
+ * host as much as 401 means the wrong token.
  */
 export function createQstash({ fetch, timeoutMs = 3_000, token, url }: QstashOptions): Reachability {
   return {
@@ -24,13 +25,10 @@ export function createQstash({ fetch, timeoutMs = 3_000, token, url }: QstashOpt
         headers: { authorization: `Bearer ${token}` },
         timeoutMs,
         signal,
-        isItsOwn: isRecord,
+        isItsOwn: body => isRecord(body) && typeof body['parallelismMax'] === 'number',
         judge: status => {
-          if (status === 408) return { state: 'down', detail: 'answered 408: it gave up waiting' }
-          if (status === 401 || status === 403) {
-            return { state: 'misconfigured', detail: `refused our token (${status}): is QSTASH_TOKEN of this region?` }
-          }
-          return { state: 'misconfigured', detail: `knows no such address (${status}): is QSTASH_URL right?` }
+          if (status !== 401) return judgeRefusal(status, { key: 'QSTASH_TOKEN', address: 'QSTASH_URL' })
+          return { state: 'misconfigured', detail: 'refused our token (401): is QSTASH_TOKEN of this region?' }
         },
       }),
   }

@@ -2,6 +2,7 @@ import { toError } from '../errors.ts'
 import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
 import type { Reached } from './reachability.ts'
+import { readReset } from './read-reset.ts'
 
 export interface ReachOptions {
   readonly fetch: Fetch
@@ -15,7 +16,7 @@ export interface ReachOptions {
   /** Whether the JSON of a success is the vendor's, and no page of something in between; not asked unless given. */
   readonly isItsOwn?: (body: unknown) => boolean
   /** What a 3xx or a 4xx other than 429 means here; `body` is its JSON, undefined where it is none or too long. */
-  readonly judge: (status: number, body: unknown) => Pick<Reached, 'state' | 'detail'>
+  readonly judge: (status: number, body: unknown) => Omit<Reached, 'latencyMs'>
 }
 
 /** What came back, and for how long the vendor asked to be left alone, where it did. */
@@ -73,12 +74,10 @@ function judgeLimit(retryAfterMs: number | undefined): Omit<Asked, 'latencyMs'> 
   }
 }
 
-/** Seconds, or a time, which is compared with the vendor's own clock. */
+/** A moment is compared with the vendor's own clock. */
 function readRetryAfter(headers: { get(name: string): string | null }): number | undefined {
-  const text = headers.get('retry-after') ?? ''
-  if (/^\d+$/.test(text)) return Number(text) * 1000
-  const waitMs = text.endsWith(' GMT') ? Date.parse(text) - Date.parse(headers.get('date') ?? '') : -1
-  return waitMs >= 0 ? waitMs : undefined
+  const now = new Date(headers.get('date') ?? '')
+  return readReset(headers, Number.isNaN(now.getTime()) ? undefined : now)
 }
 
 /** Reading to the end lets the connection be used again; an endless body is cut off, and is undefined. */

@@ -27,12 +27,18 @@ export function createStripeReachability(options: StripeReachabilityOptions): Re
         headers: { authorization: `Bearer ${secretKey}`, 'stripe-version': apiVersion },
         timeoutMs,
         signal,
-        isItsOwn: body => isRecord(body) && body['object'] === 'balance',
+        isItsOwn: body => isRecord(body) && body['object'] === 'balance' && isOfMode(body['livemode'], secretKey),
         judge: status => {
           if (status !== 403) return judgeRefusal(status, { key: 'STRIPE_SECRET_KEY', address: 'STRIPE_API_BASE_URL' })
           const detail = 'our key may not read the balance (403), which payouts need: give it Balance, Read'
-          return { state: 'misconfigured', detail }
+          return { state: 'misconfigured', scopeOnly: true, detail }
         },
       }),
   }
+}
+
+/** Whether the money is of the kind that the key is for. */
+function isOfMode(livemode: unknown, secretKey: string): boolean {
+  const mode = /^[rs]k_(live|test)_/.exec(secretKey)?.[1]
+  return mode === undefined || livemode === (mode === 'live')
 }

@@ -256,6 +256,11 @@ t.test('a vendor service is up, slow, down, misconfigured or disabled', async t 
     state: 'misconfigured',
     status: 'fail',
   })
+  t.match(await read({ state: 'misconfigured', scopeOnly: true, latencyMs: 1, detail: 'may not (403)' }), {
+    state: 'misconfigured',
+    status: 'warn',
+    output: 'may not (403)',
+  })
 
   const unset = createReachabilityProbe({
     name: 'qstash',

@@ -136,6 +136,7 @@ t.test('every wrong answer is an error of its kind, which shows no secret and fo
     [400, json, PermanentError, /^QStash answered 400: said so$/],
     [404, 'not found', PermanentError, /^QStash answered 404$/],
     [412, json, PermanentError, /412: said so/],
+    [400, '{"error":"no: Bearer planted"}', PermanentError, /: no: Bearer \(our token\)$/],
     [307, '', PermanentError, /307/],
     [408, '', Error, /408/],
     [500, '<html>', Error, /^QStash answered 500$/],
@@ -189,6 +190,29 @@ t.test(
     }
   },
 )
+
+t.test('who has no time to wait is told of a limit at once, and a wait is told before and can be ended', async t => {
+  const { calls, url } = await openVendor(t, response =>
+    response.writeHead(429, { 'burst-ratelimit-reset': '5' }).end(),
+  )
+  const http = createHttp()
+  t.teardown(async () => await http.close())
+  const waits: number[] = []
+  const stop = new AbortController()
+  const shared = { url, token: 'planted', fetch: http.fetch, clock: () => new Date('2026-03-10T12:00:00Z') }
+  const hurried = createQstashSchedules({ ...shared, longestWaitMs: 0 })
+  await t.rejects(hurried.list(signal), { name: 'RetryLaterError', delaySeconds: 5 })
+  t.equal(calls.length, 1)
+  const patient = createQstashSchedules({
+    ...shared,
+    onWait: waitMs => {
+      waits.push(waitMs)
+      stop.abort()
+    },
+  })
+  await t.rejects(patient.list(stop.signal), { message: 'QStash was not waited for any longer' })
+  t.strictSame(waits, [5_000])
+})
 
 t.test('an id that would name something else is refused before anything is sent', async t => {
   const { calls, schedules } = await openVendor(t, response => response.end('{}'))

@@ -22,7 +22,10 @@ const vendors: Readonly<
   Record<Name, { own: unknown; create: (url: string, fetch: Fetch, timeoutMs: number) => Reachability }>
 > = {
   site: { own: {}, create: (url, fetch, timeoutMs) => createSite({ url, fetch, timeoutMs }) },
-  qstash: { own: {}, create: (url, fetch, timeoutMs) => createQstash({ url, token, fetch, timeoutMs }) },
+  qstash: {
+    own: { parallelismMax: 10, parallelismCount: 0 },
+    create: (url, fetch, timeoutMs) => createQstash({ url, token, fetch, timeoutMs }),
+  },
   stripe: {
     own: { object: 'balance' },
     create: (url, fetch, timeoutMs) => createStripeReachability({ url, secretKey: token, fetch, timeoutMs }),
@@ -32,14 +35,17 @@ const vendors: Readonly<
     create: (url, fetch, timeoutMs) => createClerkReachability({ url, secretKey: token, fetch, timeoutMs }),
   },
   novu: {
-    own: { data: {} },
+    own: { data: { workflows: [] } },
     create: (url, fetch, timeoutMs) => createNovuReachability({ url, secretKey: token, fetch, timeoutMs }),
   },
   resend: {
     own: { data: [] },
     create: (url, fetch, timeoutMs) => createResend({ url, apiKey: token, fetch, timeoutMs }),
   },
-  posthog: { own: {}, create: (url, fetch, timeoutMs) => createPosthog({ url, key: token, fetch, timeoutMs }) },
+  posthog: {
+    own: { flags: {} },
+    create: (url, fetch, timeoutMs) => createPosthog({ url, key: token, fetch, timeoutMs }),
+  },
 }
 const names = Object.keys(vendors) as Name[]
 
@@ -99,11 +105,14 @@ t.test('what a vendor answers decides the state, at the cost of one call', async
     ['no HTTP', request => request.socket.end('garbage\r\n\r\n'), 'down'],
     ['a page', (_request, response) => response.end('<html>Sign in'), 'down'],
     ['a list', (_request, response) => response.end('[]'), 'down'],
+    ['an empty object', (_request, response) => response.end('{}'), 'down'],
+    ['a portal', (_request, response) => response.end('{"error":"log in","data":{}}'), 'down'],
     ['silence', () => {}, 'down'],
     ['a body that stops', (_request, response) => response.writeHead(200).write('{'), 'down'],
     ['a body cut off', cutOff, 'down'],
   ]
-  const tolerated = ['204', 'a page', 'a list']
+  const silences = ['silence', 'a body that stops']
+  const tolerated = ['204', 'a page', 'a list', 'an empty object', 'a portal']
   for (const name of names) {
     const { requests, url } = await openVendor(t, (_request, response) =>
       response.end(JSON.stringify(vendors[name].own)),
@@ -112,10 +121,13 @@ t.test('what a vendor answers decides the state, at the cost of one call', async
     t.equal(requests.length, 1)
     for (const [what, answer, expected] of answers) {
       const { requests, url } = await openVendor(t, answer)
-      const reached = await create(name, url, fetch, 150).check(never)
+      const reached = await create(name, url, fetch, silences.includes(what) ? 150 : 5_000).check(never)
       // The site says what it likes: any success will do.
       const isUp = name === 'site' && tolerated.includes(what)
       t.equal(reached.state, isUp ? 'up' : expected, `${name}: ${what}: ${reached.detail}`)
+      // A wrong key of Resend's is 403, and the site has no key.
+      const lacksScope = what === '403' && name !== 'site' && name !== 'resend'
+      t.equal(reached.scopeOnly === true, lacksScope, `${name}: ${what}`)
       t.equal(reached.detail === '', isUp, `${name}: ${what} says why it is not simply up`)
       t.notMatch(reached.detail, /planted|127\.0\.0\.1|http:|body/, `${name}: ${what} gives nothing away`)
       t.equal(requests.length, 1, `${name}: ${what} is one call`)
@@ -255,12 +267,44 @@ t.test('a vendor may say for how long it wants to be left alone', async t => {
     ['soon', undefined],
     ['-1', undefined],
   ]
+  for (const name of ['burst-ratelimit-reset', 'ratelimit-reset', 'x-ratelimit-reset']) {
+    const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
+    const moment = Date.parse(date) / 1000 + 9
+    for (const [value, retryAfterMs] of [
+      ['9', 9_000],
+      [String(moment), 9_000],
+      [`${moment}000`, 9_000],
+      [String(moment - 20), 0],
+    ] as const) {
+      const { url } = await openVendor(t, status(429, { date, 'retry-after': 'soon', [name]: value }))
+      const asked: Asked = await create('novu', url, fetch).check(never)
+      t.equal(asked.retryAfterMs, retryAfterMs, `${name}: ${value}`)
+    }
+  }
   for (const [value, retryAfterMs] of table) {
     const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
     const headers: Record<string, string> = value === undefined ? { date } : { date, 'retry-after': value }
     const { url } = await openVendor(t, status(429, headers))
     const asked: Asked = await create('qstash', url, fetch).check(never)
     t.equal(asked.retryAfterMs, retryAfterMs, value ?? 'no header')
+  }
+})
+
+t.test("Stripe's balance is of the mode of our key, or is not Stripe's", async t => {
+  const fetch = openFetch(t)
+  const cases = [
+    ['sk_live_planted', true, 'up'],
+    ['rk_live_planted', false, 'down'],
+    ['sk_live_planted', undefined, 'down'],
+    ['rk_test_planted', false, 'up'],
+    ['sk_test_planted', true, 'down'],
+  ] as const
+  for (const [secretKey, livemode, state] of cases) {
+    const { url } = await openVendor(t, (_request, response) =>
+      response.end(JSON.stringify({ object: 'balance', livemode })),
+    )
+    const reached = await createStripeReachability({ url, secretKey, fetch }).check(never)
+    t.equal(reached.state, state, `${secretKey.slice(0, 7)} and ${livemode}`)
   }
 })
 

@@ -104,6 +104,7 @@ t.test('each trouble of QStash has its answer, in time', async t => {
     [{ status: 401, headers: {} }, 503, { state: 'misconfigured', output: /QSTASH_TOKEN/ }],
     [{ status: 500, headers: {} }, 503, { state: 'down' }],
     [{ status: 429, headers: { 'retry-after': '60' } }, 200, { state: 'up', output: /429/, status: 'warn' }],
+    [{ status: 429, headers: { 'burst-ratelimit-reset': '5' } }, 200, { state: 'up', output: /429/, status: 'warn' }],
     ['hang', 503, { state: 'down', output: 'no answer within 2200 ms' }],
   ] as const
   for (const [react, status, told] of cases) {

@@ -34,7 +34,7 @@ export interface HealthWorldOptions {
 /** The health routes on real Postgres and a QStash on loopback; the clock moves by hand. */
 export async function openHealthWorld(t: Test, options: HealthWorldOptions = {}) {
   const db = options.db ?? (await testDatabase(t)).db
-  const vendor = await openVendor(t, options.qstash ?? ((_request, response) => response.end('{}')))
+  const vendor = await openVendor(t, options.qstash ?? ((_request, response) => response.end('{"parallelismMax":10}')))
   const http = createHttp()
   let now = start
   const state: { -readonly [K in keyof ProcessState]: ProcessState[K] } = { booted: true, draining: false }
