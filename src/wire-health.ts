@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import type { Db } from './database/connection.ts'
 import { createDatabaseProbe, createMigrationsProbe } from './health/database-probe.ts'
 import { createJobsProbe } from './health/jobs-probe.ts'
+import { createNovuProbe } from './health/novu-probe.ts'
 import type { Probe } from './health/probe.ts'
 import { createReachabilityProbe } from './health/reachability-probe.ts'
 import { createClerkReachability } from './providers/clerk-reachability.ts'
@@ -29,7 +30,8 @@ export interface ProbeParts {
 /** The probes behind the health routes. */
 export function createProbes({ clock, db, jobs, log, ...parts }: ProbeParts) {
   const shared = { db, clock, log }
-  const probes: Probe[] = [createDatabaseProbe(shared), ...createVendorProbes({ clock, log, ...parts })]
+  const vendors = createVendorProbes({ clock, log, ...parts })
+  const probes = [createDatabaseProbe(shared), ...vendors.map(vendor => addNotices(vendor, shared))]
   return {
     dependencies: new Map(probes.map(probe => [probe.name, probe])),
     migrations: createMigrationsProbe(shared),
@@ -47,6 +49,11 @@ export function createTimelinessProbe({ jobs, ...shared }: Pick<ProbeParts, 'clo
     listDueBetween: (from: Date, to: Date) => listDueBetween(job, from, to),
   }))
   return createJobsProbe({ ...shared, jobs: due })
+}
+
+/** Of Novu our own notices know more than a question that is asked every five minutes. */
+function addNotices(vendor: Probe, shared: Pick<ProbeParts, 'clock' | 'db' | 'log'>): Probe {
+  return vendor.name === 'novu' ? createNovuProbe({ ...shared, vendor }) : vendor
 }
 
 // The whole answer must be there within 2.5 s.

@@ -13,13 +13,27 @@ const unreadyKind = 'novu-workflow-unready'
 export async function resolveVendorFindings(db: Db, workflows: readonly string[], now: Date): Promise<void> {
   await sql`
     update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
-      note = concat_ws('; ', note, case when cardinality(${[...workflows]}::text[]) > 0
-        then 'Novu took a message' else 'Novu took our key' end)
+      note = concat_ws('; ', note, 'Novu took a message')
     where state <> 'resolved' and (kind = 'novu-key-refused'
       or (kind = 'novu-in-trouble' and cardinality(${[...workflows]}::text[]) > 0)
       or (kind = ${unreadyKind} and subject = any(${[...workflows]}::text[]) and details ->> 'code' is distinct from ${differs}))`.execute(
     db,
   )
+}
+
+export interface VendorTrouble {
+  readonly kind: 'novu-in-trouble' | 'novu-key-refused' | 'novu-workflow-unready'
+  readonly subject: string
+  readonly seenAt: Date
+}
+
+/** What is wrong at the vendor, as it was last met by whichever process. */
+export async function listVendorTroubles(db: Db): Promise<readonly VendorTrouble[]> {
+  const { rows } = await sql<VendorTrouble>`
+    select kind, subject, last_seen_at as "seenAt" from jobs.findings
+    where kind in ('novu-in-trouble', 'novu-key-refused', ${unreadyKind}) and state <> 'resolved'
+    order by kind, subject`.execute(db)
+  return rows
 }
 
 /** Workflows of which an open finding says that the vendor swallows messages. */
@@ -30,12 +44,21 @@ export async function listSwallowing(db: Db): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ subject }) => subject))
 }
 
-/** Closes what is told of workflows that are as they should be. Gives those of which something was. */
-export async function resolveReady(trx: Db, workflows: readonly string[], now: Date): Promise<readonly string[]> {
+/** Closes what was told of our key before it was used at `askedAt`, and worked. */
+export async function resolveKeyRefused(trx: Db, askedAt: Date): Promise<void> {
+  await sql`
+    update jobs.findings set state = 'resolved', closed_at = ${askedAt}, closed_by = 'eleva-jobs',
+      note = concat_ws('; ', note, 'Novu took our key')
+    where kind = 'novu-key-refused' and state <> 'resolved' and last_seen_at < ${askedAt}`.execute(trx)
+}
+
+/** Closes what was told, before `askedAt`, of workflows that were then as they should be. Gives those of which something was. */
+export async function resolveReady(trx: Db, workflows: readonly string[], askedAt: Date): Promise<readonly string[]> {
   const { rows } = await sql<{ subject: string }>`
-    update jobs.findings set state = 'resolved', closed_at = ${now}, closed_by = 'eleva-jobs',
+    update jobs.findings set state = 'resolved', closed_at = ${askedAt}, closed_by = 'eleva-jobs',
       note = concat_ws('; ', note, 'it is as it should be again')
     where kind = ${unreadyKind} and state <> 'resolved' and subject = any(${[...workflows]}::text[])
+      and last_seen_at < ${askedAt}
     returning subject`.execute(trx)
   return rows.map(({ subject }) => subject)
 }

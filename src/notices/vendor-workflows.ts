@@ -1,6 +1,6 @@
 import { recordFinding } from '../database/findings.ts'
 import { heldBack, recallUnready } from '../database/outbox-ends.ts'
-import { listSwallowing, resolveReady, resolveVendorFindings } from '../database/outbox-findings.ts'
+import { listSwallowing, resolveKeyRefused, resolveReady } from '../database/outbox-findings.ts'
 import { KeyRefusedError, toError } from '../errors.ts'
 import type { Message, Workflow } from '../providers/notifications.ts'
 import { withinTime } from '../time-limit.ts'
@@ -89,7 +89,7 @@ interface Compared {
 async function record({ differing, fine, fineAt, now }: Compared, { db, log }: Pick<SenderParts, 'db' | 'log'>) {
   const fineIds = fine.map(({ id }) => id)
   await db.transaction().execute(async trx => {
-    await resolveVendorFindings(trx, [], now)
+    await resolveKeyRefused(trx, now)
     for (const { differences, id } of differing.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
       const fresh = await recordFinding(trx, differingFinding(id, differences, fineAt.get(id)), now)
       if (fresh) log.error({ workflow: id, differences }, 'workflow at novu is not what notices need')

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
+import type { Db } from '../../src/database/connection.ts'
 import { recordNotice } from '../../src/notices/record.ts'
 import { startNovu } from '../../src/sandbox/novu.ts'
 import { testApp } from '../support/app.ts'
+import { addFinding } from '../support/builders.ts'
 import { until } from '../support/pings.ts'
 import { testJob } from '../support/runner.ts'
 
@@ -54,3 +56,33 @@ t.test('a preview tells nobody anything, and says so', async t => {
   t.strictSame(novu.asked(), [])
   t.ok(logs().some(({ msg }) => msg === 'notices are not sent in a preview'))
 })
+
+t.test('what the sender meets at Novu shows in its health at once, in every process, and is over with it', async t => {
+  const { app, clock, db, deliver, novu, operate, states } = await appWithNovu(t)
+  await app.boot()
+  const look = async () => {
+    clock.advance(11_001)
+    const { json, statusCode } = await operate('GET', '/health/novu')
+    const [check] = (json['checks'] as Record<string, [Record<string, unknown>]>)['novu:responseTime'] ?? []
+    return { statusCode, ...check }
+  }
+  await until(async () => novu.asked().filter(({ call }) => call === 'workflows').length > 6)
+  t.match(await look(), { statusCode: 200, status: 'pass', state: 'up' })
+  novu.inject({ kind: 'unauthorized', call: 'send', times: 1 })
+  await deliver('/jobs/test-job')
+  await until(async () => (await findings(db)).includes('novu-key-refused open'))
+  t.match(await look(), { statusCode: 503, status: 'fail', state: 'misconfigured', output: /^refused our key at 2/ })
+  clock.advance(400_000)
+  t.match(await look(), { statusCode: 200, status: 'warn', state: 'up', output: /has taken nothing since/ })
+  t.match((await operate('GET', '/health')).json, { status: 'warn' }, 'known without a question')
+  await deliver('/jobs/test-job')
+  await until(async () => (await states())[0] === 'sent')
+  t.match(await look(), { statusCode: 200, status: 'pass', state: 'up' })
+  await addFinding(db, { kind: 'novu-workflow-unready', subject: 'system-health' })
+  t.match(await look(), { statusCode: 200, status: 'warn', output: /^the workflow system-health is not what/ })
+})
+
+async function findings(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('jobs.findings').select(['kind', 'state']).execute()
+  return rows.map(({ kind, state }) => `${kind} ${state}`)
+}
