@@ -171,6 +171,20 @@ export async function findByReceipt(db: Db, stripeId: string): Promise<Operation
   return await db.selectFrom('jobs.money_operations').selectAll().where('stripe_id', '=', stripeId).executeTakeFirst()
 }
 
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+/** Whether a text may be an operation's id: anybody can write anything into metadata. */
+export function isOperationId(text: string): boolean {
+  return uuid.test(text)
+}
+
+/** The id of the operation that an object at Stripe names, where there is one. */
+export async function findOperationNamed(db: Db, name: string): Promise<string | undefined> {
+  if (!isOperationId(name)) return undefined
+  const found = await db.selectFrom('jobs.money_operations').select('id').where('id', '=', name).executeTakeFirst()
+  return found?.id
+}
+
 const uniques = {
   money_operation_items_live: 'row_taken',
   money_operation_items_payment: 'payment_taken',

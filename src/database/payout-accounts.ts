@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { KnownAccount, NamingRow, PayoutOwners } from '../money/payout-facts.ts'
 import type { Db } from './connection.ts'
 import { leftSince } from './money-limits.ts'
-import { wasSentOnce } from './money-operations.ts'
+import { isOperationId, wasSentOnce } from './money-operations.ts'
 
 export interface KnownAccounts {
   /** Those that were asked for first. */
@@ -59,8 +59,7 @@ export async function findPayoutOwners(
   payouts: readonly { readonly id: string; readonly operationId: string | null }[],
 ): Promise<PayoutOwners> {
   const ids = payouts.map(({ id }) => id)
-  // Anybody can write anything into metadata.
-  const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(id => uuid.test(id))
+  const operationIds = payouts.map(({ operationId }) => operationId ?? '').filter(isOperationId)
   const { rows } = await sql<OwnerRow>`
     select 'recorded' as kind, o.stripe_id as id, 0 as row, o.account, '' as status, 0 as amount, '' as currency,
       null::timestamp as created, false as otherwise from jobs.money_operations o where o.stripe_id = any(${ids})
@@ -128,8 +127,6 @@ export async function listSentCents(db: Db, since: Date): Promise<Record<string,
     where ${leftSince(since)} group by o.currency`.execute(db)
   return Object.fromEntries(rows.map(({ cents, currency }) => [currency, cents]))
 }
-
-const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 // A row is there from the moment that its voucher is issued, and READY from when it is paid. The meeting is read as a
 // document, because not every marketplace has the column.

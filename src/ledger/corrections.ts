@@ -1,6 +1,12 @@
 import { recordAudit } from '../database/audit.ts'
 import { resolveFinding } from '../database/findings.ts'
-import { findByReceipt, findOperationWithItems, type Operation } from '../database/money-operations.ts'
+import {
+  findByReceipt,
+  findOperationNamed,
+  findOperationWithItems,
+  type Operation,
+  type Trx,
+} from '../database/money-operations.ts'
 import { listRowsNaming } from '../database/money-rows.ts'
 import { PermanentError } from '../errors.ts'
 import { isReturned } from '../money/payout-gates.ts'
@@ -71,13 +77,13 @@ const stripeBudgetMs = 30_000
 async function adopt(parts: Parts, { except, id, note, operator, stripeId }: Adoption, run: LedgerRun): Promise<void> {
   const { items, operation } = await getUnknown(parts, id)
   const object = await readObject(parts, operation, stripeId, run)
-  const fault = findFault(operation, object) ?? (await findOtherOwner(parts, operation, stripeId, items))
+  const fault = findFault(operation, object) ?? (await findOtherOwner(parts, operation, object, items))
   if (fault !== undefined) throw refuse(`${stripeId} cannot be the receipt of operation ${id}: ${fault}`)
   await requireNoOthers(parts, operation, [...except, stripeId], run)
-  // Before the receipt, which is a fact: whoever says so is known, whatever ends this process.
   const details = { stripeId, note, except, after: operation.reason }
-  await recordAudit(parts.db, { at: run.clock(), actor: operator, action: 'operation.adopt', subject: id, details })
-  const posting = await keepReceipt(parts, { operation, items }, object, run)
+  const audit = { at: run.clock(), actor: operator, action: 'operation.adopt', subject: id, details }
+  const claim = async (trx: Trx): Promise<void> => await recordAudit(trx, audit)
+  const posting = await keepReceipt(parts, { operation, items }, object, run, claim)
   if (posting.receipt !== stripeId) throw refuse(`operation ${id} has changed meanwhile: look at it again`)
   await closeFindings(parts, id, operator, `${stripeId} was adopted: ${note}`, run.clock())
 }
@@ -123,6 +129,9 @@ async function readObject(
 
 /** What of an object is not what the operation asked for; its metadata may be somebody's mistake, and do not count. */
 function findFault(operation: Operation, object: Transfer | Payout): string | undefined {
+  if (object.createdAt.getTime() < operation.created_at.getTime() - clockDoubtMs) {
+    return `it was made before the operation, at ${object.createdAt.toISOString()}`
+  }
   if (object.amountCents !== Number(operation.amount)) {
     return `it is of ${object.amountCents} and not of ${operation.amount} cents`
   }
@@ -135,9 +144,11 @@ function findFault(operation: Operation, object: Transfer | Payout): string | un
 async function findOtherOwner(
   { db }: Parts,
   { id, kind }: Operation,
-  stripeId: string,
+  { id: stripeId, operationId }: Transfer | Payout,
   items: readonly { readonly paymentTransferId: number }[],
 ): Promise<string | undefined> {
+  const named = operationId === null || operationId === id ? undefined : await findOperationNamed(db, operationId)
+  if (named !== undefined) return `it carries the id of operation ${named}`
   const owner = await findByReceipt(db, stripeId)
   if (owner !== undefined && owner.id !== id) return `it is the receipt of operation ${owner.id}`
   const own = new Set(items.map(({ paymentTransferId }) => paymentTransferId))

@@ -14,7 +14,7 @@ import type { Payout, Transfer } from '../providers/payments.ts'
 import { changedRowFinding, endBlocked, mismatchFinding, recordIn, strayFinding } from './findings.ts'
 import { thawPayout, thawTransfer } from './frozen-request.ts'
 import type { LedgerRun, Posting } from './ledger.ts'
-import { auditOperation, moveByFact } from './move.ts'
+import { auditOperation, move, moveByFact } from './move.ts'
 import { type Made, recordReceiptNotices } from './notices.ts'
 import { type LedgerParts, nothingMoved, type Undertaking } from './parts.ts'
 
@@ -24,19 +24,26 @@ const open = ['planned', 'sending', 'unknown', 'blocked'] as const
 /**
  * Writes down that the money moved: the operation is `created`, its rows say so, and people are told, all in one
  * transaction. Needs no lease, because a fact is always kept. A row that changed meanwhile keeps its change and becomes a
- * finding. A receipt that somebody else has written already changes nothing.
+ * finding. A receipt that somebody else has written already changes nothing. What is a person's word and no fact comes with
+ * its `claim`, which is recorded in that transaction, and holds only while the operation is as it was read.
  */
 export async function keepReceipt(
   parts: Pick<LedgerParts, 'db' | 'onStep'>,
   { items, operation }: Pick<Undertaking, 'items' | 'operation'>,
   object: Transfer | Payout,
   run: LedgerRun,
+  claim?: (trx: Trx) => Promise<void>,
 ): Promise<Posting> {
   const now = run.clock()
+  const receipt = receiptOf(operation, object, now)
   try {
     const posting = await parts.db.transaction().execute(async trx => {
-      const created = await moveByFact(trx, operation, open, 'created', receiptOf(operation, object, now), now)
+      const created =
+        claim === undefined
+          ? await moveByFact(trx, operation, open, 'created', receipt, now)
+          : await move(trx, operation, 'created', receipt, now)
       if (created === undefined) return undefined
+      await claim?.(trx)
       await endBlocked(trx, operation, run, now)
       await auditOperation(trx, 'created', created, run, now, { rows: items.map(item => item.paymentTransferId) })
       return await markPaid(

@@ -76,6 +76,8 @@ export interface HoldJudgement {
   readonly doubts: readonly string[]
   /** All of this as an approval covers it, and nothing else. */
   readonly shown: readonly string[]
+  /** What of it has come up since it was held: whoever looked at it then has not seen that. */
+  readonly since: readonly string[]
 }
 
 /** All that there is to say about a held operation to whoever is to decide about it. */
@@ -117,14 +119,18 @@ export function judgeHold(
   const { changedRows } = evidence
   if (changedRows.length > 0) doubts.push(`changed since: payment_transfers ${changedRows.join(', ')}`)
   const shown = [...new Set([...lasting, ...keysOf(listEvident(kind, evidence))])]
+  const since = shown.filter(key => key !== reason && !holds.includes(key))
   const own = judged.find(each => each.reason === reason)
-  if (own === undefined) return { stands: 'unknown', today: comparisons[reason as Hold] ?? compareAll, doubts, shown }
+  if (own === undefined) {
+    return { stands: 'unknown', today: comparisons[reason as Hold] ?? compareAll, doubts, shown, since }
+  }
   const stands = own.of.length > 0
   return {
     stands: stands ? 'yes' : 'no',
     today: `${stands ? 'still so' : 'no longer so'}: ${own.today}`,
     doubts,
     shown,
+    since,
   }
 }
 

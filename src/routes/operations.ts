@@ -36,7 +36,8 @@ const params = Type.Object({ id: uuid })
 const shown = Type.Array(Type.String({ maxLength: 200 }), {
   maxItems: 1000,
   description:
-    'hold.shown of the operation as it was read; what has come to it since is not approved then, and holds it again',
+    'hold.shown of the operation as it was read; what has come to it since is not approved then, and holds it again. Needed ' +
+    'where hold.since is not empty',
 })
 const approveBody = Type.Object(
   { note: Type.Optional(remark), shown: Type.Optional(shown) },
@@ -91,7 +92,7 @@ function addDecisions(app: Typed, { actions, db }: OperationRoutesOptions): void
   app.post('/operations/:id/approve', approving, async request => {
     const { id } = request.params
     const { conflict } = app.httpErrors
-    const { note, shown = await listShown(db, id) } = request.body
+    const { note, shown = await listShown(app, db, id) } = request.body
     const verdict = await refuseAs(conflict, actions.approveOperation(id, request.operator ?? '', { note, shown }))
     if (typeof verdict === 'object')
       throw conflict(
@@ -151,10 +152,15 @@ async function showOperation(app: Typed, db: Db, id: string) {
   return { ...operation, audit: operation.audit.map(redactDetails), hold }
 }
 
-/** What an operator would be shown now of why an operation is held. */
-async function listShown(db: Db, id: string): Promise<readonly string[] | undefined> {
+/** What an operator has been shown who does not say so: what it was held for, unless more has come up since. */
+async function listShown(app: Typed, db: Db, id: string): Promise<readonly string[] | undefined> {
   const operation = await findOperation(db, id)
-  return operation === undefined ? undefined : (await findHeldFor(db, operation))?.shown
+  const held = operation === undefined ? undefined : await findHeldFor(db, operation)
+  if (held === undefined || held.since.length === 0 || operation?.approved_at !== null) return held?.shown
+  throw app.httpErrors.conflict(
+    `more speaks against operation ${id} since it was held (${held.since.join(', ')}), and nothing was approved: look at ` +
+      'its hold once more, and send hold.shown as shown',
+  )
 }
 
 async function findHeldFor(db: Db, operation: OperationDetails): Promise<HeldFor | undefined> {

@@ -1,5 +1,7 @@
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { readAll } from '../support/builders.ts'
+import { addOperation } from '../support/operations.ts'
 import { payoutWorld } from '../support/payout-world.ts'
 
 const hourMs = 60 * 60_000
@@ -70,6 +72,9 @@ t.test('what is of another amount, came back, or is of another row is no receipt
   }
   await refused(wrong, /it is of 100 and not of 8500 cents/)
   await refused('po_nowhere', /po_nowhere/)
+  world.stripe.credit(account, 8_500)
+  const old = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, at: new Date('2026-03-07T06:00:00Z') })
+  await refused(old, /it was made before the operation/)
   world.stripe.credit(account, 17_000)
   const back = world.stripe.payOutAsOldCode({ account, amountCents: 8_500 })
   world.stripe.setPayout(back, 'canceled')
@@ -108,6 +113,34 @@ t.test(
     t.match(await world.rows(), [{ status: 'PAID_OUT' }])
   },
 )
+
+t.test('a payout that carries the id of another operation of ours is no receipt', async t => {
+  const { account, adopt, world } = await unheardWorld(t, false)
+  const other = await addOperation(world.db, { account, state: 'canceled' })
+  world.stripe.credit(account, 8_500)
+  const metadata = { operation_id: other }
+  const stripeId = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, metadata })
+  const message = new RegExp(`it carries the id of operation ${other}`)
+  t.match(await adopt({ stripeId, amountCents: 8_500 }), { statusCode: 409, json: { message } })
+  world.stripe.credit(account, 8_500)
+  const odd = world.stripe.payOutAsOldCode({ account, amountCents: 8_500, metadata: { operation_id: 'anything' } })
+  t.match(await adopt({ stripeId: odd, amountCents: 8_500 }), { statusCode: 200 }, 'anybody can write anything there')
+  const adopted = (await readAll(world.db, 'jobs.money_operations')).find(each => each.id !== other)
+  t.match(adopted, { state: 'created', stripe_id: odd })
+})
+
+t.test('a run that sends the operation while somebody adopts something else wins', async t => {
+  const { account, adopt, audited, operation, world } = await unheardWorld(t, false)
+  world.stripe.credit(account, 8_500)
+  const stripeId = world.stripe.payOutAsOldCode({ account, amountCents: 8_500 })
+  const slow = world.stripe.inject({ kind: 'slow', delayMs: 400, executes: 'last', method: 'GET', path: '/v1/payouts' })
+  const adopting = adopt({ stripeId, amountCents: 8_500 })
+  while (slow.left() > 0) await new Promise(resolve => setImmediate(resolve))
+  await sql`update jobs.money_operations set sends = sends + 1, last_sent_at = last_sent_at`.execute(world.db)
+  t.match(await adopting, { statusCode: 409, json: { message: /has changed meanwhile/ } })
+  t.match(await operation(), { state: 'unknown', stripe_id: null })
+  t.same(await audited('operation.adopt'), [], 'nothing says that it was adopted')
+})
 
 t.test('nobody corrects what is not unknown, or does not exist', async t => {
   const world = await payoutWorld(t)

@@ -163,6 +163,12 @@ t.test('whoever approves a size is shown the payout by hand that came since, and
   const after = await holdOf(world, operation?.id)
   t.match(after['doubts'], [new RegExp(stray)])
   t.same(after['shown'], ['above_single_limit', `may_be_paid_already ${stray}`])
+  t.same(after['since'], [`may_be_paid_already ${stray}`])
+  t.match(await world.operate('POST', `/operations/${operation?.id}/approve`, { note: 'as read yesterday' }), {
+    statusCode: 409,
+    json: { message: new RegExp(`since it was held .*may_be_paid_already ${stray}.*shown`) },
+  })
+  t.match(await operationsOf(world), [{ state: 'held', approved_at: null }], 'whoever approves has to have seen that')
 
   await world.operate('POST', `/operations/${operation?.id}/approve`, { shown: before['shown'] })
   world.clock.advance(dayMs)

@@ -37,6 +37,11 @@ export async function addOperation(db: Db, wanted: WantedOperation = {}): Promis
     request: JSON.stringify({ account, amountCents: amount, currency: 'eur', operationId: id }),
     request_hash: 'a'.repeat(64),
     reason: state === 'held' ? 'above_single_limit' : state === 'blocked' ? 'insufficient_funds' : null,
+    // The experts of its rows have no account here, and whoever approves it has seen that.
+    holds:
+      state === 'held'
+        ? [overrides.reason ?? 'above_single_limit', ...Object.keys(rows).map(row => `account_changed ${row}`)]
+        : [],
     wake_at: state === 'blocked' ? at : null,
     first_sent_at: sent ? at : null,
     last_sent_at: sent ? at : null,
