@@ -27,6 +27,8 @@ export interface Look {
   readonly advice: string
   /** It asks a provider of ours, whose errors are written for people: of them, what comes before a colon is told. */
   readonly asksVendor?: boolean
+  /** It is about the process that looks: no use where that is not the service. */
+  readonly ofThisProcess?: boolean
   /** Asks. Whatever it throws becomes an issue. */
   readonly see: (signal: AbortSignal) => Observation | Promise<Observation>
 }

@@ -47,12 +47,12 @@ async function seeWorkflows({ notifications }: NovuParts, signal: AbortSignal) {
 
 async function seeNotices({ clock, db }: NovuParts) {
   const now = clock()
-  const figures = await readNoticeFigures(db, now, new Date(now.getTime() - dayMs))
-  const { oldestDueAt, poison, sentSince, unknown, waiting } = figures
-  const waitMs = oldestDueAt === null ? 0 : now.getTime() - oldestDueAt.getTime()
+  const figures = await readNoticeFigures(db, new Date(now.getTime() - dayMs))
+  const { oldestAt, poison, sentSince, unknown, waiting } = figures
+  const waitMs = oldestAt === null ? 0 : now.getTime() - oldestAt.getTime()
   const issues = [
     ...(waitMs > patientMs
-      ? [warn(`${waiting} notice(s) are due, the oldest for ${toSpan(waitMs)}`, '`npm run cli -- notices` says why')]
+      ? [warn(`${waiting} notice(s) wait, the oldest for ${toSpan(waitMs)}`, '`npm run cli -- notices` says why')]
       : []),
     ...(poison > 0
       ? [

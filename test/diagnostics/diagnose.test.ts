@@ -1,6 +1,14 @@
 import t from 'tap'
-import { type ComponentName, componentNames, fail, type Look, warn } from '../../src/diagnostics/component.ts'
+import {
+  type ComponentName,
+  componentNames,
+  fail,
+  type Look,
+  type Observation,
+  warn,
+} from '../../src/diagnostics/component.ts'
 import { createDiagnostics, describeDiagnosis } from '../../src/diagnostics/diagnose.ts'
+import { createLater } from '../../src/diagnostics/later.ts'
 import { KeyRefusedError } from '../../src/errors.ts'
 import { judge, thresholds } from '../../src/diagnostics/thresholds.ts'
 
@@ -11,8 +19,11 @@ function diagnosticsOf(
   looks: Partial<Record<ComponentName, readonly Look[]>>,
   times: { timeoutMs?: number; keptMs?: number } = {},
 ) {
-  const all = Object.fromEntries(componentNames.map(name => [name, looks[name] ?? [fine]]))
-  return createDiagnostics({ looks: all as Record<ComponentName, readonly Look[]>, clock: () => new Date(0), ...times })
+  return createDiagnostics({ looks: looksOf(name => looks[name] ?? [fine]), clock: () => new Date(0), ...times })
+}
+
+function looksOf(looks: (name: ComponentName) => readonly Look[]): Record<ComponentName, readonly Look[]> {
+  return Object.fromEntries(componentNames.map(name => [name, looks(name)])) as Record<ComponentName, readonly Look[]>
 }
 
 t.test('the worst of a component is its status, and comes first; advice is given once', async t => {
@@ -102,6 +113,60 @@ t.test('the moment in words has what is ill, and what to do; one that hangs does
     'At 1970-01-01T00:00:00.000Z:\nnovu: fail\n- could not read the workflows within 1500 ms\n  > wait\nstripe: fail\n- it is gone\n  > restart it\ndatabase: warn\n- it is late\n  > wait',
   )
   t.match(describeDiagnosis(await diagnosticsOf({}).diagnose(componentNames)), /^Everything else was well at /)
+})
+
+t.test('who can wait less gets what there is by then, and takes nothing from who can wait longer', async t => {
+  const ill = { ...fine, see: () => ({ issues: [fail('it is gone', 'restart it')] }) }
+  let asked = 0
+  let answer = (): void => {}
+  const slow: Look = {
+    ...never,
+    see: async () => {
+      asked += 1
+      return await new Promise(resolve => (answer = () => resolve({ issues: [] })))
+    },
+  }
+  const first = diagnosticsOf({ novu: [slow], stripe: [ill] })
+  const page = first.diagnose(componentNames)
+  const startedAt = performance.now()
+  const told = await first.describeMoment(100)
+  t.ok(performance.now() - startedAt < 1_000, 'a page that waits does not make the alert wait')
+  t.match(told, /novu: fail\n- could not read the workflows within 100 ms\n/)
+  t.match(told, /stripe: fail\n- it is gone/, 'what others have seen is there')
+  answer()
+  t.equal((await page).components.novu?.status, 'pass')
+
+  const second = diagnosticsOf({ novu: [slow] })
+  t.match(await second.describeMoment(10), /within 10 ms/)
+  const after = second.diagnose(['novu'])
+  answer()
+  t.equal((await after).components.novu?.status, 'pass', 'an alert in a hurry spoils no page')
+  t.equal(asked, 2)
+})
+
+t.test('an alert pays for the loading with its own time, and gets what needs no vendor in any case', async t => {
+  const ill = { ...fine, see: () => ({ issues: [fail('it is gone', 'restart it')] }) }
+  const later = createLater(async () => {
+    await new Promise(resolve => setTimeout(resolve, 150))
+    return diagnosticsOf({ novu: [never], stripe: [ill] })
+  })
+  const told = await later.describeMoment(400)
+  t.ok(Number(/within (\d+) ms/.exec(told)?.[1]) < 300, told)
+  t.match(told, /stripe: fail/)
+})
+
+t.test('from outside, what is loaded counts for nobody, and this process is not looked at', async t => {
+  let loaded = false
+  const full = { issues: [fail('it is full', '')], details: { mb: 1 } }
+  const own: Look = { ...fine, ofThisProcess: true, see: () => full }
+  const other: Look = { ...fine, see: () => ({ issues: [], details: { loaded } }) }
+  const load = async (): Promise<void> => {
+    loaded = true
+  }
+  const diagnostics = createDiagnostics({ looks: looksOf(() => [own, other]), clock: () => new Date(0), load })
+  const { components } = await diagnostics.diagnoseFromOutside(['database'])
+  t.strictSame(components.database, { status: 'pass', issues: [], recommendations: [], details: { loaded: true } })
+  t.equal((await diagnostics.diagnose(['database'])).status, 'fail')
 })
 
 t.test('thresholds are those of the guide for operators', async t => {
