@@ -9,12 +9,14 @@ export interface JobDiagnostics {
   readonly failingJobs: readonly string[]
   /** Open findings of other kinds, as `kind × count`. */
   readonly openFindings: readonly string[]
-  /** Notices that are due and have not gone out. */
+  /** Notices that have not gone out, or not for sure, whenever they are tried next. */
   readonly waitingNotices: number
+  /** Of these, those that may have arrived all the same. */
+  readonly unknownNotices: number
 }
 
 /** Looks at what else is wrong at this moment, in one statement. */
-export async function readJobDiagnostics(db: Db, runId: string, now: Date): Promise<JobDiagnostics> {
+export async function readJobDiagnostics(db: Db, runId: string): Promise<JobDiagnostics> {
   const { rows } = await sql<JobDiagnostics>`
     select r.error_code as "errorCode", r.message,
       array(
@@ -24,8 +26,19 @@ export async function readJobDiagnostics(db: Db, runId: string, now: Date): Prom
         where newest.state in ('failed', 'incomplete', 'abandoned') order by 1) as "failingJobs",
       array(select format('%s × %s', kind, count(*)) from jobs.findings
         where state <> 'resolved' and kind <> 'job-failing' group by kind order by kind) as "openFindings",
-      (select count(*)::int from jobs.outbox where state in ('pending', 'sending', 'unknown')
-        and next_attempt_at <= ${now}) as "waitingNotices"
-    from jobs.runs r where r.id = ${runId}`.execute(db)
-  return rows[0] ?? { errorCode: null, message: null, failingJobs: [], openFindings: [], waitingNotices: 0 }
+      o.waiting as "waitingNotices", o.unknown as "unknownNotices"
+    from jobs.runs r cross join lateral (
+      select count(*)::int as waiting, (count(*) filter (where state = 'unknown'))::int as unknown
+      from jobs.outbox where state in ('pending', 'sending', 'unknown')) o
+    where r.id = ${runId}`.execute(db)
+  return (
+    rows[0] ?? {
+      errorCode: null,
+      message: null,
+      failingJobs: [],
+      openFindings: [],
+      waitingNotices: 0,
+      unknownNotices: 0,
+    }
+  )
 }

@@ -43,9 +43,9 @@ export async function listFindingFigures(db: Db, jobs?: readonly string[]): Prom
 }
 
 export interface NoticeFigures {
-  /** Due and not gone out, of which some may be under way. */
+  /** Written and not gone out, whenever they are tried next; some may be under way. */
   readonly waiting: number
-  readonly oldestDueAt: Date | null
+  readonly oldestAt: Date | null
   /** May have reached the vendor, and nobody knows yet. */
   readonly unknown: number
   readonly poison: number
@@ -53,16 +53,16 @@ export interface NoticeFigures {
 }
 
 /** How notices go, and how many have gone out since a moment. */
-export async function readNoticeFigures(db: Db, now: Date, since: Date): Promise<NoticeFigures> {
+export async function readNoticeFigures(db: Db, since: Date): Promise<NoticeFigures> {
   const { rows } = await sql<NoticeFigures>`
     select
-      count(*) filter (where state in ('pending', 'sending') and next_attempt_at <= ${now})::int as waiting,
-      min(created_at) filter (where state in ('pending', 'sending') and next_attempt_at <= ${now}) as "oldestDueAt",
+      count(*) filter (where state in ('pending', 'sending'))::int as waiting,
+      min(created_at) filter (where state in ('pending', 'sending')) as "oldestAt",
       count(*) filter (where state = 'unknown')::int as unknown,
       count(*) filter (where state = 'poison')::int as poison,
       count(*) filter (where state = 'sent' and finished_at >= ${since})::int as "sentSince"
     from jobs.outbox`.execute(db)
-  return rows[0] ?? { waiting: 0, oldestDueAt: null, unknown: 0, poison: 0, sentSince: 0 }
+  return rows[0] ?? { waiting: 0, oldestAt: null, unknown: 0, poison: 0, sentSince: 0 }
 }
 
 export interface PingFigures {

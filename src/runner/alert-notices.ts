@@ -41,7 +41,7 @@ export async function describeInTime({ describeMoment, log }: Pick<RunnerParts, 
 export async function tellOfStreak(trx: Db, streak: Streak, recipient: string | undefined, now: Date): Promise<void> {
   if (recipient === undefined) return
   const { job, moment, runId, runs } = streak
-  const found = await readJobDiagnostics(trx, runId, now)
+  const found = await readJobDiagnostics(trx, runId)
   const message = shorten(redact([found.errorCode, found.message].filter(part => part !== null).join(': ')))
   const facts = { job, runs, runId, message, diagnostics: [describe(found), moment].filter(Boolean).join('\n') }
   const notice = { kind: 'job-failing', subject: job, recipient, occurrence: runId } as const
@@ -61,11 +61,12 @@ export async function tellOfRecovery(
   await recordNotice(trx, { ...notice, facts, runId, at: now, usefulUntil: null })
 }
 
-function describe({ failingJobs, openFindings, waitingNotices }: JobDiagnostics): string {
+function describe({ failingJobs, openFindings, unknownNotices, waitingNotices }: JobDiagnostics): string {
+  const unsure = unknownNotices === 0 ? '' : `, of which ${unknownNotices} may have arrived`
   return [
     `Jobs whose newest run failed: ${failingJobs.join(', ') || 'none'}`,
     `Open findings: ${openFindings.join(', ') || 'none'}`,
-    `Notices that wait: ${waitingNotices}`,
+    `Notices that wait: ${waitingNotices}${unsure}`,
   ].join('\n')
 }
 
