@@ -21,6 +21,7 @@ export interface AskedPayment {
 }
 
 const dayMs = 24 * 60 * 60_000
+const none: Asked<readonly Transfer[]> = { kind: 'known', value: [] }
 
 /** What Stripe says about each row's payment, in the rows' order; transfers are listed once per account. */
 export async function askPayments(
@@ -39,7 +40,8 @@ export async function askPayments(
   const answers = new Map(inTurn.map((row, index) => [row, asked[index]]))
   return rows.map(row => {
     const answer = answers.get(row) ?? { kind: 'left' }
-    return join(answer, lists.get(row.account), groups.get(groupOf(answer) ?? ''))
+    const [group] = listGroupsOf(answer)
+    return join(answer, lists.get(row.account), group === undefined ? none : groups.get(group))
   })
 }
 
@@ -68,13 +70,16 @@ async function listTransfersTo(
   return new Map([...accounts.keys()].map((account, index) => [account, asked[index] ?? { kind: 'left' }]))
 }
 
-/** The transfers of the payments' groups: the row's account may have been another one when they were made. */
+/**
+ * The transfers of the payments' groups: the row's account may have been another one when they were made. A charge that has
+ * no group has none of them; the ledger asks once more, whatever it has, right before it sends.
+ */
 async function listGroups(
   asked: readonly Asked<Payment>[],
   payments: PaymentReads,
   options: AskOptions,
 ): Promise<ReadonlyMap<string, Asked<readonly Transfer[]>>> {
-  const groups = [...new Set(asked.flatMap(answer => groupOf(answer) ?? []))]
+  const groups = [...new Set(asked.flatMap(listGroupsOf))]
   const answers = await askEach(groups, async group => await payments.listTransferGroup(group, options.signal), options)
   return new Map(groups.map((group, index) => [group, answers[index] ?? { kind: 'left' }]))
 }
@@ -98,11 +103,11 @@ function mergeTransfers(one: readonly Transfer[], two: readonly Transfer[]): Tra
 }
 
 function lacksTransfer(asked: Asked<Payment> | undefined): boolean {
-  return groupOf(asked) !== undefined
+  return asked?.kind === 'known' && asked.value.charge !== undefined && asked.value.charge.transfer === undefined
 }
 
-/** That of a charge which made no transfer itself. */
-function groupOf(asked: Asked<Payment> | undefined): string | undefined {
+/** None of a charge that made its transfer itself, and none of one without a group. */
+function listGroupsOf(asked: Asked<Payment> | undefined): string[] {
   const charge = asked?.kind === 'known' ? asked.value.charge : undefined
-  return charge?.transfer === undefined ? charge?.transferGroup : undefined
+  return charge?.transfer === undefined && charge?.isGrouped === true ? [charge.transferGroup] : []
 }

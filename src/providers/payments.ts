@@ -54,6 +54,8 @@ export interface Charge {
   readonly transfer: Transfer | undefined
   /** What transfers out of this charge carry as their group, whatever account they go to; so may others. */
   readonly transferGroup: string
+  /** The vendor says so; else nothing was transferred out of it yet, and nobody has given it a group. */
+  readonly isGrouped: boolean
 }
 
 export interface Transfer {

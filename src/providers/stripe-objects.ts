@@ -37,6 +37,7 @@ function toCharge(charge: Stripe.Charge, intentId: string): Charge {
     disputeLost: false,
     feeCents: charge.application_fee_amount,
     transfer: transfer === undefined ? undefined : toTransfer(transfer),
+    isGrouped: charge.transfer_group !== null,
     // What Stripe makes of a charge without one, once it is transferred (docs.stripe.com/connect/separate-charges-and-transfers).
     transferGroup: charge.transfer_group ?? `group_${intentId}`,
   }

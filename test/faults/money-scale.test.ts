@@ -144,7 +144,9 @@ function compare(t: Test, few: Served, many: Served): void {
   const perRow = ({ crowd, rows }: Served) => (countCalls(crowd)['GET payment_intents'] ?? 0) / rows
   t.equal(perRow(many), perRow(few), 'questions about a payment, for each row')
   for (const { crowd, rows } of [few, many]) {
-    for (const [lane, calls] of Object.entries(countCalls(crowd))) t.ok(calls <= 2 * rows, `${calls} calls ${lane}`)
+    // Two for each row, and one for each account.
+    for (const [lane, calls] of Object.entries(countCalls(crowd)))
+      t.ok(calls <= 2 * rows + rows / 20, `${calls} calls ${lane}`)
   }
   t.ok(growthOf(few.figures, many.figures) < heapGrowthMb, `${growthOf(few.figures, many.figures)} MB more held`)
 }

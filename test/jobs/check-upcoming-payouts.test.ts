@@ -45,6 +45,7 @@ const paid = (paymentIntentId: string): Payment => ({
     feeCents: 1_500,
     transfer: undefined,
     transferGroup: 'group_pi_1',
+    isGrouped: true,
   },
 })
 
@@ -177,6 +178,8 @@ t.test('an announcement that was dropped because its day moved is made once of t
   t.same(await run(), {}, 'once')
   await sql`update jobs.outbox set state = 'dropped', note = 'by_operator' where occurrence = 'pi_ana 2'`.execute(db)
   t.same(await run(), {}, 'nor what an operator dropped')
+  await sql`update jobs.outbox set note = 'no_reader' where occurrence = 'pi_ana 2'`.execute(db)
+  t.same(await run(), { queued: 1 }, 'but what nobody could read')
 })
 
 t.test('of two runs at once exactly one tells', async t => {

@@ -51,6 +51,7 @@ function payment(paymentIntentId: string, overrides: Partial<NonNullable<Payment
       feeCents: 1_500,
       transfer,
       transferGroup: `group_${paymentIntentId}`,
+      isGrouped: true,
       ...overrides,
     },
   }

@@ -650,6 +650,7 @@ function reads(account?: string): PaymentReads {
           createdAt: new Date('2026-03-01T10:00:00Z'),
         },
         transferGroup: `group_${paymentIntentId}`,
+        isGrouped: true,
       }
       return { paymentIntentId, status: 'paid', charge }
     },

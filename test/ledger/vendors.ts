@@ -199,6 +199,7 @@ export function scripted(_t: Test, clock: Clock): Vendor {
         feeCents: kind === 'destination' ? 1000 : null,
         transfer,
         transferGroup: `group_${id}`,
+        isGrouped: true,
       }
       return { paymentIntentId: id, status: 'paid' as const, charge }
     },

@@ -124,6 +124,7 @@ t.test('a transfer is made out of its charge, and transfers of the old code are 
   const { account, reads, stripe, writes } = await openStripe(t)
   const plain = stripe.pay({ amountCents: 5_000 })
   const chargeId = plain.chargeId ?? ''
+  t.match(await reads.readPayment(plain.paymentIntentId, signal()), { charge: { isGrouped: false } })
   const request = {
     amountCents: 4_000,
     currency: 'eur',
@@ -140,7 +141,8 @@ t.test('a transfer is made out of its charge, and transfers of the old code are 
   const transfers = await reads.listTransfers({ destination: account, from: new Date(0) }, signal())
   t.strictSame(new Set(transfers.map(({ paymentTransferId }) => paymentTransferId)), new Set([7, 9, null]))
   const group = `group_${plain.paymentIntentId}`
-  t.match(await reads.readPayment(plain.paymentIntentId, signal()), { charge: { transferGroup: group } })
+  const charge = { transferGroup: group, isGrouped: true }
+  t.match(await reads.readPayment(plain.paymentIntentId, signal()), { charge })
   t.match(await reads.listTransferGroup(group, signal()), [
     { paymentTransferId: 9, chargeId, group },
     { paymentTransferId: 7, chargeId, group },
