@@ -14,7 +14,8 @@ import {
   type State,
   statusOf,
 } from './betterstack/state.ts'
-import { listen, notModelled } from './stand-in.ts'
+import { withFaults } from './control-door.ts'
+import { type Fault, listen, notModelled } from './stand-in.ts'
 
 export type { ApiCall, ApiFault, ApiMatch, BetterStackFault, Expectation, Item, Kind, Ping }
 
@@ -27,6 +28,7 @@ export interface BetterStackOptions {
   readonly apiToken?: string
 }
 
+/** Faults can be set over HTTP too: `POST {url}/_control/setFault`, see control-door.ts. */
 export interface BetterStackStandIn {
   readonly url: string
   /** What the API is called with; the other one may only read. */
@@ -67,16 +69,24 @@ const maxBodyBytes = 64 * 1024
 export async function startBetterStack(options: BetterStackOptions = {}): Promise<BetterStackStandIn> {
   const { apiToken = 'betterstack-token-of-the-sandbox', clock = () => new Date(), port = 0 } = options
   const state = createState(clock, apiToken)
-  const { close, url } = await listen({
-    port,
-    maxBodyBytes,
-    answer: async (request, closed) =>
+  const pings = createPingControls(state)
+  const api = createApiControls(state)
+  const setFault = (fault: Fault | undefined): void => {
+    pings.setFault(fault)
+    api.setApiFault(undefined)
+    if (fault !== undefined) api.setApiFault(fault)
+  }
+  const answer = withFaults(
+    'Better Stack',
+    setFault,
+    async (request, closed) =>
       (await receivePing(state, request, closed)) ??
       (await answerApi(state, request, closed)) ??
       notModelled('Better Stack', `${request.method} ${request.path}`),
-  })
+  )
+  const { close, url } = await listen({ port, maxBodyBytes, answer })
   state.url = url
-  return { url, ...createPingControls(state), ...createApiControls(state), close }
+  return { url, ...pings, ...api, close }
 }
 
 function createState(clock: () => Date, apiToken: string): State {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mergeMetadata, type Metadata, readMetadata } from './clerk-metadata.ts'
+import { withFaults } from './control-door.ts'
 import { type Answer, type Fault, listen, notModelled, type Reaction, reactTo, type Request } from './stand-in.ts'
 
 export interface ClerkOptions {
@@ -66,7 +67,13 @@ const routes: ReadonlyArray<readonly [ClerkCall, method: string, path: RegExp, R
 /** Starts as much of Clerk's Backend API on 127.0.0.1 as keep-alive and the probe ask. Source: clerk.com/docs/reference/backend-api. */
 export async function startClerk(options: ClerkOptions = {}): Promise<ClerkStandIn> {
   const state = createState(options)
-  const answer = async (request: Request, closed: AbortSignal): Promise<Reaction> => await reply(state, request, closed)
+  const setFault: ClerkStandIn['setFault'] = (fault, call) => {
+    for (const one of call === undefined ? calls : [call]) {
+      if (fault === undefined) state.faults.delete(one)
+      else state.faults.set(one, fault)
+    }
+  }
+  const answer = withFaults('Clerk', setFault, async (request, closed) => await reply(state, request, closed))
   const { close, url } = await listen({ port: options.port ?? 0, maxBodyBytes: 64 * 1024, answer })
   return {
     url,
@@ -81,12 +88,7 @@ export async function startClerk(options: ClerkOptions = {}): Promise<ClerkStand
     refreshesOf: id => getUser(state, id).refreshes,
     writes: () => [...state.writes],
     asked: () => state.asked,
-    setFault: (fault, call) => {
-      for (const one of call === undefined ? calls : [call]) {
-        if (fault === undefined) state.faults.delete(one)
-        else state.faults.set(one, fault)
-      }
-    },
+    setFault,
     close,
   }
 }

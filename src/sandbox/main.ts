@@ -118,11 +118,14 @@ function printRound(results: readonly JobResult[], before: RowCounts, after: Row
 
 function printWayOn({
   betterStack,
+  clerk,
   databaseUrl,
   environmentFile,
   novu,
   operatorToken,
+  posthog,
   qstash,
+  resend,
   stripe,
   url,
 }: World): void {
@@ -135,6 +138,9 @@ The service stays up, and the schedules keep firing. Ctrl-C stops all of it.
   Stripe        ${stripe.url}
   Novu          ${novu.url} (open it in a browser: the inbox of everybody)
   Better Stack  ${betterStack.url}
+  Clerk         ${clerk.url}
+  Resend        ${resend.url}
+  PostHog       ${posthog.url}
   PostgreSQL    ${databaseUrl}
 
 What to try, in another terminal in this directory:
@@ -148,6 +154,14 @@ What to try, in another terminal in this directory:
   npm run cli -- approve <operation>
   npm run cli -- run process-pending-payouts
 
+  npm run cli -- schedules plan
+  npm run betterstack:plan
+  npm run check:heartbeats
+  npm run cli -- diagnose
+
+  curl -d '{"kind":"status","status":503}' ${clerk.url}/_control/setFault
+  curl ${bearer} '${url}/health/clerk'
+  curl -X POST ${clerk.url}/_control/setFault
   curl '${url}/health?services=true'
   curl ${bearer} '${url}/diagnostics?component=all&details=true'
   curl ${bearer} '${url}/runs?limit=5'

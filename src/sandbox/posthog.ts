@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { withFaults } from './control-door.ts'
 import { type Answer, type Fault, listen, notModelled, type Reaction, reactTo, type Request } from './stand-in.ts'
 
 export interface PosthogOptions {
@@ -30,16 +31,17 @@ interface State {
 export async function startPosthog(options: PosthogOptions = {}): Promise<PosthogStandIn> {
   const { key = `phc_${randomBytes(20).toString('hex')}`, port = 0 } = options
   const state: State = { key, asked: 0, billed: 0, fault: undefined }
-  const answer = async (request: Request, closed: AbortSignal): Promise<Reaction> => await reply(state, request, closed)
+  const setFault = (fault: Fault | undefined): void => {
+    state.fault = fault
+  }
+  const answer = withFaults('PostHog', setFault, async (request, closed) => await reply(state, request, closed))
   const { close, url } = await listen({ port, maxBodyBytes: 64 * 1024, answer })
   return {
     url,
     key,
     asked: () => state.asked,
     billed: () => state.billed,
-    setFault: fault => {
-      state.fault = fault
-    },
+    setFault,
     close,
   }
 }

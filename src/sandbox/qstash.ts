@@ -1,3 +1,4 @@
+import { answerControl, controlPath } from './control-door.ts'
 import { attemptOnce, type Outgoing } from './qstash/attempt-once.ts'
 import { release } from './qstash/delivery.ts'
 import { createFaults, type QstashFaults } from './qstash/faults.ts'
@@ -62,16 +63,23 @@ export type MessageView = Readonly<
   readonly url: string
 }
 
-/** Starts a QStash on 127.0.0.1 that the official client and receiver work with. It forgets everything when closed. */
+/**
+ * Starts a QStash on 127.0.0.1 that the official client and receiver work with. It forgets everything when closed. Its
+ * faults can be called over HTTP too: `POST {url}/_control/{name}`, see control-door.ts.
+ */
 export async function startQstash(options: QstashOptions = {}): Promise<QstashStandIn> {
   const state = createState(options)
+  const controls = createControls(state)
   const { close, url } = await listen({
     ...(options.port === undefined ? {} : { port: options.port }),
     maxBodyBytes: maxApiBodyBytes,
-    answer: async (request, closed) => await answerApi(state, request, closed),
+    answer: async (request, closed) =>
+      request.path.startsWith(controlPath)
+        ? answerControl('QStash', controls.faults, request)
+        : await answerApi(state, request, closed),
   })
   return {
-    ...createControls(state),
+    ...controls,
     url,
     token: state.token,
     get keys() {

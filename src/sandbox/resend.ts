@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { withFaults } from './control-door.ts'
 import { type Answer, type Fault, listen, notModelled, type Reaction, reactTo, type Request } from './stand-in.ts'
 
 export interface ResendOptions {
@@ -33,8 +34,11 @@ interface State {
 export async function startResend(options: ResendOptions = {}): Promise<ResendStandIn> {
   const { access = 'sending', apiKey = `re_${randomBytes(16).toString('hex')}`, port = 0 } = options
   const state: State = { apiKey, access, asked: 0, fault: undefined }
-  const answer = async (request: Request, closed: AbortSignal): Promise<Reaction> => await reply(state, request, closed)
-  const { close, url } = await listen({ port, maxBodyBytes: 0, answer })
+  const setFault = (fault: Fault | undefined): void => {
+    state.fault = fault
+  }
+  const answer = withFaults('Resend', setFault, async (request, closed) => await reply(state, request, closed))
+  const { close, url } = await listen({ port, maxBodyBytes: 64 * 1024, answer })
   return {
     url,
     apiKey,
@@ -42,9 +46,7 @@ export async function startResend(options: ResendOptions = {}): Promise<ResendSt
     setAccess: next => {
       state.access = next
     },
-    setFault: fault => {
-      state.fault = fault
-    },
+    setFault,
     close,
   }
 }

@@ -3,6 +3,7 @@ import { request } from 'undici'
 import { startBetterStack } from '../../src/sandbox/betterstack.ts'
 import { startClerk } from '../../src/sandbox/clerk.ts'
 import { startPosthog } from '../../src/sandbox/posthog.ts'
+import { startQstash } from '../../src/sandbox/qstash.ts'
 import { startResend } from '../../src/sandbox/resend.ts'
 import { startSite } from '../../src/sandbox/site.ts'
 import { listen } from '../../src/sandbox/stand-in.ts'
@@ -276,6 +277,47 @@ t.test('PostHog checks the key, bills flags that it evaluates, and knows nothing
   posthog.setFault({ kind: 'status', status: 503 })
   t.equal(await ask({ api_key: 'phc_key', disable_flags: true }), 503)
   t.equal(posthog.asked(), 9)
+})
+
+t.test('the plain stand-ins fail on command of another process, until it is taken back', async t => {
+  const [betterStack, clerk, posthog, resend, qstash] = await Promise.all([
+    startBetterStack(),
+    startClerk(),
+    startPosthog(),
+    startResend(),
+    startQstash(),
+  ])
+  for (const { close } of [betterStack, clerk, posthog, resend, qstash]) t.teardown(close)
+  const order = async (at: string, body: string): Promise<[number, unknown]> => {
+    const answer = await fetch(at, { method: 'POST', body })
+    return [answer.status, await answer.json()]
+  }
+  const calls = {
+    [betterStack.url]: async () => await call(`${betterStack.url}/api/v2/heartbeats`),
+    [clerk.url]: async () => await call(`${clerk.url}/v1/jwks`),
+    [posthog.url]: async () => await call(`${posthog.url}/flags?v=2`, { method: 'POST' }),
+    [resend.url]: async () => await call(`${resend.url}/domains`),
+  }
+  for (const [url, ask] of Object.entries(calls)) {
+    const at = `${url}/_control/setFault`
+    const usual = await ask()
+    t.same(await order(at, '{"kind":"status","status":418}'), [200, {}])
+    t.same([await ask(), await ask()], [418, 418])
+    t.same(await order(at, ''), [200, {}])
+    t.equal(await ask(), usual)
+    for (const [fault, error] of [
+      ['{"kind":"statsu"}', 'kind must be one of hang, reset, status, slow, garbage'],
+      ['{"kind":"status"}', /^status: .*status/],
+      ['{"kind":"hang","delay":3}', 'hang: delay is nothing it takes'],
+    ] as const) {
+      t.match(await order(at, fault), [400, { error }])
+    }
+    t.match(await order(`${url}/_control/nothing`, ''), [501, { error: /does not model POST \/_control\/nothing/ }])
+  }
+  t.same(await order(`${qstash.url}/_control/failNextApiCalls`, '[503, 1]'), [200, {}])
+  const headers = { authorization: `Bearer ${qstash.token}` }
+  const list = async () => await call(`${qstash.url}/v2/schedules`, { headers })
+  t.same([await list(), await list()], [503, 200])
 })
 
 t.test('closing drops hanging callers and frees the port, twice is once', async t => {
