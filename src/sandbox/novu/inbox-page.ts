@@ -13,8 +13,8 @@ export function renderInbox(
   filter: InboxFilter,
 ): string {
   const count = shown.length === all.length ? `${all.length}` : `${shown.length} of ${all.length}`
-  const body =
-    shown.length === 0 ? '<p class="none">Nobody was told anything yet.</p>' : shown.map(renderOne).join('\n')
+  const none = all.length === 0 ? 'Nobody was told anything yet.' : 'No message is of this person and workflow.'
+  const body = shown.length === 0 ? `<p class="none">${none}</p>` : shown.map(renderOne).join('\n')
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -49,7 +49,8 @@ function renderFilters(all: readonly DeliveredMessage[], { person, workflow }: I
 }
 
 function renderOptions(none: string, options: ReadonlyArray<readonly [string, string]>, chosen: string): string {
-  return [['', none] as const, ...options]
+  const isListed = chosen === '' || options.some(([value]) => value === chosen)
+  return [['', none] as const, ...options, ...(isListed ? [] : [[chosen, chosen] as const])]
     .map(([value, name]) => {
       const selected = value === chosen ? ' selected' : ''
       return `<option value="${escape(value)}"${selected}>${escape(name)}</option>`
