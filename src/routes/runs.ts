@@ -54,11 +54,13 @@ export default runRoutes
 
 type Typed = Parameters<typeof runRoutes>[0]
 
-function addReads(app: Typed, { db }: RunRoutesOptions): void {
+function addReads(app: Typed, { db, jobs }: RunRoutesOptions): void {
   app.get('/runs', { schema: { querystring: listQuery } }, async request => {
     const { limit: given, ...filter } = request.query
     const wanted = toLimit(given)
     const { next, page } = toPage(await listRuns(db, { ...filter, limit: wanted + 1 }), wanted)
+    // A job that is no more may have runs.
+    if (page.length === 0 && filter.job !== undefined) getJob(app, jobs, filter.job)
     return { runs: page, next }
   })
 

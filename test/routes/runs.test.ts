@@ -124,6 +124,7 @@ t.test('what an operator asks wrongly is a 400 or 404 that says what to do', asy
     ['GET', '/runs?limit=ten', undefined, 400],
     ['GET', '/runs?state=done', undefined, 400],
     ['GET', '/runs?colour=red', undefined, 400],
+    ['GET', '/runs?job=test-jbo', undefined, 404],
     ['GET', '/runs/not-an-id', undefined, 400],
     ['GET', '/runs/00000000-0000-7000-8000-000000000000', undefined, 404],
     ['POST', '/runs', {}, 400],
