@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 
 /** Reasons for which an announcement was dropped that do not stand against a new one, should its money still be to come. */
-const takenBackReasons = ['moved', 'changed', 'recipient_changed', 'needs_approval', 'disputed']
+const takenBackReasons = ['moved', 'changed', 'recipient_changed', 'no_reader', 'needs_approval', 'disputed']
 
 const announcements = sql`from jobs.outbox o
   where o.kind = 'payout-upcoming' and o.subject = 'payment_transfers ' || p.id`

@@ -9,6 +9,7 @@ import {
   listForOperators,
   noticeKinds,
   type NoticeForOperators,
+  retryForOperators,
 } from '../runner/operator-notices.ts'
 import { limit, refuseAs, remark, toLimit, toPage } from './operator-schemas.ts'
 
@@ -40,6 +41,15 @@ const listQuery = Type.Object(
 )
 const params = Type.Object({ id: noticeId })
 const body = Type.Object({ note: remark }, { additionalProperties: false })
+const retryBody = Type.Object(
+  {
+    kind: Type.String({ enum: noticeKinds }),
+    state: Type.Literal('poison'),
+    count: Type.Integer({ minimum: 1, description: 'how many there are; with another number nothing is changed' }),
+    note: remark,
+  },
+  { additionalProperties: false },
+)
 
 /** What people are told, without the words and without whole addresses, and what operators do about it. */
 const noticeRoutes: FastifyPluginAsyncTypebox<NoticeRoutesOptions> = async (app, { clock, db, isBooted }) => {
@@ -63,6 +73,12 @@ const noticeRoutes: FastifyPluginAsyncTypebox<NoticeRoutesOptions> = async (app,
       return await get(id)
     })
   }
+
+  app.post('/notices/retry', { schema: { body: retryBody } }, async request => {
+    const { count, kind, note } = request.body
+    const choice = { kind, count, note, operator: request.operator ?? '', now: clock() }
+    return { kind, retried: await refuseAs(app.httpErrors.conflict, retryForOperators(db, choice)) }
+  })
 
   async function get(id: string): Promise<NoticeForOperators> {
     const notice = await findForOperators(db, id)

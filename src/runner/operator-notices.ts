@@ -1,4 +1,5 @@
 import type { Db } from '../database/connection.ts'
+import { type PoisonChange, retryPoison } from '../database/outbox-poison.ts'
 import { dropNotice, findNotice, listNotices, type NoticeFilter, retryNotice } from '../database/outbox-queries.ts'
 import { PermanentError } from '../errors.ts'
 import { maskRecipient } from './mask-recipient.ts'
@@ -32,6 +33,14 @@ export async function changeForOperators(db: Db, action: 'drop' | 'retry', choic
   if (changed === undefined || changed === 'changed') return
   const message = `notice ${choice.id} is ${changed}, and nothing was changed: GET /notices/${choice.id} shows it`
   throw new PermanentError(message, { code: 'notice_unchanged' })
+}
+
+/** Tries all notices of a kind again that were set aside. Throws PermanentError where there are not as many as expected. */
+export async function retryForOperators(db: Db, choice: PoisonChange): Promise<number> {
+  const found = await retryPoison(db, choice)
+  if (found === choice.count && found > 0) return found
+  const message = `${found} notice(s) of the kind ${choice.kind} are set aside, and not ${choice.count}: nothing was changed`
+  throw new PermanentError(message, { code: 'notices_unchanged' })
 }
 
 function mask<N extends { readonly recipient: string }>(notice: N): N {

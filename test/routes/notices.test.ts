@@ -12,6 +12,7 @@ t.test('notices are for operators, in pages, and without words or whole addresse
     ['GET', '/notices'],
     ['GET', '/notices/1'],
     ['POST', '/notices/1/retry'],
+    ['POST', '/notices/retry'],
     ['POST', '/notices/1/drop'],
   ] as const) {
     t.equal((await call(method, path)).statusCode, 401, `${method} ${path}`)
@@ -59,4 +60,25 @@ t.test('an operator tries a notice again, or gives it up, with a note that the a
   t.equal((await operate('POST', `/notices/${id}/drop`, { note })).statusCode, 409)
   t.equal((await operate('POST', '/notices/99/drop', { note })).statusCode, 404)
   t.equal((await readAll(db, 'jobs.audit_entries')).length, 2)
+})
+
+t.test('all of a kind that were set aside are tried again by whoever says how many they are', async t => {
+  const { db, operate } = await testApp(t, { env })
+  const ids = [await oweNotice(db, { name: '1' }), await oweNotice(db, { name: '2' })]
+  await db.updateTable('jobs.outbox').set({ state: 'poison', note: 'x', finished_at: new Date() }).execute()
+  const all = { kind: 'appointment-reminder-1h', state: 'poison', note: 'the field is back' }
+  const retry = async (body: object) => await operate('POST', '/notices/retry', body)
+  for (const wrong of [
+    all,
+    { ...all, count: 0 },
+    { ...all, kind: 'bogus', count: 2 },
+    { ...all, state: 'sent', count: 2 },
+  ]) {
+    t.equal((await retry(wrong)).statusCode, 400)
+  }
+  t.match(await retry({ ...all, count: 3 }), { statusCode: 409, json: { message: /^2 notice\(s\) .* not 3/ } })
+  t.match(await retry({ ...all, kind: 'payout-failed', count: 1 }), { statusCode: 409, json: { message: /^0 / } })
+  t.match(await retry({ ...all, count: 2 }), { statusCode: 200, json: { retried: 2 } })
+  for (const id of ids) t.match(await readNotice(db, id), { state: 'pending' })
+  t.match(await readAll(db, 'jobs.audit_entries'), [{ actor: 'ana' }, { actor: 'ana', action: 'notice.retry' }])
 })
