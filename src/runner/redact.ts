@@ -93,13 +93,18 @@ function cleanKey(match: string, offset: number, text: string): string {
   return standsAlone && /^re_[13][A-Za-z0-9]{23}$/.test(match) ? match : '[key]'
 }
 
+// What QStash calls a message or a schedule: somebody has to find it there.
+const vendorId = /^(?:msg|scd)_[A-Za-z0-9]{20,64}$/
+
 /** A long mixture of capitals, small letters and digits is a key of some kind; hashes and UUIDs have no capitals. */
 function cleanToken(match: string): string {
+  if (vendorId.test(match)) return match
   return /[a-z]/.test(match) && /[A-Z]/.test(match) && /\d/.test(match) ? '[key]' : match
 }
 
-function cleanIban(match: string): string {
-  return countDigits(match) < 8 ? match : '[account]'
+function cleanIban(match: string, offset: number, text: string): string {
+  const isOfVendor = vendorId.test(`${text.slice(Math.max(0, offset - 4), offset)}${match}`)
+  return isOfVendor || countDigits(match) < 8 ? match : '[account]'
 }
 
 /** Card numbers (13 digits and more), phone numbers (international, grouped, or a Portuguese mobile). */

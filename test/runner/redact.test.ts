@@ -128,6 +128,8 @@ for (const [name, kind] of Object.entries(kinds)) {
 t.test('what helps a person to find the cause stays', t => {
   const lines = [
     'run 0193a5b2-7c1e-7def-8abc-0123456789ab of process-tasks failed, attempt 2 of 4',
+    'scd_Rbjrrn1zUDQPEqY8NNpoFf48Evy4 is not ours, nor is scd_PT501234567890abcDEfghijklmn',
+    'QStash gave up message msg_7YoJxFpwkEy5zBp378JgvD6YBDPBEqkBPje2JGTCEUiASMJQ1FwY9 after 1 delivery',
     'run 12345678-1234-7234-8234-123456789012 took 1234 ms on 2026-11-21 13:46:16.123',
     'slots 2026-11-21T12:00:00.000Z to 2026-11-22T12:00:00Z',
     'transfer tr_1MiN3gLkdIwHu7ixNCZvFdgA to acct_1032D82eZvKYlo2C: 12345678 cents',
