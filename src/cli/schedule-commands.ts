@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
 import { addCommand, finish, parseWhole } from './command.ts'
+import { freePlanLimit } from '../provision/schedule-limit.ts'
 import type { ApplyChoice } from './schedules.ts'
 import type { PlanChoice } from './schedules-connect.ts'
 import type { RemoveChoice } from './schedules-remove.ts'
-
-// The vendor's free plan, as provision/plan-schedules.ts says: importing it would load the slots for a mere --help.
-const freePlanLimit = 10
 
 /** The schedules at QStash, made from the job files. */
 export function addScheduleCommands(program: Command): void {
@@ -15,9 +13,8 @@ export function addScheduleCommands(program: Command): void {
   const addPlanned = (name: string, description: string): Command =>
     addCommand(schedules, name, description).option(
       '--plan-limit <n>',
-      "how many schedules the account's plan allows, to warn above it",
+      `how many schedules the account's plan allows, to warn above it (unless given: ${freePlanLimit}, or what is there)`,
       parseWhole(1, 1_000_000),
-      freePlanLimit,
     )
   const addCompared = (name: string, description: string): Command =>
     addPlanned(name, description).option(
@@ -29,6 +26,7 @@ export function addScheduleCommands(program: Command): void {
   )
   addCompared('apply', 'create and change schedules, then remove ours that no job has; safe to run again')
     .option('--dry-run', 'the same as plan')
+    .option('--move', 'let schedules that call another environment of this service call this one')
     .action(async (options: ApplyChoice) => await finish((await import('./schedules.ts')).apply(options)))
   addCommand(schedules, 'list', 'list every schedule of the account, ours first').action(
     async (options: { json?: boolean }) => await finish((await import('./schedules-list.ts')).list(options)),

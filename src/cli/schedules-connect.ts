@@ -8,7 +8,7 @@ import { ownedPrefix } from '../provision/wanted-schedules.ts'
 import { createProgress, printNote } from './print.ts'
 
 export interface PlanChoice {
-  readonly planLimit: number
+  readonly planLimit?: number
   /** Jobs whose schedules were resumed on purpose. */
   readonly resumed?: readonly string[]
   readonly json?: boolean
@@ -21,11 +21,21 @@ export async function withSchedules<T>(work: Work<QstashAccess, T>): Promise<T> 
   return await withAccess(loadQstash(), work)
 }
 
-/** The same, for what has to know where QStash reaches this service. Throws ConfigError, and an Error in a preview. */
+/**
+ * The same, for what has to know where QStash reaches this service. Throws ConfigError, and an Error in a preview and where
+ * QStash could not reach it.
+ */
 export async function withScheduling<T>(work: Work<SchedulingAccess, T>): Promise<T> {
   const access = loadScheduling()
   refusePreview(access)
+  if (isLoopback(access.publicUrl) && !isLoopback(access.url))
+    throw new Error(`PUBLIC_URL is ${access.publicUrl}, on this machine alone: QStash could not call it`)
   return await withAccess(access, work)
+}
+
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }
 
 /** A preview shares its keys with the place it previews: it must not even seem to have schedules of its own. */
@@ -36,7 +46,10 @@ export function refusePreview({ preview }: QstashAccess): void {
 async function withAccess<Access extends QstashAccess, T>(access: Access, work: Work<Access, T>): Promise<T> {
   const http = createHttp()
   const stopping = new AbortController()
-  const onSignal = (): void => stopping.abort()
+  const onSignal = (): void => {
+    stopping.abort()
+    printNote('stopping after what is under way; once more stops at once')
+  }
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   try {
     const schedules = createQstashSchedules({
@@ -62,7 +75,12 @@ export async function readPlan(
   const progress = createProgress()
   progress.show('asking QStash for its schedules')
   try {
-    const options: PlanOptions = { jobs, publicUrl, planLimit, resumed: resumed.map(toId) }
+    const options: PlanOptions = {
+      jobs,
+      publicUrl,
+      resumed: resumed.map(toId),
+      ...(planLimit === undefined ? {} : { planLimit }),
+    }
     return await readSchedulePlan(schedules, options, signal)
   } finally {
     progress.clear()

@@ -1,8 +1,10 @@
 import type { Schedule } from '../providers/schedules.ts'
 import { cleanAddress } from '../provision/clean-address.ts'
-import { freePlanLimit } from '../provision/plan-schedules.ts'
+import { cleanCron } from '../provision/clean-cron.ts'
 import { countDeliveriesADay } from '../provision/schedule-figures.ts'
+import { freePlanLimit } from '../provision/schedule-limit.ts'
 import { ownedPrefix } from '../provision/wanted-schedules.ts'
+import { redactDetails } from '../runner/redact-details.ts'
 import { redact } from '../runner/redact.ts'
 import { type Cell, printFacts, printJson, printTable, type Style, toUtc } from './print.ts'
 import { type PlanChoice, withSchedules } from './schedules-connect.ts'
@@ -17,15 +19,18 @@ export async function list({ json = false }: { readonly json?: boolean }): Promi
   })
 }
 
-/** Without its body, and without what may be a secret in an address. */
-function toJson({ body, callback, destination, failureCallback, ...schedule }: Schedule) {
+/** Without its body and what its headers say, and without what may be a secret in any other text. */
+function toJson({ body, callback, cron, destination, failureCallback, headers, id, ...schedule }: Schedule) {
   return {
-    ...schedule,
-    owned: isOwned(schedule),
+    id,
+    cron: cleanCron(cron),
+    ...redactDetails(schedule),
+    owned: isOwned({ id }),
     hasBody: body !== undefined,
-    destination: showAddress(destination, schedule),
+    headers: Object.keys(headers),
+    destination: showAddress(destination, { id }),
     callback: callback === undefined ? null : redact(callback),
-    failureCallback: failureCallback === undefined ? null : showAddress(failureCallback, schedule),
+    failureCallback: failureCallback === undefined ? null : showAddress(failureCallback, { id }),
   }
 }
 
@@ -36,7 +41,7 @@ function showAddress(address: string, { id }: Pick<Schedule, 'id'>): string {
 }
 
 /** Shows how the schedules are doing, and what of the account's plan they use. Changes nothing. */
-export async function stats({ json = false, planLimit }: PlanChoice): Promise<number> {
+export async function stats({ json = false, planLimit = freePlanLimit }: PlanChoice): Promise<number> {
   return await withSchedules(async (schedules, _access, signal) => {
     const found = sortOurs(await schedules.list(signal))
     const deadLetters = await schedules.countDeadLetters(signal)
@@ -109,8 +114,8 @@ const stateStyles: Readonly<Record<NonNullable<Schedule['lastState']>, Style>> =
 function toListRow({ cron, destination, id, nextDueAt, paused, timeZone }: Schedule): Cell[] {
   return [
     isOwned({ id }) ? id : { text: `${id} (not ours)`, style: 'dim' },
-    cron,
-    timeZone,
+    cleanCron(cron),
+    redact(timeZone),
     toUtc(nextDueAt),
     showPaused(paused),
     showAddress(destination, { id }),

@@ -21,11 +21,12 @@ export async function remove(names: readonly string[], options: RemoveChoice): P
   const { json = false, orphans = false, yes = false } = options
   return await withSchedules(async (schedules, access, signal) => {
     refusePreview(access)
-    const ours = (await schedules.list(signal))
-      .map(({ id }) => id)
-      .filter(id => id.startsWith(ownedPrefix))
-      .filter(id => !orphans || !jobs.some(({ name }) => id === `${ownedPrefix}${name}`))
-    const ids = names.length === 0 ? ours : names.map(name => findOurs(name, ours))
+    const ours = (await schedules.list(signal)).map(({ id }) => id).filter(id => id.startsWith(ownedPrefix))
+    const named = names.length === 0 ? ours : names.map(name => findOurs(name, ours))
+    const kept = named.filter(id => orphans && jobs.some(({ name }) => id === `${ownedPrefix}${name}`))
+    if (names.length > 0 && kept.length > 0)
+      throw new Error(`nothing was removed: ${kept.join(', ')} has its job, and --orphans takes only what no job has`)
+    const ids = named.filter(id => !kept.includes(id))
     if (ids.length > 0 && !(await mayRemove(ids, yes, json))) {
       printNote('nothing was removed')
       return 1

@@ -9,6 +9,8 @@ import { type PlanChoice, readPlan, withScheduling } from './schedules-connect.t
 
 export interface ApplyChoice extends PlanChoice {
   readonly dryRun?: boolean
+  /** Schedules that call another host may be moved here. */
+  readonly move?: boolean
 }
 
 /**
@@ -27,12 +29,14 @@ export async function plan(options: PlanChoice): Promise<number> {
 
 /**
  * Makes the schedules what the jobs say: creates and changes, then removes ours that no job has. Gives 1 when something
- * could not be done, is not so afterwards, or waits for a person. Throws in a preview.
+ * could not be done, is not so afterwards, or waits for a person. Throws in a preview, and an Error where schedules would
+ * be taken from another environment, unless that is meant.
  */
 export async function apply(options: ApplyChoice): Promise<number> {
   if (options.dryRun === true) return await plan(options)
   return await withScheduling(async (schedules, access, signal) => {
     const found = await readPlan(schedules, access, options, signal)
+    if (options.move !== true) refuseMoves(found, access.publicUrl)
     const progress = createProgress()
     const steps = await applySchedules(schedules, found, {
       signal,
@@ -45,6 +49,15 @@ export async function apply(options: ApplyChoice): Promise<number> {
     const after = steps.length === 0 ? found : await readAgain().catch(toError)
     return report(found, steps, after, options.json === true)
   })
+}
+
+/** Two environments with one account would take the schedules from each other, money and all. */
+function refuseMoves({ changes }: SchedulePlan, publicUrl: string): void {
+  const hosts = new Set(changes.flatMap(({ movedFrom }) => movedFrom ?? []))
+  if (hosts.size === 0) return
+  throw new Error(
+    `nothing was changed: schedules of ours call ${[...hosts].join(', ')} now: is this the QStash account of another environment? --move lets them call ${publicUrl}`,
+  )
 }
 
 function report(

@@ -29,6 +29,7 @@ export function parseSchedule(answer: unknown): Schedule {
     failureCallback: textOf(found['failureCallback']),
     flowControl: flowControlOf(found),
     callback: textOf(found['callback']),
+    headers: headersOf(found['header']),
     queue: textOf(found['queueName']),
     delaySeconds: numberOf(found['delay']),
     retryDelay: textOf(found['retryDelayExpression']),
@@ -50,6 +51,19 @@ function labelsOf(found: Readonly<Record<string, unknown>>): string[] {
   const { label, labels } = found
   const all = Array.isArray(labels) ? labels : typeof label === 'string' ? label.split(',') : []
   return all.filter(one => typeof one === 'string')
+}
+
+// QStash's own, and those that every request has: nobody chose them.
+const carried = /^(?:upstash-|content-|accept|user-agent$|host$|connection$)/
+
+/** Those that somebody chose, with or without the prefix that they are sent to QStash with. */
+function headersOf(found: unknown): Record<string, string> {
+  const all = Object.entries(typeof found === 'object' && found !== null ? found : {}) as [string, unknown][]
+  const named = all.map(([name, values]) => [name.toLowerCase().replace(/^upstash-forward-/, ''), values] as const)
+  const chosen = named.filter(([name]) => !carried.test(name))
+  return Object.fromEntries(
+    chosen.map(([name, values]) => [name, Array.isArray(values) ? values.join(', ') : String(values)]),
+  )
 }
 
 function flowControlOf(found: Readonly<Record<string, unknown>>): FlowControl | undefined {

@@ -30,6 +30,8 @@ export interface FlowControl {
 export interface Schedule extends ScheduleSettings {
   /** Told of every delivery; none of ours has one. */
   readonly callback: string | undefined
+  /** What each delivery carries besides, by its name in small letters; none of ours has any. */
+  readonly headers: Readonly<Record<string, string>>
   readonly queue: string | undefined
   readonly delaySeconds: number | undefined
   /** The expression that takes the place of the vendor's own waits. */

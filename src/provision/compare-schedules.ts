@@ -1,6 +1,7 @@
 import { redact } from '../runner/redact.ts'
 import type { FlowControl, Schedule, ScheduleSettings } from '../providers/schedules.ts'
 import { cleanAddress } from './clean-address.ts'
+import { cleanCron } from './clean-cron.ts'
 
 /** One setting that is not as it should be, in words. */
 export interface Difference {
@@ -24,6 +25,7 @@ const fields: Readonly<Record<string, Show>> = {
   'failure callback': ({ failureCallback }, clean) => clean(failureCallback ?? none),
   'flow control': ({ flowControl }) => describeFlow(flowControl),
   callback: ({ callback }, clean) => clean(callback ?? none),
+  headers: ({ headers = {} }) => Object.keys(headers).toSorted().join(', ') || none,
   queue: ({ queue }) => queue ?? none,
   delay: ({ delaySeconds }) => (delaySeconds === undefined ? none : `${delaySeconds} s`),
   'retry delay': ({ retryDelay }) => retryDelay ?? none,
@@ -40,11 +42,18 @@ export function compareSchedules(wanted: ScheduleSettings, real: Schedule): Diff
   const clean: Clean = address => cleanAddress(address, origin)
   const found = Object.entries(fields).flatMap(([field, show]) => {
     if (show(real, asItIs, asItIs) === show(wanted, asItIs, asItIs)) return []
-    return [{ field, is: show(real, clean, redact), wanted: show(wanted, clean, redact) }]
+    const tell = (one: ScheduleSettings & Partial<Schedule>): string => cleanText(field, show(one, clean, redact))
+    return [{ field, is: tell(real), wanted: tell(wanted) }]
   })
   if (!real.keptPaused || real.paused) return found
   // Whether somebody resumed it, or a change was cut off before it was paused again, cannot be told from here.
   return [...found, { field: 'paused', is: 'no, but it was when it was changed last', wanted: 'no' }]
+}
+
+/** Addresses are cleaned before, each as whose it is; whatever else is text may be anything. */
+function cleanText(field: string, text: string): string {
+  if (field === 'cron') return cleanCron(text)
+  return ['destination', 'failure callback', 'callback'].includes(field) ? text : redact(text)
 }
 
 function asItIs(text: string): string {

@@ -1,5 +1,6 @@
 import type { Schedule, ScheduleSettings, Schedules } from '../providers/schedules.ts'
 import { compareSchedules, type Difference } from './compare-schedules.ts'
+import { freePlanLimit } from './schedule-limit.ts'
 import { listWantedSchedules, ownedPrefix, type ScheduledJob } from './wanted-schedules.ts'
 
 /** The difference between the schedules that there should be and those that there are. */
@@ -25,6 +26,8 @@ export interface SchedulePlan {
 export interface ScheduleChange {
   readonly wanted: ScheduleSettings
   readonly paused: boolean
+  /** The host that it calls at the same path: another environment of this service, as it seems. */
+  readonly movedFrom: string | undefined
   readonly differences: readonly Difference[]
 }
 
@@ -38,14 +41,11 @@ export interface PlanOptions {
   readonly jobs: Iterable<ScheduledJob>
   /** Where QStash reaches this service. */
   readonly publicUrl: string
-  /** How many schedules the account may have; 10 unless given. */
+  /** How many schedules the account may have; unless given, as many as the free plan allows or as there are. */
   readonly planLimit?: number
   /** Ids of which a person says that they were resumed on purpose. */
   readonly resumed?: readonly string[]
 }
-
-/** What the vendor's free plan has. Source: upstash.com/pricing/qstash. */
-export const freePlanLimit = 10
 
 /** Asks what there is and compares. Throws what `Schedules.list` throws, and what `planSchedules` does. */
 export async function readSchedulePlan(
@@ -76,7 +76,12 @@ export function planSchedules(real: readonly Schedule[], options: PlanOptions): 
     creates: wanted.filter(({ id }) => !byId.has(id)),
     changes: pairs
       .filter(({ differences, real }) => differences.length > 0 && !isDoubtful(real))
-      .map(({ differences, real, wanted }) => ({ wanted, paused: real.paused, differences })),
+      .map(({ differences, real, wanted }) => ({
+        wanted,
+        paused: real.paused,
+        movedFrom: findMove(real.destination, wanted.destination),
+        differences,
+      })),
     orphans: real.filter(schedule => isOwned(schedule) && !wantedIds.has(schedule.id)),
     unchanged: pairs.filter(({ differences }) => differences.length === 0).map(({ real }) => real),
     paused: pairs.map(({ real }) => real).filter(({ paused }) => paused),
@@ -97,20 +102,29 @@ function findTwice(real: readonly Schedule[]): string {
 }
 
 /** By the address and by the old one, at any host: this service and the old site are called for the same work. */
-function findJobCalled({ destination }: Schedule, wanted: readonly ScheduleSettings[]): string | undefined {
-  const called = /\/(?:jobs|api\/cron)\/([\w-]+)\/?(?:\?.*)?$/.exec(destination)?.[1]
+function findJobCalled({ destination, headers }: Schedule, wanted: readonly ScheduleSettings[]): string | undefined {
+  // The old forwarder is told by a header what to call.
+  const addresses = [destination, headers['x-qstash-target-url'] ?? '']
+  const called = addresses.map(address => /\/(?:jobs|api\/cron)\/([\w-]+)\/?(?:\?.*)?$/.exec(address)?.[1])
   const names = wanted.map(({ id }) => id.slice(ownedPrefix.length))
-  return names.find(name => name === called)
+  return names.find(name => called.includes(name))
+}
+
+function findMove(from: string, to: string): string | undefined {
+  if (!URL.canParse(from)) return undefined
+  const { host, origin, pathname } = new URL(from)
+  const there = new URL(to)
+  return origin !== there.origin && pathname === there.pathname ? host : undefined
 }
 
 type Compared = Omit<SchedulePlan, 'warnings'>
 
 function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], options: PlanOptions): string[] {
-  const { planLimit = freePlanLimit, publicUrl } = options
+  const { planLimit, publicUrl } = options
   const after = wanted.length + plan.unmanaged.length
   // What is there already was allowed, whatever the plan is.
   const there = after - plan.creates.length + plan.orphans.length
-  const allowed = Math.max(planLimit, there)
+  const allowed = planLimit ?? Math.max(freePlanLimit, there)
   const origin = new URL(publicUrl).origin
   const elsewhere = plan.changes.flatMap(({ differences, wanted }) =>
     differences
@@ -120,7 +134,7 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
   return [
     ...(after > allowed
       ? [
-          `${after} schedules would be in this account, and its plan may allow only ${allowed} (the free one has 10): QStash then refuses the rest`,
+          `${after} schedules would be in this account, and its plan may allow only ${allowed} (the free one has ${freePlanLimit}): QStash then refuses the rest`,
         ]
       : []),
     ...elsewhere,
@@ -132,7 +146,7 @@ function listWarnings(plan: Compared, wanted: readonly ScheduleSettings[], optio
       .filter(({ job }) => job !== undefined)
       .map(
         ({ job, schedule }) =>
-          `${schedule.id} is not ours and calls ${job} too: remove it in the console, or its calls stay for nothing`,
+          `${schedule.id} is not ours and calls ${job} too, a second time for nothing: remove it in the console`,
       ),
   ]
 }

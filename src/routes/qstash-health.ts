@@ -13,7 +13,12 @@ const qstashHealth: FastifyPluginAsync<QstashHealthOptions> = async (app, { answ
       method: ['GET', 'HEAD'],
       url,
       onRequest: [app.limitCalls, app.requireOperator],
-      handler: async (request, reply) => renderAnswer(request, reply, await answer()),
+      handler: async (request, reply) => {
+        // Strict, as the other health routes are.
+        if (Object.keys(request.query as object).length > 0)
+          throw app.httpErrors.badRequest('there are no parameters here')
+        return renderAnswer(request, reply, await answer())
+      },
     })
   }
 }

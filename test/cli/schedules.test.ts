@@ -196,6 +196,27 @@ t.test('list and stats tell of every schedule, and of the plan', async t => {
   t.match(document, { schedules: 11, owned: 10, paused: 1, deadLetters: 0, planLimit: 1000 })
 })
 
+t.test(
+  'nobody takes the schedules of another environment unasked, and nothing is made that calls this machine',
+  async t => {
+    const account = await openAccount(t)
+    t.equal((await cli(t, ['schedules', 'apply'], account.env)).code, 0)
+    const wanted = await snapshot(account)
+    const other = { ...account.env, PUBLIC_URL: 'https://staging.example.test' }
+    const refused = await cli(t, ['schedules', 'apply'], other)
+    t.match(refused, { code: 1, stderr: /nothing was changed: .* call jobs\.example\.test now: .* --move lets them/ })
+    t.strictSame(await snapshot(account), wanted)
+    t.equal((await cli(t, ['schedules', 'plan'], other)).code, 2)
+    t.equal((await cli(t, ['schedules', 'apply', '--move'], other)).code, 0)
+    t.equal((await cli(t, ['schedules', 'plan'], other)).code, 0)
+    const laptop = { QSTASH_TOKEN: 'planted', PUBLIC_URL: 'http://127.0.0.1:10000' }
+    for (const command of ['plan', 'apply']) {
+      const ended = await cli(t, ['schedules', command], laptop)
+      t.match(ended, { code: 1, stderr: /PUBLIC_URL is http:\/\/127\.0\.0\.1:10000, on this machine alone/ })
+    }
+  },
+)
+
 t.test('remove asks, takes what is ours and nothing else', async t => {
   const account = await openAccount(t)
   await drift(t, account)
@@ -208,6 +229,8 @@ t.test('remove asks, takes what is ours and nothing else', async t => {
   const alien = await cli(t, ['schedules', 'remove', 'keep-alive', 'scd_of-others', '--yes'], account.env)
   t.equal(alien.code, 1)
   t.match(alien.stderr, /there is no schedule scd_of-others of ours/)
+  const kept = await cli(t, ['schedules', 'remove', 'keep-alive', '--orphans', '--yes'], account.env)
+  t.match(kept, { code: 1, stderr: /jobs\.keep-alive has its job, and --orphans takes only what no job has/ })
   const declined = await typeInto(t, ['schedules', 'remove'], account.env, 'Type yes:', 'no\n')
   t.equal(declined.code, 1)
   t.match(declined.shown, /Remove these 10 schedules\?/)

@@ -47,6 +47,15 @@ t.test('each field that was changed elsewhere is told, and pausing is not one of
     ],
     [{ callback: `${publicUrl}/x` }, `callback: ${publicUrl}/x → none`],
     [{ queue: 'q' }, 'queue: q → none'],
+    [{ headers: { 'x-b': 'planted', 'x-a': '1' } }, 'headers: x-a, x-b → none'],
+    [{ queue: 'sk_live_planted123456' }, 'queue: [key] → none'],
+    [{ retryDelay: 'whsec_planted123456' }, 'retry delay: [key] → none'],
+    [{ cron: '30 12 15 10 31' }, 'cron: 30 12 15 10 31 → 0 4 * * *'],
+    [{ cron: 'sk_live_planted123456' }, 'cron: [key] → 0 4 * * *'],
+    [
+      { flowControl: { key: 'sk_live_planted123456', parallelism: 1 } },
+      'flow control: [key]: 1 at once → stripe: 1 at once',
+    ],
     [{ delaySeconds: 9 }, 'delay: 9 s → none'],
     [{ retryDelay: '1000' }, 'retry delay: 1000 → none'],
     [{ keptPaused: true }, 'paused: no, but it was when it was changed last → no'],
@@ -68,6 +77,11 @@ t.test('what is missing, ours without a job, paused, and not ours is told apart'
     realSchedule('gone'),
     realSchedule('x', { id: 'scd_old', destination: 'https://www.example.test/api/cron/d' }),
     realSchedule('y', { id: 'Jobs.a' }),
+    realSchedule('w', {
+      id: 'scd_forward',
+      destination: 'https://www.example.test/api/qstash',
+      headers: { 'x-qstash-target-url': 'https://www.example.test/api/cron/a' },
+    }),
     realSchedule('z', { id: 'jobs' }),
   ]
   const plan = planSchedules(real, { jobs, publicUrl })
@@ -93,6 +107,7 @@ t.test('what is missing, ours without a job, paused, and not ours is told apart'
     [
       ['scd_old', 'd'],
       ['Jobs.a', undefined],
+      ['scd_forward', 'a'],
       ['jobs', undefined],
     ],
   )
@@ -103,7 +118,8 @@ t.test('what is missing, ours without a job, paused, and not ours is told apart'
   t.equal(countPending(plan), 3, 'neither what is paused nor doubtful nor not ours is to be done')
   t.match(plan.warnings, [
     /^jobs\.e was paused .+--resumed jobs\.e` if it may run$/,
-    /^scd_old is not ours and calls d too/,
+    /^scd_old is not ours and calls d too, a second time for nothing/,
+    /^scd_forward is not ours and calls a too/,
   ])
 })
 
@@ -121,11 +137,21 @@ t.test('it warns above the plan of the account, and before another environment i
   t.strictSame(planSchedules([alien], { jobs: many, publicUrl, planLimit: 1000 }).warnings, [])
   const all = [alien, ...many.map(({ name }) => realSchedule(name))]
   t.strictSame(planSchedules(all, { jobs: many, publicUrl }).warnings, [], 'what is there was allowed')
+  const limited = planSchedules(all, { jobs: many, publicUrl, planLimit: 10 }).warnings
+  t.match(limited, [/^11 schedules would be .+ only 10/], 'unless somebody says how many are')
 
   const staging = realSchedule('a', { destination: 'https://staging.example.test/jobs/a' })
   t.match(planSchedules([staging], { jobs: [scheduledJob('a')], publicUrl }).warnings, [
     /^jobs\.a calls staging\.example\.test now: is this the QStash account of another environment\?$/,
   ])
+  const moves = (destination: string) =>
+    planSchedules([realSchedule('a', { destination })], { jobs: [scheduledJob('a')], publicUrl }).changes.map(
+      ({ movedFrom }) => movedFrom,
+    )
+  t.strictSame(moves('https://staging.example.test/jobs/a'), ['staging.example.test'])
+  t.strictSame(moves('http://jobs.example.test/jobs/a'), ['jobs.example.test'])
+  t.strictSame(moves('https://elsewhere.test/'), [undefined], 'a mistake, and no environment of ours')
+  t.strictSame(moves('group'), [undefined])
 })
 
 t.test('deliveries are counted by the cron; what is paused makes none, and a strange cron is unknown', async t => {

@@ -50,6 +50,7 @@ t.test('it is for operators, at both addresses', async t => {
     t.match(await ask(app, path), { statusCode: 200, body: { status: 'pass' } })
     t.equal((await app.operate('HEAD', path)).statusCode, 200)
     t.equal((await app.operate('POST', path)).statusCode, 405)
+    t.match(await app.operate('GET', `${path}?x=1`), { statusCode: 400, text: /there are no parameters here/ })
   }
 })
 

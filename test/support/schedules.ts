@@ -25,6 +25,7 @@ export function realSchedule(name: string, overrides: Partial<Schedule> = {}): S
     failureCallback: `${publicUrl}/qstash/failure`,
     flowControl: undefined,
     callback: undefined,
+    headers: {},
     queue: undefined,
     delaySeconds: undefined,
     retryDelay: undefined,
