@@ -9,6 +9,7 @@ import { lookAtHeartbeats, type WatchedJob } from './diagnostics/heartbeats.ts'
 import { lookAtNovu } from './diagnostics/novu.ts'
 import { lookAtQstash, type ScheduleReads } from './diagnostics/qstash.ts'
 import { lookAtStripe } from './diagnostics/stripe.ts'
+import { quietPeriods } from './diagnostics/thresholds.ts'
 import { lookAtWebhooks, type SecretKnown } from './diagnostics/webhooks.ts'
 import type { Fetch } from './providers/http.ts'
 import type { Notifications } from './providers/notifications.ts'
@@ -43,6 +44,8 @@ export function wireDiagnostics(parts: DiagnosticsParts): Diagnostics {
   const production = config.mode === 'production'
   return createDiagnostics({
     clock,
+    // Its SDK is loaded by the first request, also by one that is given up before it is sent.
+    load: async () => await payments.readPlatform(AbortSignal.abort()).catch(() => {}),
     looks: {
       environment: lookAtEnvironment({
         ...shared,
@@ -56,8 +59,7 @@ export function wireDiagnostics(parts: DiagnosticsParts): Diagnostics {
         ...shared,
         criticalJobs,
         schedules: createScheduleReads(parts),
-        // Three calls of the schedule that calls most often.
-        quietMs: 3_000 * Math.min(...all.map(periodSeconds)),
+        quietMs: quietPeriods * 1000 * Math.min(...all.map(periodSeconds)),
         timeliness: createTimelinessProbe({ db, clock, log, jobs }),
       }),
       novu: lookAtNovu({ ...shared, notifications, hasRecipient: config.novu.adminSubscriberId !== undefined }),

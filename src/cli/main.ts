@@ -5,6 +5,7 @@ import { runStates } from '../database/tables.ts'
 import { type ComponentName, componentNames } from '../diagnostics/component.ts'
 import { toError } from '../errors.ts'
 import { redact } from '../runner/redact.ts'
+import type { DiagnoseOptions } from './diagnose.ts'
 import { addCommand, finish, parsePlanHash, parseRemark, parseRunId, parseWhole } from './command.ts'
 import { addMoneyCommands } from './money-commands.ts'
 import { addMonitorCommands } from './monitor-commands.ts'
@@ -130,9 +131,10 @@ function addUpkeep(program: Command): void {
     'diagnose',
     'look at everything that the jobs need, and say what to do; exit code 1 when something fails',
   )
-    .addArgument(new Argument('[component]', 'only this one').choices(componentNames))
+    .addArgument(new Argument('[component]', 'only this one').choices(['all', ...componentNames]))
+    .option('--details', 'the figures, too')
     .action(
-      async (component: ComponentName | undefined, options: { json?: boolean }) =>
+      async (component: ComponentName | 'all' | undefined, options: DiagnoseOptions) =>
         await finish((await import('./diagnose.ts')).diagnose(component, options)),
     )
   const novu = program.command('novu').description('look at what Novu has of ours')

@@ -25,6 +25,10 @@ export interface Look {
   readonly reads: string
   /** What to do when there is no answer. */
   readonly advice: string
+  /** What to do when the vendor answers and refuses our key; as `advice` unless given. */
+  readonly adviceWhenRefused?: string
+  /** It waits for what others of its component wait for too, and they tell that it is late. */
+  readonly lateIsTold?: boolean
   /** It asks a provider of ours, whose errors are written for people: of them, what comes before a colon is told. */
   readonly asksVendor?: boolean
   /** It is about the process that looks: no use where that is not the service. */

@@ -8,15 +8,14 @@ import { fail, type Look, warn } from './component.ts'
 import { judge, thresholds, toPercent } from './thresholds.ts'
 
 /** What to do when our own tables cannot be read. */
-export const databaseAdvice = "look at the component database; if that is fine, at this process's log"
+export const databaseAdvice = "look at the component database; if that is fine, at the service's log"
 
 const reachAdvice = "look at the database's console: is it up, and are its connections used up? then check DATABASE_URL"
-const slowMs = 1_000
 
 /** The pool of this process, the way to the server, and both schemas. The pool is known even when nobody answers. */
 export function lookAtDatabase(db: Db): readonly Look[] {
   return [
-    { reads: 'the pool', advice: databaseAdvice, see: () => seePool(db) },
+    { reads: 'the pool', advice: databaseAdvice, ofThisProcess: true, see: () => seePool(db) },
     { reads: 'anything from the database', advice: reachAdvice, see: async () => await seeAnswer(db) },
     { reads: 'the migrations', advice: reachAdvice, see: async () => await seeMigrations(db) },
     { reads: "the marketplace's schema", advice: reachAdvice, see: async () => await seeMarketplace(db) },
@@ -35,9 +34,10 @@ function seePool(db: Db) {
 async function seeAnswer(db: Db) {
   const firstMs = await timeAnswer(db)
   // The first one may have waited for a database that slept, or for a process that was busy starting.
-  const answerMs = firstMs > slowMs ? await timeAnswer(db) : firstMs
+  const answerMs = firstMs >= thresholds.databaseAnswerMs.warnFrom ? await timeAnswer(db) : firstMs
   const advice = "look at the database's load and locks in its console, and how far away its region is"
-  const issues = answerMs > slowMs ? [warn(`the database answered after ${answerMs} ms`, advice)] : []
+  const issue = `the database answered after ${answerMs} ms`
+  const issues = judge(answerMs, thresholds.databaseAnswerMs, issue, advice)
   return { issues, details: { answerMs } }
 }
 

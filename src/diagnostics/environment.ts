@@ -34,7 +34,12 @@ const dayMs = 86_400_000
 export function lookAtEnvironment(parts: EnvironmentParts): readonly Look[] {
   return [
     { reads: 'the configuration', advice: 'run `npm run cli -- check`', see: () => seeConfiguration(parts) },
-    { reads: 'the process', advice: 'restart the service', see: () => seeProcess(parts.process()) },
+    {
+      reads: 'the process',
+      advice: 'restart the service',
+      ofThisProcess: true,
+      see: () => seeProcess(parts.process()),
+    },
     { reads: 'how runs have gone', advice: databaseAdvice, see: async () => await seeRuns(parts) },
     { reads: 'the findings', advice: databaseAdvice, see: async () => await seeFindings(parts) },
   ]

@@ -41,8 +41,12 @@ export function createExaminer(
 async function seeInTime(look: Look, timeoutMs: number): Promise<Observation> {
   const controller = new AbortController()
   const seen = (async () => await look.see(controller.signal))().catch((thrown: unknown): Observation => {
-    const issue = `could not read ${look.reads}: ${wordsOf(toError(thrown), look.asksVendor === true)}`
-    return { issues: [{ severity: 'fail', issue, advice: look.advice }] }
+    const err = toError(thrown)
+    const issue = `could not read ${look.reads}: ${wordsOf(err, look.asksVendor === true)}`
+    const { advice, adviceWhenRefused = advice } = look
+    return {
+      issues: [{ severity: 'fail', issue, advice: err instanceof KeyRefusedError ? adviceWhenRefused : advice }],
+    }
   })
   return await orLate(seen, look, timeoutMs, controller)
 }
@@ -50,13 +54,14 @@ async function seeInTime(look: Look, timeoutMs: number): Promise<Observation> {
 /** What was seen; that it is not there within this time, otherwise. */
 async function orLate(
   seen: Promise<Observation>,
-  { advice, reads }: Look,
+  { advice, lateIsTold = false, reads }: Look,
   limitMs: number,
   controller?: AbortController,
 ): Promise<Observation> {
   const late = Promise.withResolvers<Observation>()
   const timer = setTimeout(() => {
-    late.resolve({ issues: [{ severity: 'fail', issue: `could not read ${reads} within ${limitMs} ms`, advice }] })
+    const issue = `could not read ${reads} within ${limitMs} ms`
+    late.resolve({ issues: lateIsTold ? [] : [{ severity: 'fail', issue, advice }] })
     controller?.abort()
   }, limitMs)
   try {

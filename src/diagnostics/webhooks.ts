@@ -23,8 +23,11 @@ export interface SecretKnown {
   readonly looksRight: boolean
 }
 
-const stripeAdvice =
-  'check that STRIPE_SECRET_KEY may read webhook endpoints and events; if so, look at Stripe’s status page and wait'
+const asksStripe = {
+  asksVendor: true,
+  advice: 'look at Stripe’s status page (status.stripe.com) and wait; the site goes on without this answer',
+  adviceWhenRefused: 'let STRIPE_SECRET_KEY read webhook endpoints and events, in the dashboard under API keys',
+}
 
 /** Whether Stripe calls the site for what it must know, with secrets that are there, and whether its calls are taken. */
 export function lookAtWebhooks(parts: WebhookParts): readonly Look[] {
@@ -34,19 +37,18 @@ export function lookAtWebhooks(parts: WebhookParts): readonly Look[] {
     { reads: 'the secrets', advice: databaseAdvice, see: () => seeSecrets(parts) },
     {
       reads: 'the endpoints registered at Stripe',
-      advice: stripeAdvice,
-      asksVendor: true,
+      ...asksStripe,
       see: async signal => compareEndpoints(await webhooks.listEndpoints(signal), siteUrl),
     },
     {
       reads: 'the deliveries of Stripe',
-      advice: stripeAdvice,
-      asksVendor: true,
+      ...asksStripe,
       see: async signal => await seeDeliveries(webhooks, clock(), signal, askNewest(signal)),
     },
     {
       reads: 'how fast the site takes events',
       advice: databaseAdvice,
+      lateIsTold: true,
       see: async signal => await seeLatency(askNewest(signal), db),
     },
   ]

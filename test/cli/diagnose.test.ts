@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import type { Diagnosis } from '../../src/diagnostics/diagnose.ts'
 import { cli, type Env } from '../support/cli.ts'
@@ -36,7 +37,30 @@ t.test('it says how each component is and what to do; a failure is exit code 1, 
   const { components, status } = JSON.parse(all.stdout) as Diagnosis
   t.equal(status, 'fail')
   t.match(components.novu?.issues[0], /^could not read the workflows at Novu/)
-  t.match(components.database, { status: 'pass', details: { poolSize: 10 } })
+  t.match(components.database, { status: 'pass', details: { missingMigrations: 0 } })
+  t.notMatch(all.stdout, /poolSize|memoryMb/, 'this process is not the service')
+})
+
+t.test('an answer that needs nobody who hangs is there after seconds, and the command ends', async t => {
+  const silent = createServer(socket => sockets.add(socket))
+  const sockets = new Set<Socket>()
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const env = {
+    ...environmentOf(`postgres://u:planted@127.0.0.1:${port}/x`),
+    STRIPE_API_BASE_URL: url,
+    NOVU_BASE_URL: url,
+  }
+  const { code, stdout } = await cli(t, ['diagnose', 'all', '--details'], env)
+  t.equal(code, 1)
+  t.match(stdout, /^stripe +fail\n {2}- could not read our account at Stripe within 2500 ms$/m)
+  t.match(stdout, /^ {4}notSet: \["QSTASH_TOKEN","CLERK_SECRET_KEY"\]$/m)
+  t.notMatch(stdout, /planted|how fast the site/)
 })
 
 t.test('without a configuration it says what is missing, and asks nobody', async t => {
@@ -46,5 +70,5 @@ t.test('without a configuration it says what is missing, and asks nobody', async
   t.match(stdout, / {2}> \.env\.example describes each variable/)
   const unknown = await cli(t, ['diagnose', 'weather'], {})
   t.equal(unknown.code, 1)
-  t.match(unknown.stderr, /Allowed choices are environment, database, qstash/)
+  t.match(unknown.stderr, /Allowed choices are all, environment, database, qstash/)
 })

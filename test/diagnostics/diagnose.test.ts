@@ -1,12 +1,5 @@
 import t from 'tap'
-import {
-  type ComponentName,
-  componentNames,
-  fail,
-  type Look,
-  type Observation,
-  warn,
-} from '../../src/diagnostics/component.ts'
+import { type ComponentName, componentNames, fail, type Look, warn } from '../../src/diagnostics/component.ts'
 import { createDiagnostics, describeDiagnosis } from '../../src/diagnostics/diagnose.ts'
 import { createLater } from '../../src/diagnostics/later.ts'
 import { KeyRefusedError } from '../../src/errors.ts'
