@@ -95,6 +95,7 @@ export interface UntoldFailure {
   readonly job: string
   readonly runId: string
   readonly attempt: number
+  /** No attempt follows: it said so itself, or the scheduler has given the message up. */
   readonly final: boolean
 }
 
@@ -104,7 +105,8 @@ export interface UntoldFailure {
  */
 export async function listUntoldFailures(db: Db, from: Date, to: Date): Promise<UntoldFailure[]> {
   const { rows } = await sql<UntoldFailure>`
-    select newest.job, newest.id as "runId", newest.attempt, newest.final
+    select newest.job, newest.id as "runId", newest.attempt,
+      newest.final or exists (select from jobs.dead_letters d where d.message_id = newest.message_id) as final
     from (select distinct job from jobs.leases) l
     cross join lateral (
       select * from jobs.runs r

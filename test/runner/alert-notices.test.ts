@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import t from 'tap'
 import { closeFinding } from '../../src/database/finding-queries.ts'
+import { createDeadLetters } from '../../src/runner/dead-letters.ts'
 import { announceRecoveries, raiseUntold } from '../../src/runner/alerts.ts'
 import { oweNotice } from '../support/notices.ts'
 import { delivery, testJob, testRunner, type TestRunner } from '../support/runner.ts'
@@ -169,6 +170,32 @@ t.test('a streak whose last failure nobody told of is told of within a minute or
   await sql`update jobs.findings set state = 'resolved', closed_at = ${clock()}, closed_by = 'ana'`.execute(db)
   t.equal(await sweep(), 1, 'a person has said that it is over')
   t.equal((await db.selectFrom('jobs.findings').select('id').execute()).length, 1)
+})
+
+t.test('a message that the scheduler has given up is a failure, however many attempts we expected', async t => {
+  const job = testJob({ gather: async () => await Promise.reject(new Error('broken')), alertAfter: 1, retries: 3 })
+  const recipient = { alertRecipient: 'operators' }
+  const { answer, clock, db, log, runner } = await testRunner(t, recipient)
+  const jobs = new Map([[job.name, job]])
+  await answer(delivery(job, { messageId: 'msg_1', lastAttempt: false }))
+  await runner.drain(5_000)
+  const letters = createDeadLetters(jobs, {
+    db,
+    clock,
+    log,
+    jobsWithHeartbeat: new Set(),
+    sendOwedPings: async () => ({ delivered: 0, dropped: 0, owed: 0 }),
+  })
+  await letters.record({
+    sourceMessageId: 'msg_1',
+    url: 'https://jobs.example.test/jobs/test-job',
+    status: 500,
+    retried: 0,
+  })
+  clock.advance(61_000)
+  await raiseUntold(jobs, { ...recipient, clock, db, log })
+  const told = await db.selectFrom('jobs.outbox').select(['kind', 'subject']).execute()
+  t.strictSame(told, [{ kind: 'job-failing', subject: 'test-job' }])
 })
 
 t.test('of two processes that see the same streak end, and begin, one tells', async t => {
