@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { OpenPayout, PayoutRow, RowOperation } from '../money/payout-facts.ts'
 import { paidStatuses, payableStatuses } from '../money/row-statuses.ts'
-import { appointmentEndsAt, bookingJoins } from './bookings.ts'
+import { appointmentEndsAt, bookingJoins, recordedTransfer } from './bookings.ts'
 import { candidatesOf, type CandidateQuery, countUnread, maxCandidates, maxOperations } from './candidate-order.ts'
 import type { Db } from './connection.ts'
 import { changedRowsOf, declinedItems, expertsOf, itemOfRow, oneOf, sharedPayments } from './money-rows.ts'
@@ -34,7 +34,7 @@ export async function listPayoutCandidates(
     select c.id, c.payment_intent_id, c.expert_connect_account_id as account, c.expert_clerk_user_id as expert,
       c.transfer_id, c.requires_approval, c.admin_user_id, c.amount, lower(c.currency) as currency, c.created, c.due, c.total, c.waits,
       u.country, nullif(u.stripe_connect_account_id, '') as current_account, t.payment_intent_id is not null as has_twin,
-      ${appointmentEndsAt} as appointment_ends_at,
+      ${appointmentEndsAt} as appointment_ends_at, ${recordedTransfer} as recorded_transfer,
       live.operation, earlier.operation as earlier,
       (select d.operation_id from declined d where d.payment_transfer_id = c.id or d.payment_intent_id = c.payment_intent_id
         limit 1) as declined
@@ -111,6 +111,7 @@ interface CandidateRow {
   readonly current_account: string | null
   readonly has_twin: boolean
   readonly appointment_ends_at: Date | null
+  readonly recorded_transfer: string | null
   readonly operation: OperationJson | null
   readonly earlier: OperationJson | null
   readonly declined: string | null
@@ -149,6 +150,7 @@ function toCandidate(row: CandidateRow): PayoutCandidate {
     currentAccount: row.current_account,
     expert: row.expert,
     transferId: row.transfer_id,
+    recordedTransferId: row.recorded_transfer,
     booking: {
       status: paidStatuses.transfer,
       requiresApproval: row.requires_approval,

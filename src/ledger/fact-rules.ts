@@ -1,3 +1,4 @@
+import type { BookingRow } from '../database/bookings.ts'
 import { type Booking, judgeBooking } from '../money/eligibility.ts'
 import { findGate, isReturned } from '../money/payout-gates.ts'
 import { blockedTooLongMs } from '../money/send-outcomes.ts'
@@ -50,7 +51,7 @@ export interface PayoutFacts {
   readonly now: Date
   readonly payments: readonly {
     readonly row: MoneyRow
-    readonly booking: Booking | undefined
+    readonly booking: (Booking & Pick<BookingRow, 'recordedTransferId'>) | undefined
     readonly payment: Payment
     readonly transfers: readonly Transfer[]
   }[]
@@ -69,7 +70,8 @@ export function findPayoutObjection(facts: PayoutFacts, currency: string, amount
   if (paidRows.length > 0) return lasting('already_paid')
   for (const { booking, payment, row, transfers } of payments) {
     const objection =
-      findBookingObjection(booking, row, payment, now) ?? findTransferFault(payment.charge, row, transfers)
+      findBookingObjection(booking, row, payment, now) ??
+      findTransferFault(payment.charge, row, booking?.recordedTransferId ?? null, transfers)
     if (objection !== undefined) return objection
   }
   if (unexplained.length > 0) return passing('payout_unexplained')
@@ -119,10 +121,11 @@ function waitsFor(reason: string, until: Date | undefined, now: Date): Objection
 function findTransferFault(
   charge: Charge | undefined,
   row: MoneyRow,
+  recordedTransferId: string | null,
   transfers: readonly Transfer[],
 ): Objection | undefined {
   if (charge === undefined) return passing('unpaid')
-  const found = findTransfer(owed(row), charge, transfers)
+  const found = findTransfer({ ...owed(row), recordedTransferId }, charge, transfers)
   if (found.kind === 'none') return lasting('transfer_missing')
   if (found.kind === 'mismatch') return lasting(`transfer_${found.mismatches[0]?.kind ?? 'wrong'}`)
   return row.transferId === null || row.transferId === found.transfer.id ? undefined : lasting('transfer_differs')

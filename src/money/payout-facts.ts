@@ -15,6 +15,8 @@ export interface PayoutRow {
   /** Whose it is: a Clerk id. */
   readonly expert: string
   readonly transferId: string | null
+  /** What our own operation has as its transfer. */
+  readonly recordedTransferId?: string | null
   readonly booking: Booking
   /** Another row that is not closed has the same payment. */
   readonly hasTwin: boolean

@@ -185,9 +185,10 @@ function judgePayment(row: PayoutRow, asked: Asked<RowPayment> | undefined, fact
 
 /** The money must have reached the row's account, all of it, and still be there as far as the transfer tells. */
 function findTransferProblem(row: PayoutRow, { payment, transfers }: RowPayment): RowProblem | undefined {
-  const { account, booking, paymentTransferId, transferId } = row
+  const { account, booking, paymentTransferId, recordedTransferId = null, transferId } = row
   if (payment.charge === undefined) return { kind: 'transfer_missing' }
-  const owed = { paymentTransferId, account, amountCents: booking.amountCents, currency: booking.currency }
+  const { amountCents, currency } = booking
+  const owed = { paymentTransferId, account, amountCents, currency, recordedTransferId }
   const found = findTransfer(owed, payment.charge, transfers)
   if (found.kind === 'none') return { kind: 'transfer_missing' }
   if (found.kind === 'mismatch') return { ...found, kind: 'transfer_wrong' }

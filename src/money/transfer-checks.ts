@@ -10,6 +10,8 @@ export interface OwedTransfer {
   /** The expert's net, in cents. */
   readonly amountCents: number
   readonly currency: string
+  /** The transfer that our own operation has for it: a person may have adopted one on which nothing says what it was for. */
+  readonly recordedTransferId?: string | null
 }
 
 /** A transfer as the vendor knows it. */
@@ -94,7 +96,8 @@ export type FoundTransfer =
     }
 
 /**
- * Which transfer is the row's: the charge's own, or one of `listed` that was made out of this charge or names the row.
+ * Which transfer is the row's: the charge's own, or one of `listed` that was made out of this charge, names the row, or is
+ * recorded for it.
  * More than one is never adopted, not even when all but one were reversed: a person decides.
  */
 export function findTransfer(
@@ -104,7 +107,8 @@ export function findTransfer(
 ): FoundTransfer {
   const own = charge.transfer === undefined ? [] : [charge.transfer]
   const others = listed.filter(
-    ({ chargeId, paymentTransferId }) => chargeId === charge.id || paymentTransferId === row.paymentTransferId,
+    ({ chargeId, id, paymentTransferId }) =>
+      chargeId === charge.id || paymentTransferId === row.paymentTransferId || id === row.recordedTransferId,
   )
   const byId = new Map([...others, ...own].map(transfer => [transfer.id, transfer]))
   const [transfer] = byId.values()

@@ -1,8 +1,11 @@
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { readAll } from '../support/builders.ts'
+import { processExpertTransfers } from '../../src/jobs/process-expert-transfers.ts'
+import { processPendingPayouts } from '../../src/jobs/process-pending-payouts.ts'
+import { connectStripe } from '../support/stripe.ts'
 import { addOperation } from '../support/operations.ts'
-import { payoutWorld } from '../support/payout-world.ts'
+import { addRow, payoutWorld } from '../support/payout-world.ts'
 
 const hourMs = 60 * 60_000
 const note = 'looked it up in the dashboard'
@@ -140,6 +143,26 @@ t.test('a run that sends the operation while somebody adopts something else wins
   t.match(await adopting, { statusCode: 409, json: { message: /has changed meanwhile/ } })
   t.match(await operation(), { state: 'unknown', stripe_id: null })
   t.same(await audited('operation.adopt'), [], 'nothing says that it was adopted')
+})
+
+t.test('a transfer that was made by hand and adopted is paid out like any other', async t => {
+  const world = await payoutWorld(t, {}, { jobs: [processExpertTransfers, processPendingPayouts] })
+  const account = await world.addExpert('ana')
+  const at = new Date('2026-03-01T10:00:00Z')
+  const ids = world.stripe.pay({ amountCents: 10_000, paidAt: at, availableAt: at })
+  await addRow(world.db, account, ids, { createdAt: at, expert: 'ana', status: 'READY' })
+  world.stripe.inject({ kind: 'drop', executed: false, method: 'POST', path: '/v1/transfers', times: 9 })
+  await world.deliver('/jobs/process-expert-transfers')
+  world.stripe.clearFaults()
+  const order = { amount: 8_500, currency: 'eur', destination: account }
+  const { id: stripeId } = await connectStripe(world.stripe).transfers.create(order)
+  const [operation] = await readAll(world.db, 'jobs.money_operations')
+  const body = { stripeId, amountCents: 8_500, note }
+  t.match(await world.operate('POST', `/operations/${operation?.id}/adopt`, body), { statusCode: 200 })
+  await world.pay()
+  t.match(await world.rows(), [{ status: 'PAID_OUT' }])
+  t.same(world.outflow(), { [account]: 8_500 })
+  t.notMatch(await world.findings(), [/transfer-missing/])
 })
 
 t.test('nobody corrects what is not unknown, or does not exist', async t => {
