@@ -3,6 +3,7 @@ import type { Schedules } from '@upstash/qstash'
 import { KeyRefusedError, PermanentError, RetryLaterError, toError } from '../errors.ts'
 import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
+import { networkCodeOf, readText } from './network.ts'
 import { readReset } from './read-reset.ts'
 
 /** What the official SDK sends its requests with. */
@@ -82,25 +83,15 @@ async function send(
       signal: limit.signal,
       ...(typeof request.body === 'string' ? { body: request.body } : {}),
     })
-    return { status: response.status, headers: response.headers, text: await readText(response.body) }
+    const text = await readText(response.body, maxBodyBytes)
+    return { status: response.status, headers: response.headers, text: text ?? '' }
   } catch (thrown) {
     if (signal.aborted) throw new Error(notWaitedFor, { cause: thrown })
     if (limit.signal.aborted) throw new Error(`QStash did not answer within ${timeoutMs} ms`, { cause: thrown })
-    throw new Error(`QStash did not answer (${codeOf(toError(thrown))})`, { cause: thrown })
+    throw new Error(`QStash did not answer (${networkCodeOf(toError(thrown))})`, { cause: thrown })
   } finally {
     limit.clear()
   }
-}
-
-async function readText(body: AsyncIterable<Uint8Array> | null): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > maxBodyBytes) throw new Error('QStash answered more than anybody can use')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 function parse(text: string): unknown {
@@ -129,10 +120,4 @@ function readError(text: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function codeOf(err: Error): string {
-  const cause = err.cause ?? err
-  const code = typeof cause === 'object' && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' && /^\w{2,40}$/.test(code) ? code : 'no error code'
 }

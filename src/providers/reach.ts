@@ -1,6 +1,7 @@
 import { toError } from '../errors.ts'
 import { limitTime } from '../time-limit.ts'
 import type { Fetch } from './http.ts'
+import { networkCodeOf, readText } from './network.ts'
 import type { Reached } from './reachability.ts'
 import { readReset } from './read-reset.ts'
 
@@ -37,7 +38,7 @@ export async function reach(options: ReachOptions): Promise<Asked> {
   const answer = await ask(options, limit.signal).catch((thrown: unknown) => {
     if (signal.aborted) return { state: 'down' as const, detail: 'no answer before the caller gave up' }
     if (limit.signal.aborted) return { state: 'down' as const, detail: `no answer within ${timeoutMs} ms` }
-    return { state: 'down' as const, detail: `no answer (${codeOf(toError(thrown))})` }
+    return { state: 'down' as const, detail: `no answer (${networkCodeOf(toError(thrown))})` }
   })
   limit.clear()
   return { ...answer, latencyMs: Math.round(performance.now() - startedAt) }
@@ -80,25 +81,12 @@ function readRetryAfter(headers: { get(name: string): string | null }): number |
   return readReset(headers, Number.isNaN(now.getTime()) ? undefined : now)
 }
 
-/** Reading to the end lets the connection be used again; an endless body is cut off, and is undefined. */
+/** Undefined where it is none, or too long. */
 async function readJson(body: AsyncIterable<Uint8Array> | null): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of body ?? []) {
-    bytes += chunk.byteLength
-    // Leaving the loop cancels the body.
-    if (bytes > maxBodyBytes) return undefined
-    chunks.push(chunk)
-  }
+  const text = await readText(body, maxBodyBytes)
   try {
-    return JSON.parse(Buffer.concat(chunks).toString())
+    return JSON.parse(text ?? '')
   } catch {
     return undefined
   }
-}
-
-function codeOf(err: Error): string {
-  const cause = err.cause ?? err
-  const code = typeof cause === 'object' && 'code' in cause ? cause.code : undefined
-  return typeof code === 'string' && /^\w{2,40}$/.test(code) ? code : 'no error code'
 }
