@@ -136,13 +136,17 @@ async function explainUnwritten(db: Db, operation: Operation, stripeId: string):
   return nothingMoved('receipt_refused', { findings: [strayFinding(current, stripeId)], operationId: operation.id })
 }
 
-/** What is wrong with an object as the receipt of an operation, as a finding; undefined when it is what was asked for. */
+/**
+ * What is wrong with an object as the receipt of an operation, as a finding; undefined when it is what was asked for. What is
+ * its receipt already need not carry its id: a person may have adopted it.
+ */
 export function findMismatch(operation: Operation, object: Transfer | Payout): Posting['findings'][number] | undefined {
   const wanted = operation.kind === 'transfer' ? thawTransfer(operation) : thawPayout(operation)
   const evidence = { stripeId: object.id, madeCents: object.amountCents, madeCurrency: object.currency }
   if (object.amountCents !== wanted.amountCents) return mismatchFinding(operation, 'amount-mismatch', evidence)
   if (object.currency !== wanted.currency) return mismatchFinding(operation, 'currency-mismatch', evidence)
-  if (object.operationId !== wanted.operationId) return mismatchFinding(operation, 'operation-mismatch', evidence)
+  const isNamed = object.operationId === wanted.operationId || operation.stripe_id === object.id
+  if (!isNamed) return mismatchFinding(operation, 'operation-mismatch', evidence)
   if ('destination' in wanted && 'destination' in object) {
     const { chargeId, destination } = object
     if (destination !== wanted.destination || chargeId !== wanted.chargeId) {

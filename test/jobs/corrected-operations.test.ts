@@ -165,6 +165,23 @@ t.test('a transfer that was made by hand and adopted is paid out like any other'
   t.notMatch(await world.findings(), [/transfer-missing/])
 })
 
+t.test(
+  'a payout that was made by hand and adopted is settled like any other, and paid again if it comes back',
+  async t => {
+    const { account, adopt, later, operation, world } = await unheardWorld(t, false)
+    world.stripe.credit(account, 8_500)
+    const stripeId = world.stripe.payOutAsOldCode({ account, amountCents: 8_500 })
+    t.match(await adopt({ stripeId, amountCents: 8_500 }), { statusCode: 200, json: { state: 'created' } })
+    world.stripe.setPayout(stripeId, 'paid')
+    await later(24)
+    t.match(await operation(), { state: 'paid', vendor_status: 'paid' })
+    world.stripe.setPayout(stripeId, 'failed')
+    await later(24)
+    t.match(await operation(), { state: 'failed' })
+    t.notMatch(await world.findings(), [/operation-mismatch/])
+  },
+)
+
 t.test('nobody corrects what is not unknown, or does not exist', async t => {
   const world = await payoutWorld(t)
   const account = await world.addExpert('ana')
