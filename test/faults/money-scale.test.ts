@@ -123,9 +123,11 @@ async function serveBoth(t: Test, flow: Flow): Promise<[Served, Served]> {
 
 /** What one run leaves the next ones take on, account by account: nobody is paid in pieces, and nobody twice. */
 async function serveTheRest(t: Test, { crowd, figures }: Served): Promise<void> {
-  for (let { report } = figures; Number(report?.['left']) > 0; ) {
-    ;({ report } = await serveCrowd(t, crowd, 'payouts', fastPerSecond))
+  const runs = [figures]
+  while (Number(runs.at(-1)?.report?.['left']) > 0) {
+    runs.push(await serveCrowd(t, crowd, 'payouts', fastPerSecond))
   }
+  t.comment(describeAll(runs, crowd))
   const paid = crowd.stripe.payouts()
   t.equal(paid.length, (sizes.at(-1) ?? 0) / 20)
   t.ok(
@@ -157,18 +159,39 @@ function growthOf(few: ScaleFigures | undefined, many: ScaleFigures | undefined)
 
 function describe(flow: Flow, size: number, served: Served | undefined): string {
   if (served === undefined) return ''
-  const { crowd, effects, figures } = served
-  const calls = countCalls(crowd)
-  const busiest = Math.max(...Object.values(calls))
-  const total = Object.values(calls).reduce((sum, count) => sum + count, 0)
+  const { crowd, effects, figures, rows } = served
   return [
-    `${flow}, ${size} rows: ${effects} effects`,
+    `${flow}, ${size} rows due, ${rows} of them in one run: ${effects} effects`,
     `${figures.outside} statements outside of transactions`,
     `${figures.transactions} transactions with ${figures.inTransactions / effects} statements for each effect`,
-    `${total} calls ${JSON.stringify(calls)}`,
-    `${(figures.wallMs / 1000).toFixed(1)} s, and at ${perSecond}/s of an endpoint no less than ${Math.ceil(busiest / perSecond)} s`,
+    describeCalls(crowd, figures.wallMs),
     describeMemory(figures),
   ].join('; ')
+}
+
+/** What it takes until nothing is left. */
+function describeAll(runs: readonly ScaleFigures[], crowd: Crowd): string {
+  const sum = (of: (figures: ScaleFigures) => number): number => runs.reduce((total, run) => total + of(run), 0)
+  return [
+    `payout, all rows in ${runs.length} runs: ${crowd.stripe.payouts().length} effects`,
+    `${sum(({ outside }) => outside)} statements outside of transactions`,
+    `${sum(({ transactions }) => transactions)} transactions with ${sum(({ inTransactions }) => inTransactions)} statements`,
+    describeCalls(
+      crowd,
+      sum(({ wallMs }) => wallMs),
+    ),
+  ].join('; ')
+}
+
+/** Calls by endpoint, and the time that they took here beside what the limiter alone would make of it. */
+function describeCalls(crowd: Crowd, wallMs: number): string {
+  const calls = countCalls(crowd)
+  const total = Object.values(calls).reduce((sum, count) => sum + count, 0)
+  const floor = Math.ceil(Math.max(...Object.values(calls)) / perSecond)
+  return (
+    `${total} calls ${JSON.stringify(calls)}; ${(wallMs / 1000).toFixed(1)} s of our own at ${fastPerSecond} calls a second, ` +
+    `and at Stripe's ${perSecond} for an endpoint no less than ${floor} s`
+  )
 }
 
 function describeMemory({ heldHeapMb, peakHeapMb, peakRssMb }: ScaleFigures): string {
