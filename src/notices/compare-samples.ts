@@ -44,6 +44,11 @@ export function compareSamples(schema: Schema, samples: readonly Sample[]): Samp
   }
 }
 
+/** Whether a schema has rules that only samples can tell about. */
+export function needsSamples(schema: Schema): boolean {
+  return listRules(schema, 'it').length > 0
+}
+
 function listRules(schema: Schema, name: string): string[] {
   const { properties, type } = schema
   const fields = isRecord(properties) ? Object.entries(properties).filter(([, field]) => isRecord(field)) : []

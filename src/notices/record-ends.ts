@@ -66,7 +66,9 @@ async function noteVendor(trx: Db, { keyRefused, keyWorks = false, news = [] }: 
   )
   const refusal = news.find(({ answer }) => answer.kind === 'keyRefused')?.answer
   const code = keyRefused ?? (refusal !== undefined && 'code' in refusal ? refusal.code : undefined)
-  for (const [workflow, why] of unready) await recordFinding(trx, workflowFinding(workflow, why), now)
+  // In one order, so that of two who write about the same ones one waits for the other.
+  for (const [workflow, why] of [...unready].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    await recordFinding(trx, workflowFinding(workflow, why), now)
   if (code !== undefined) await recordFinding(trx, keyFinding(code), now)
   const accepted = news.filter(({ answer }) => answer.kind === 'accepted').map(({ workflow }) => workflow)
   if (accepted.length > 0 || keyWorks) await resolveVendorFindings(trx, accepted, now)

@@ -4,8 +4,10 @@ import { listSwallowing, resolveKeyRefused, resolveReady } from '../database/out
 import { KeyRefusedError, toError } from '../errors.ts'
 import type { Message, Workflow } from '../providers/notifications.ts'
 import { withinTime } from '../time-limit.ts'
+import { workflows } from './catalogue.ts'
 import { type PayloadRules, readRules } from './compare-payloads.ts'
-import type { WorkflowCheck } from './compare-workflows.ts'
+import { needsSamples } from './compare-samples.ts'
+import { compareWorkflows, type WorkflowCheck } from './compare-workflows.ts'
 import type { SenderParts } from './sender-parts.ts'
 import { differingFinding, keyFinding, kindsOf } from './vendor-findings.ts'
 
@@ -38,14 +40,14 @@ export function createWorkflowWatch(parts: Omit<SenderParts, 'stop' | 'watch'>, 
   const fineAt = new Map<string, Date>()
   let comparedAt = -Infinity
   let everyMs = usualEveryMs
-  let rules: ReadonlyMap<string, PayloadRules> | undefined
+  let rules: ReadonlyMap<string, () => PayloadRules | undefined> | undefined
 
   const compare = async (now: Date): Promise<void> => {
     const real = await withinTime(stop, budgetMs, async limited => await notifications.listWorkflows(limited))
-    // Only now: starting up need not wait for it.
-    const { checkWorkflows } = await import('./check-workflows.ts')
-    const checks = checkWorkflows(real)
-    rules = readAllRules(real)
+    const checks = await checkAll(real)
+    rules = new Map(
+      real.flatMap(({ id, payloadSchema: schema }) => (schema === undefined ? [] : [[id, readLater(schema)]])),
+    )
     const differing = checks.filter(({ differences }) => differences.length > 0)
     everyMs = differing.length > 0 ? anxiousEveryMs : usualEveryMs
     await record({ differing, fine: checks.filter(check => !differing.includes(check)), fineAt, now }, parts)
@@ -70,7 +72,7 @@ export function createWorkflowWatch(parts: Omit<SenderParts, 'stop' | 'watch'>, 
         return ({ workflow }) => (swallowing.has(workflow) ? heldBack : undefined)
       }
       const known = rules
-      return ({ payload, workflow }) => (known.get(workflow)?.refuses(payload) === true ? heldBack : undefined)
+      return ({ payload, workflow }) => (known.get(workflow)?.()?.refuses(payload) === true ? heldBack : undefined)
     },
     hurry: () => {
       everyMs = anxiousEveryMs
@@ -89,7 +91,6 @@ interface Compared {
 async function record({ differing, fine, fineAt, now }: Compared, { db, log }: Pick<SenderParts, 'db' | 'log'>) {
   const fineIds = fine.map(({ id }) => id)
   await db.transaction().execute(async trx => {
-    await resolveKeyRefused(trx, now)
     for (const { differences, id } of differing.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
       const fresh = await recordFinding(trx, differingFinding(id, differences, fineAt.get(id)), now)
       if (fresh) log.error({ workflow: id, differences }, 'workflow at novu is not what notices need')
@@ -98,15 +99,23 @@ async function record({ differing, fine, fineAt, now }: Compared, { db, log }: P
     if (mended.length > 0) log.info({ workflows: mended }, 'workflows at novu are as they should be again')
     // Whoever has seen the old workflow last may have put some back after the finding was closed.
     await recallUnready(trx, fineIds.flatMap(kindsOf), now)
+    // Last, as whoever sends does it.
+    await resolveKeyRefused(trx, now)
   })
   for (const id of fineIds) fineAt.set(id, now)
 }
 
-function readAllRules(real: readonly Workflow[]): ReadonlyMap<string, PayloadRules> {
-  return new Map(
-    real.flatMap(({ id, payloadSchema }) => {
-      const rules = payloadSchema === undefined ? undefined : readRules(payloadSchema)
-      return rules === undefined ? [] : [[id, rules]]
-    }),
-  )
+/** With samples only where a schema needs them: words in three languages cost 30 MB, and most processes send none of them. */
+async function checkAll(real: readonly Workflow[]): Promise<readonly WorkflowCheck[]> {
+  const needs = ({ id, payloadSchema }: Workflow): boolean =>
+    Object.hasOwn(workflows, id) && payloadSchema !== undefined && needsSamples(payloadSchema)
+  if (!real.some(needs)) return compareWorkflows(workflows, real)
+  const { checkWorkflows } = await import('./check-workflows.ts')
+  return checkWorkflows(real)
+}
+
+/** At the first message of the workflow. */
+function readLater(schema: Readonly<Record<string, unknown>>): () => PayloadRules | undefined {
+  let read: { readonly rules: PayloadRules | undefined } | undefined
+  return () => (read ??= { rules: readRules(schema) }).rules
 }

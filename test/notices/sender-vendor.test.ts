@@ -234,6 +234,21 @@ t.test('of a workflow that differs, what it takes goes out, and closes no findin
   t.match(await listFindings(db), [{ kind: 'novu-workflow-unready', state: 'open' }])
 })
 
+t.test('a limit that only some messages break is found before they are sent, and holds those back alone', async t => {
+  const { db, inbox, novu, oweJob, sender } = await vendorSender(t, facts =>
+    facts['job'] === '1' ? { error: 'x'.repeat(300) } : undefined,
+  )
+  const { payloadSchema = {} } = siteWorkflows.find(({ id }) => id === 'system-health') ?? {}
+  const properties = { ...(payloadSchema['properties'] as object), error: { type: 'string', maxLength: 255 } }
+  novu.setWorkflow('system-health', { payloadSchema: { ...payloadSchema, properties } })
+  await sender.compareWorkflows()
+  t.match(await listFindings(db), [{ kind: 'novu-workflow-unready', message: /refuses job-failing: error/ }])
+  await oweJob('1')
+  await oweJob('2')
+  t.match(await sender.sendDue(), { sent: 1, later: 1 })
+  t.equal(inbox().length, 1)
+})
+
 t.test(
   'a workflow that was renamed is a finding before anything is sent, and its notices go when it is back',
   async t => {
