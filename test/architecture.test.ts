@@ -115,7 +115,7 @@ const layers: Readonly<Record<string, Layer>> = {
       'what is wrong and what to do, for people: it asks, and changes nothing; the runner gets its words as an argument',
   },
   'provision/': {
-    may: ['errors.ts', 'runner/'],
+    may: ['errors.ts', 'runner/', 'time-limit.ts'],
     asTypes: ['providers/'],
     because:
       'what there should be at vendors, compared with what there is, and applied: jobs and vendors are arguments',
