@@ -21,9 +21,10 @@ export function addScheduleCommands(program: Command): void {
       '--resumed <job...>',
       'these run, although they were paused when they were changed last, and may',
     )
-  addCompared('plan', 'show what apply would do, field by field; exit code 2 when that is something, 1 when a person has to decide first').action(
-    async (options: PlanChoice) => await finish((await import('./schedules.ts')).plan(options)),
-  )
+  addCompared(
+    'plan',
+    'show what apply would do, field by field; exit code 2 when that is something, 1 when a person has to decide first',
+  ).action(async (options: PlanChoice) => await finish((await import('./schedules.ts')).plan(options)))
   addCompared('apply', 'create and change schedules, then remove ours that no job has; safe to run again')
     .option('--dry-run', 'the same as plan')
     .option('--move', 'let schedules that call another environment of this service call this one')

@@ -152,6 +152,10 @@ t.test('a paused schedule whose change had no answer is paused again, whether it
   const schedules = open(t, account, 400)
   await apply(schedules)
   await account.client.schedules.pause({ schedule: 'jobs.a' })
+  account.qstash.faults.failApiCalls(/^PATCH /, { status: 500, headers: {} })
+  const other = jobs.with(0, scheduledJob('a', { cron: '8 8 * * *' }))
+  t.strictSame(tell(await apply(schedules, other)), ['change jobs.a done'], 'a pause that fails once is tried again')
+  t.match(await account.client.schedules.get('jobs.a'), { isPaused: true, cron: '8 8 * * *' })
   account.qstash.faults.failApiCalls(/^POST .*\/jobs\/a$/, { status: 400, headers: {} })
   const from = account.qstash.apiCalls().length
   t.match(await apply(schedules, changed), [{ outcome: 'failed', reason: /^QStash answered 400/ }])
