@@ -5,22 +5,61 @@ export interface RunFigures {
   /** Messages that came to an end since then, dry runs aside. */
   readonly finished: number
   readonly failed: number
-  /** The newest run that a scheduler asked for, whenever that was. */
+}
+
+/**
+ * Of the newest runs and pings alone, found from the end of the primary key: a fortnight of them at least, while a table
+ * keeps those of a year. Who comes up often must not cost what is kept for long.
+ */
+const newest = 5_000
+
+/** How runs have gone since a moment that is not long ago. An interrupted one is no failure: it runs again. */
+export async function readRunFigures(db: Db, since: Date): Promise<RunFigures> {
+  const { rows } = await runFigures(since).execute(db)
+  return rows[0] ?? { finished: 0, failed: 0 }
+}
+
+export function runFigures(since: Date) {
+  return sql<RunFigures>`
+    select
+      count(*) filter (where state <> 'running')::int as finished,
+      count(*) filter (where state in ('failed', 'incomplete', 'abandoned'))::int as failed
+    from (select state, started_at, dry_run from jobs.runs order by id desc limit ${newest}) n
+    where started_at >= ${since} and not dry_run`
+}
+
+export interface LastCall {
+  /** The newest run that a scheduler asked for. */
   readonly lastScheduledAt: Date | null
   /** When a process first booted with its jobs. */
   readonly firstBootAt: Date | null
 }
 
-/** How runs have gone since a moment. An interrupted one is no failure: it runs again. */
-export async function readRunFigures(db: Db, since: Date): Promise<RunFigures> {
-  const { rows } = await sql<RunFigures>`
-    select
-      count(*) filter (where started_at >= ${since} and state <> 'running')::int as finished,
-      count(*) filter (where started_at >= ${since} and state in ('failed', 'incomplete', 'abandoned'))::int as failed,
-      max(started_at) filter (where trigger in ('schedule', 'cron')) as "lastScheduledAt",
-      (select min(first_boot_at) from jobs.job_settings) as "firstBootAt"
-    from jobs.runs where not dry_run`.execute(db)
-  return rows[0] ?? { finished: 0, failed: 0, lastScheduledAt: null, firstBootAt: null }
+/** When a scheduler last called, and since when it may. */
+export async function readLastCall(db: Db): Promise<LastCall> {
+  const { rows } = await lastCall.execute(db)
+  return rows[0] ?? { lastScheduledAt: null, firstBootAt: null }
+}
+
+export const lastCall = sql<LastCall>`
+  select
+    (select max(started_at)
+      from (select trigger, started_at, dry_run from jobs.runs order by id desc limit ${newest}) n
+      where not dry_run and trigger in ('schedule', 'cron')) as "lastScheduledAt",
+    (select min(first_boot_at) from jobs.job_settings) as "firstBootAt"`
+
+export interface PausedJob {
+  readonly job: string
+  readonly since: Date
+  readonly reason: string
+}
+
+/** The jobs that operators have paused, the one that waits longest first. */
+export async function listPausedJobs(db: Db): Promise<PausedJob[]> {
+  const { rows } = await sql<PausedJob>`
+    select job, paused_at as since, pause_reason as reason from jobs.job_settings
+    where paused_at is not null order by paused_at, job`.execute(db)
+  return rows
 }
 
 export interface FindingFigures {
@@ -52,17 +91,22 @@ export interface NoticeFigures {
   readonly sentSince: number
 }
 
-/** How notices go, and how many have gone out since a moment. */
+/** How notices go, and how many of the newest have gone out since a moment. */
 export async function readNoticeFigures(db: Db, since: Date): Promise<NoticeFigures> {
-  const { rows } = await sql<NoticeFigures>`
-    select
-      count(*) filter (where state in ('pending', 'sending'))::int as waiting,
-      min(created_at) filter (where state in ('pending', 'sending')) as "oldestAt",
-      count(*) filter (where state = 'unknown')::int as unknown,
-      count(*) filter (where state = 'poison')::int as poison,
-      count(*) filter (where state = 'sent' and finished_at >= ${since})::int as "sentSince"
-    from jobs.outbox`.execute(db)
+  const { rows } = await noticeFigures(since).execute(db)
   return rows[0] ?? { waiting: 0, oldestAt: null, unknown: 0, poison: 0, sentSince: 0 }
+}
+
+export function noticeFigures(since: Date) {
+  return sql<NoticeFigures>`
+    select
+      count(*) filter (where state <> 'unknown')::int as waiting,
+      min(created_at) filter (where state <> 'unknown') as "oldestAt",
+      count(*) filter (where state = 'unknown')::int as unknown,
+      (select count(*)::int from jobs.outbox where state = 'poison') as poison,
+      (select count(*)::int from (select state, finished_at from jobs.outbox order by id desc limit ${newest}) n
+        where state = 'sent' and finished_at >= ${since}) as "sentSince"
+    from jobs.outbox where state in ('pending', 'sending', 'unknown')`
 }
 
 export interface PingFigures {
@@ -74,16 +118,25 @@ export interface PingFigures {
   readonly oldestOwedAt: Date | null
 }
 
-/** What has become of the pings of each job that ever had one. */
+/** What has become of the pings of each job that had one lately, or owes one. */
 export async function listPingFigures(db: Db, now: Date): Promise<PingFigures[]> {
-  const { rows } = await sql<PingFigures>`
-    select job,
-      max(finished_at) filter (where state = 'delivered') as "lastArrivedAt",
-      (array_agg(kind order by id desc) filter (where state = 'delivered'))[1] as "lastKind",
-      count(*) filter (where state in ('pending', 'sending') and true_until > ${now})::int as owed,
-      min(happened_at) filter (where state in ('pending', 'sending') and true_until > ${now}) as "oldestOwedAt"
-    from jobs.heartbeat_pings group by job order by job`.execute(db)
+  const { rows } = await pingFigures(now).execute(db)
   return rows
+}
+
+export function pingFigures(now: Date) {
+  return sql<PingFigures>`
+    with arrived as (
+      select distinct on (job) job, finished_at, kind
+      from (select id, job, state, kind, finished_at from jobs.heartbeat_pings order by id desc limit ${newest}) n
+      where state = 'delivered' order by job, id desc
+    ), owed as (
+      select job, count(*)::int as count, min(happened_at) as oldest from jobs.heartbeat_pings
+      where state in ('pending', 'sending') and true_until > ${now} group by job
+    )
+    select job, a.finished_at as "lastArrivedAt", a.kind as "lastKind",
+      coalesce(o.count, 0) as owed, o.oldest as "oldestOwedAt"
+    from arrived a full join owed o using (job) order by job`
 }
 
 export interface OperationFigures {

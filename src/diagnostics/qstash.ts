@@ -1,5 +1,5 @@
 import type { Db } from '../database/connection.ts'
-import { readRunFigures } from '../database/service-figures.ts'
+import { readLastCall } from '../database/service-figures.ts'
 import type { JobsObserved } from '../health/jobs-probe.ts'
 import type { Probe } from '../health/probe.ts'
 import { countPending, type SchedulePlan } from '../provision/plan-schedules.ts'
@@ -26,8 +26,11 @@ export interface ScheduleReads {
 }
 
 const applyAdvice = 'run `npm run cli -- schedules plan`, then `npm run qstash:schedule`'
-const keyAdvice =
-  'check that QSTASH_TOKEN is of the region in QSTASH_URL; if it is, look at status.upstash.com and wait'
+const asksQstash = {
+  asksVendor: true,
+  advice: 'look at status.upstash.com and wait: schedules go on without this answer; if it is up, is QSTASH_URL right?',
+  adviceWhenRefused: 'check that QSTASH_TOKEN is of the region in QSTASH_URL',
+}
 const doorAdvice =
   'compare PUBLIC_URL and both signing keys with the QStash console, and look for 401 in its log of deliveries'
 
@@ -42,14 +45,12 @@ export function lookAtQstash(parts: QstashParts): readonly Look[] {
       : [
           {
             reads: 'the schedules at QStash',
-            advice: keyAdvice,
-            asksVendor: true,
+            ...asksQstash,
             see: async signal => judgePlan(await schedules.readPlan(signal), parts.criticalJobs),
           },
           {
             reads: 'what QStash gave up',
-            advice: keyAdvice,
-            asksVendor: true,
+            ...asksQstash,
             see: async signal => judgeDeadLetters(await schedules.countDeadLetters(signal)),
           },
         ]
@@ -100,7 +101,7 @@ function judgeDeadLetters(deadLetters: number): Observation {
 
 async function seeCalls({ clock, db, quietMs }: QstashParts): Promise<Observation> {
   const now = clock()
-  const { firstBootAt, lastScheduledAt } = await readRunFigures(db, now)
+  const { firstBootAt, lastScheduledAt } = await readLastCall(db)
   const since = lastScheduledAt ?? firstBootAt ?? now
   const quiet = now.getTime() - since.getTime()
   const issue =
@@ -111,8 +112,8 @@ async function seeCalls({ clock, db, quietMs }: QstashParts): Promise<Observatio
 }
 
 async function seeTimeliness({ timeliness }: QstashParts): Promise<Observation> {
-  const { observed } = await timeliness.read()
-  if (observed === undefined) throw new Error('the ledger of runs could not be read')
+  const { observed, output = '' } = await timeliness.read()
+  if (observed === undefined) throw Object.assign(new Error('the runs could not be read'), { code: codeIn(output) })
   const late = observed.jobs.filter(({ state }) => state === 'overdue')
   const missed = observed.jobs.filter(({ missedSlots }) => missedSlots > 0)
   const issues = late.map(({ name, overdueSlot, status }) => {
@@ -121,4 +122,9 @@ async function seeTimeliness({ timeliness }: QstashParts): Promise<Observation> 
     return (status === 'fail' ? fail : warn)(issue, advice)
   })
   return { issues, details: { missedSlots24h: Object.fromEntries(missed.map(job => [job.name, job.missedSlots])) } }
+}
+
+/** A probe says in brackets what it met. */
+function codeIn(output: string): string {
+  return /\((\w+)\)$/.exec(output)?.[1] ?? 'NO_ANSWER'
 }
