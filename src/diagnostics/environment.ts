@@ -1,5 +1,5 @@
 import type { Db } from '../database/connection.ts'
-import { listFindingFigures, readRunFigures } from '../database/service-figures.ts'
+import { listFindingFigures, listPausedJobs, readRunFigures } from '../database/service-figures.ts'
 import { doubtMoneySince, moneySinceAdvice } from '../runner/money-since.ts'
 import { type Issue, fail, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
@@ -40,6 +40,7 @@ export function lookAtEnvironment(parts: EnvironmentParts): readonly Look[] {
       ofThisProcess: true,
       see: () => seeProcess(parts.process()),
     },
+    { reads: 'which jobs are paused', advice: databaseAdvice, see: async () => await seePauses(parts) },
     { reads: 'how runs have gone', advice: databaseAdvice, see: async () => await seeRuns(parts) },
     { reads: 'the findings', advice: databaseAdvice, see: async () => await seeFindings(parts) },
   ]
@@ -65,6 +66,17 @@ function seeProcess({ memoryBytes, node, uptimeSeconds }: ProcessFigures) {
   const advice = 'restart the service at the platform; if it grows again, look which run it grows with (GET /runs)'
   const issues = judge(memoryBytes, thresholds.memoryBytes, issue, advice)
   return { issues, details: { memoryMb, node, uptime: toSpan(uptimeSeconds * 1000) } }
+}
+
+/** An operator's doing, and still what explains most of what is missing then. Whose, the list of jobs tells. */
+async function seePauses({ clock, db }: EnvironmentParts) {
+  const paused = await listPausedJobs(db)
+  const issues = paused.map(({ job, reason, since }) => {
+    const span = toSpan(clock().getTime() - since.getTime())
+    const issue = `the job ${job} has been paused for ${span} (${reason}): it does nothing until it is resumed`
+    return warn(issue, `\`npm run cli -- resume ${job} --reason …\`, once the reason is over`)
+  })
+  return { issues, details: { pausedJobs: paused.map(({ job, since }) => ({ job, since })) } }
 }
 
 async function seeRuns({ clock, db }: EnvironmentParts) {

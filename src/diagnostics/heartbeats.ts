@@ -2,7 +2,7 @@ import type { Db } from '../database/connection.ts'
 import { listFindingFigures, listPingFigures, type PingFigures } from '../database/service-figures.ts'
 import { fail, type Issue, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
-import { toSpan } from './thresholds.ts'
+import { judge, thresholds, toSpan } from './thresholds.ts'
 
 export interface HeartbeatParts {
   readonly db: Db
@@ -19,9 +19,6 @@ export interface WatchedJob {
   /** Another job that reports to the same address. */
   readonly twin: string | undefined
 }
-
-// Pings are tried again every minute, with waits of up to five.
-const patientMs = 15 * 60_000
 
 /** Whether each job would be missed, and whether what it reports arrives. */
 export function lookAtHeartbeats(parts: HeartbeatParts): readonly Look[] {
@@ -50,11 +47,15 @@ async function seePings({ clock, db, jobs, preview }: HeartbeatParts) {
   const now = clock()
   const [figures, findings] = await Promise.all([listPingFigures(db, now), listFindingFigures(db)])
   const refused = findings.find(({ kind }) => kind === 'heartbeat-unknown')?.subjects ?? []
+  const variableOf = (job: string): string => jobs.find(each => each.job === job)?.variable ?? 'its variable'
   const byJob = new Map(figures.map(figure => [figure.job, figure]))
   const watched = preview ? [] : jobs.filter(({ isSet }) => isSet)
   const issues = [
     ...refused.map(job =>
-      fail(`the heartbeat of ${job} refuses its pings`, `compare its variable with Better Stack's address of it`),
+      fail(
+        `Better Stack does not know the heartbeat of ${job}`,
+        `\`npm run check:heartbeats\` compares ${variableOf(job)} with the addresses there; correct it, then \`npm run test:heartbeats -- --job ${job}\``,
+      ),
     ),
     ...watched.flatMap(({ job }) => judgeOwed(byJob.get(job), now)),
   ]
@@ -68,7 +69,7 @@ async function seePings({ clock, db, jobs, preview }: HeartbeatParts) {
 function judgeOwed(figure: PingFigures | undefined, now: Date): Issue[] {
   if (figure === undefined || figure.oldestOwedAt === null) return []
   const owedMs = now.getTime() - figure.oldestOwedAt.getTime()
-  if (owedMs <= patientMs) return []
   const issue = `a ping of ${figure.job} has not arrived for ${toSpan(owedMs)}`
-  return [warn(issue, 'look whether Better Stack is up (status.betterstack.com) and reachable from here')]
+  const advice = 'look whether Better Stack is up (status.betterstack.com) and reachable from here'
+  return judge(owedMs, thresholds.pingOwedMs, issue, advice)
 }

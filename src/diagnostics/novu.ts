@@ -1,42 +1,42 @@
 import type { Db } from '../database/connection.ts'
 import { readNoticeFigures } from '../database/service-figures.ts'
+import { workflows } from '../notices/catalogue.ts'
 import { checkWorkflows } from '../notices/check-workflows.ts'
 import type { Notifications } from '../providers/notifications.ts'
 import { fail, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
-import { toSpan } from './thresholds.ts'
+import { judge, thresholds, toSpan } from './thresholds.ts'
 
 export interface NovuParts {
   readonly db: Db
   readonly clock: () => Date
-  readonly notifications: Pick<Notifications, 'listWorkflows'>
+  readonly notifications: Pick<Notifications, 'getWorkflows'>
   readonly hasRecipient: boolean
   /** A preview tells nobody. */
   readonly preview: boolean
 }
 
 const dayMs = 86_400_000
-// The sender looks every minute; a vendor that has a bad moment is tried again within this time.
-const patientMs = 15 * 60_000
 
 /** Whether Novu has the workflows that our notices use, whether notices go out, and whether operators are told. */
 export function lookAtNovu(parts: NovuParts): readonly Look[] {
-  const advice =
-    'check that NOVU_SECRET_KEY is that of the environment and NOVU_BASE_URL of its region; otherwise status.novu.co'
+  const adviceWhenRefused = 'check that NOVU_SECRET_KEY is that of the environment and NOVU_BASE_URL of its region'
   return [
     {
       reads: 'the workflows at Novu',
-      advice,
+      advice:
+        'look at status.novu.co and wait: notices are kept, and go when Novu answers again; else check NOVU_BASE_URL',
+      adviceWhenRefused,
       asksVendor: true,
       see: async signal => await seeWorkflows(parts, signal),
     },
     { reads: 'the notices', advice: databaseAdvice, see: async () => await seeNotices(parts) },
-    { reads: 'who is told', advice, see: () => seeRecipient(parts) },
+    { reads: 'who is told', advice: adviceWhenRefused, see: () => seeRecipient(parts) },
   ]
 }
 
 async function seeWorkflows({ notifications }: NovuParts, signal: AbortSignal) {
-  const checks = checkWorkflows(await notifications.listWorkflows(signal))
+  const checks = checkWorkflows(await notifications.getWorkflows(Object.keys(workflows), signal))
   const advice = 'mend the workflow at Novu, or src/notices/catalogue.ts; `npm run novu:diagnostics` compares again'
   const issues = checks.flatMap(({ differences, id }) =>
     differences.map(difference => fail(`the workflow ${id}: ${difference}`, advice)),
@@ -50,10 +50,9 @@ async function seeNotices({ clock, db }: NovuParts) {
   const figures = await readNoticeFigures(db, new Date(now.getTime() - dayMs))
   const { oldestAt, poison, sentSince, unknown, waiting } = figures
   const waitMs = oldestAt === null ? 0 : now.getTime() - oldestAt.getTime()
+  const told = `${waiting} notice(s) wait, the oldest for ${toSpan(waitMs)}`
   const issues = [
-    ...(waitMs > patientMs
-      ? [warn(`${waiting} notice(s) wait, the oldest for ${toSpan(waitMs)}`, '`npm run cli -- notices` says why')]
-      : []),
+    ...judge(waitMs, thresholds.noticeDueMs, told, '`npm run cli -- notices` says why'),
     ...(poison > 0
       ? [
           warn(

@@ -4,6 +4,7 @@ import { findPinnedAccount } from '../database/stripe-account.ts'
 import type { PaymentReads } from '../providers/payments.ts'
 import { fail, type Issue, type Look, type Observation, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
+import { shareCall } from './share.ts'
 import { judge, thresholds, toPercent, toSpan } from './thresholds.ts'
 
 export interface StripeParts {
@@ -16,43 +17,61 @@ export interface StripeParts {
   readonly moneyJobs: readonly string[]
 }
 
-const hourMs = 3_600_000
-const monthMs = 30 * 24 * hourMs
-const keyAdvice =
-  'check STRIPE_SECRET_KEY in the dashboard (may it read the account?); if it is fine, look at Stripe’s status page and wait'
-// These wait for a decision; they differ from nothing.
-const decisions = new Set(['operation-held', 'hold-age'])
+const monthMs = 30 * 86_400_000
+// These wait for a decision, or for somebody else, and are counted among the findings and the operations: what is
+// written here and what Stripe has do not differ in them.
+const noDifferences = new Set([
+  'job-failing',
+  'operation-held',
+  'operation-blocked',
+  'operation-declined',
+  'hold-age',
+  'before-cut-over',
+  'may-be-paid-already',
+  'account-changed',
+  'account-unreachable',
+  'row-account-missing',
+  'schedule-not-manual',
+  'transfer-overdue',
+  'payout-failed',
+  'payouts-failed-repeatedly',
+])
 
 /** Whether Stripe answers to our key, whose it is, and how the money operations stand. Nothing of an amount or a person. */
 export function lookAtStripe(parts: StripeParts): readonly Look[] {
+  const askPlatform = shareCall(async signal => await parts.payments.readPlatform(signal))
   return [
     {
       reads: 'our account at Stripe',
-      advice: keyAdvice,
       asksVendor: true,
-      see: async signal => await seeAccount(parts, signal),
+      advice: 'look at Stripe’s status page (status.stripe.com) and wait: what is begun is resumed by the next runs',
+      adviceWhenRefused: 'check STRIPE_SECRET_KEY in the dashboard: is it there still, and may it read the account?',
+      see: async signal => await seeAccount(parts, askPlatform(signal)),
     },
     {
       reads: 'whose account this database is of',
       advice: databaseAdvice,
-      see: async signal => await seePin(parts, signal),
+      lateIsTold: true,
+      see: async signal => await seePin(parts, askPlatform(signal)),
     },
     { reads: 'the operations', advice: databaseAdvice, see: async () => await seeOperations(parts) },
     { reads: 'the findings about money', advice: databaseAdvice, see: async () => await seeDiscrepancies(parts) },
   ]
 }
 
-async function seeAccount({ payments, production }: StripeParts, signal: AbortSignal): Promise<Observation> {
+type Platform = ReturnType<PaymentReads['readPlatform']>
+
+async function seeAccount({ production }: StripeParts, platform: Platform): Promise<Observation> {
   const askedAt = performance.now()
-  const { account, live } = await payments.readPlatform(signal)
+  const { account, live } = await platform
   const answerMs = Math.round(performance.now() - askedAt)
   const issue = 'STRIPE_SECRET_KEY is a test key in production: no real money moves'
   const issues = production && !live ? [warn(issue, 'set the live key, unless this place only plays')] : []
   return { issues, details: { account, live, answerMs } }
 }
 
-async function seePin({ db, payments }: StripeParts, signal: AbortSignal): Promise<Observation> {
-  const asked = payments.readPlatform(signal).catch(() => undefined)
+async function seePin({ db }: StripeParts, platform: Platform): Promise<Observation> {
+  const asked = platform.catch(() => undefined)
   const pinned = await findPinnedAccount(db)
   if (pinned === undefined) return { issues: [], details: { pinnedAccount: null } }
   // That Stripe does not answer is told already.
@@ -80,14 +99,11 @@ async function seeOperations({ clock, db }: StripeParts): Promise<Observation> {
         return [fail(told, `${list} with the reason that Stripe gave`)]
       case 'unknown':
       case 'sending': {
-        if (ageMs < hourMs) return []
-        const severity = ageMs < 48 * hourMs ? warn : fail
-        return [
-          severity(told, `${list}; the next run looks them up, after 48 h a person decides: never pay by hand before`),
-        ]
+        const advice = `${list}; the next run looks them up, after 48 h a person decides: never pay by hand before`
+        return judge(ageMs, thresholds.operationInDoubtMs, told, advice)
       }
       default:
-        return ageMs < 24 * hourMs ? [] : [warn(told, `${list}; look whether its job runs`)]
+        return judge(ageMs, thresholds.operationPlannedMs, told, `${list}; look whether its job runs`)
     }
   })
   return { issues, details: { operations: Object.fromEntries(figures.map(({ count, state }) => [state, count])) } }
@@ -96,10 +112,11 @@ async function seeOperations({ clock, db }: StripeParts): Promise<Observation> {
 async function seeDiscrepancies({ clock, db, moneyJobs }: StripeParts): Promise<Observation> {
   const since = new Date(clock().getTime() - monthMs)
   const [figures, rows] = await Promise.all([listFindingFigures(db, moneyJobs), countMovedRows(db, since)])
-  const differences = figures.filter(({ kind }) => !decisions.has(kind) && kind !== 'job-failing')
+  const differences = figures.filter(({ kind }) => !noDifferences.has(kind))
   const count = differences.reduce((sum, figure) => sum + figure.count, 0)
-  const rate = Math.min(1, count / Math.max(rows, 1))
-  const issue = `${count} open finding(s) about money, for ${rows} rows paid in 30 days (${toPercent(rate)})`
+  // What differs was looked at as well, and mostly not paid.
+  const rate = count === 0 ? 0 : count / (count + rows)
+  const issue = `${count} open finding(s) say that Stripe has something else than is written here; ${rows} rows were paid in 30 days (${toPercent(rate)})`
   const advice = 'go through `npm run cli -- findings` with finance; each says what differs and what to do'
   const issues = judge(rate, thresholds.discrepancyRate, issue, advice)
   return { issues, details: { discrepancies: count, rowsMoved30d: rows, discrepancyRate: toPercent(rate) } }

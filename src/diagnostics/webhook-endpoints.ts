@@ -43,7 +43,7 @@ function judgeMatch({ elsewhere, here, needed }: Match, siteUrl: string): Issue[
   if (here.length === 0) {
     const other = elsewhere.map(({ url }) => tellAddress(url)).join(', ')
     const hint = other === '' ? '' : `; there is one at ${other}`
-    const advice = `register exactly ${siteUrl}${path} for events of ${of}, ${dashboard}`
+    const advice = `register exactly ${siteUrl}${path} for these events of ${of}, ${dashboard}: ${needed.events.join(', ')}`
     return [fail(`Stripe does not call ${path} of the site${hint}`, advice)]
   }
   if (enabled.length === 0) {

@@ -56,4 +56,6 @@ export interface Notifications {
   isTaken(transactionId: string, signal: AbortSignal): Promise<boolean>
   /** All workflows there are. Throws as `isTaken` does. */
   listWorkflows(signal: AbortSignal): Promise<readonly Workflow[]>
+  /** Those of these ids that exist, each by one call, however many others there are. Throws as `isTaken` does. */
+  getWorkflows(ids: readonly string[], signal: AbortSignal): Promise<readonly Workflow[]>
 }

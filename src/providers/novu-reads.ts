@@ -28,7 +28,15 @@ export async function isTaken(parts: ReadParts, transactionId: string, signal: A
 
 /** All workflows of the environment, each with the schema of its payload. Without the SDK: every process asks this when it boots. */
 export async function listWorkflows(parts: ReadParts, signal: AbortSignal): Promise<readonly Workflow[]> {
-  const ids = await listIds(parts, signal)
+  return await getWorkflows(parts, await listIds(parts, signal), signal)
+}
+
+/** Those of these ids that exist, in their order. */
+export async function getWorkflows(
+  parts: ReadParts,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Workflow[]> {
   const workflows = await pMap(ids, async id => await getWorkflow(parts, id, signal), { concurrency })
   return workflows.filter(workflow => workflow !== undefined)
 }

@@ -2,7 +2,7 @@ import type { Fetch } from './http.ts'
 import { createLimiter } from './limiter.ts'
 import type { Notifications } from './notifications.ts'
 import { createNovuClient } from './novu-client.ts'
-import { isTaken, listWorkflows } from './novu-reads.ts'
+import { getWorkflows, isTaken, listWorkflows } from './novu-reads.ts'
 import { send } from './novu-send.ts'
 
 export interface NovuOptions {
@@ -36,5 +36,6 @@ export function createNovu(options: NovuOptions): Notifications {
     send: async (messages, signal) => await send(sends, messages, signal),
     isTaken: async (transactionId, signal) => await isTaken(reads, transactionId, signal),
     listWorkflows: async signal => await listWorkflows(reads, signal),
+    getWorkflows: async (ids, signal) => await getWorkflows(reads, ids, signal),
   }
 }

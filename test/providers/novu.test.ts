@@ -413,6 +413,12 @@ t.test('all workflows are listed with their schemas, page by page', async t => {
   t.equal(all.length, 120)
   t.equal(all[119]?.payloadSchema, undefined)
   t.equal(large.standIn.asked().length, 3 + 120)
+  const some = await large.novu.getWorkflows(['w-7', 'gone', 'w-1'], signal())
+  t.strictSame(
+    some.map(({ id }) => id),
+    ['w-7', 'w-1'],
+  )
+  t.equal(large.standIn.asked().length, 3 + 120 + 3, 'one call each, however many there are')
   standIn.inject({ kind: 'error', taken: false, call: 'workflows', after: 2 })
   t.match(await failureOf(novu.listWorkflows(signal())), {
     message: /^novu did not tell about workflow .* \(http_500\)$/,

@@ -108,6 +108,7 @@ export function fakeVendor(options: FakeVendorOptions = {}): FakeVendor {
       return await isTaken(id)
     },
     listWorkflows: async () => [],
+    getWorkflows: async () => [],
   }
 }
 
