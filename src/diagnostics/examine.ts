@@ -1,6 +1,6 @@
-import { KeyRefusedError, toError } from '../errors.ts'
+import { KeyRefusedError, RetryLaterError, toError } from '../errors.ts'
 import { redactDetails } from '../runner/redact-details.ts'
-import { type ComponentName, type ComponentReport, type Look, type Observation, toReport } from './component.ts'
+import { type ComponentName, type ComponentReport, type Look, type Observation, toReport, warn } from './component.ts'
 
 /** How long who asks can wait, and whether this process is none of what they ask about. */
 export interface Asked {
@@ -44,6 +44,10 @@ async function seeInTime(look: Look, timeoutMs: number): Promise<Observation> {
     const err = toError(thrown)
     const issue = `could not read ${look.reads}: ${wordsOf(err, look.asksVendor === true)}`
     const { advice, adviceWhenRefused = advice } = look
+    if (err instanceof RetryLaterError) {
+      // Nothing is wrong with it, and nothing is known of it.
+      return { issues: [warn(issue, `it asks to be called less often: ask again in ${err.delaySeconds} s`)] }
+    }
     return {
       issues: [{ severity: 'fail', issue, advice: err instanceof KeyRefusedError ? adviceWhenRefused : advice }],
     }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type ComponentName, componentNames, fail, type Look, warn } from '../../src/diagnostics/component.ts'
 import { createDiagnostics, describeDiagnosis } from '../../src/diagnostics/diagnose.ts'
 import { createLater } from '../../src/diagnostics/later.ts'
-import { KeyRefusedError } from '../../src/errors.ts'
+import { KeyRefusedError, RetryLaterError } from '../../src/errors.ts'
 import { judge, thresholds } from '../../src/diagnostics/thresholds.ts'
 
 const fine: Look = { reads: 'nothing', advice: 'do nothing', see: () => ({ issues: [] }) }
@@ -78,6 +78,13 @@ t.test('what a look throws is told by its code, or in our own words; never in a 
     return (await diagnosticsOf({ novu: [look] }).diagnose(['novu'])).components.novu?.issues[0]
   }
   t.equal(await ofProvider(new Error('QStash answered 500: planted')), 'could not read it: QStash answered 500')
+  const limited = async () => await Promise.reject(new RetryLaterError('QStash answered 429: its limit', 7))
+  const look = { ...fine, asksVendor: true, reads: 'it', see: limited }
+  t.match((await diagnosticsOf({ qstash: [look] }).diagnose(['qstash'])).components.qstash, {
+    status: 'warn',
+    issues: ['could not read it: QStash answered 429'],
+    recommendations: [/ask again in 7 s$/],
+  })
   const inWords = new KeyRefusedError('refused sk_live_abcdefghijklmnop of ana@guests.test')
   t.equal(await throwing(inWords), 'could not read it: refused [key] of [email]')
 })
