@@ -44,7 +44,7 @@ export function lookAtStripe(parts: StripeParts): readonly Look[] {
     {
       reads: 'our account at Stripe',
       asksVendor: true,
-      advice: 'look at Stripe’s status page (status.stripe.com) and wait: what is begun is resumed by the next runs',
+      advice: 'look at Stripe’s status page and wait: what is begun is resumed by the next runs',
       adviceWhenRefused: 'check STRIPE_SECRET_KEY in the dashboard: is it there still, and may it read the account?',
       see: async signal => await seeAccount(parts, askPlatform(signal)),
     },

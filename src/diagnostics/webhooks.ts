@@ -25,7 +25,7 @@ export interface SecretKnown {
 
 const asksStripe = {
   asksVendor: true,
-  advice: 'look at Stripe’s status page (status.stripe.com) and wait; the site goes on without this answer',
+  advice: 'look at Stripe’s status page and wait; the site goes on without this answer',
   adviceWhenRefused: 'let STRIPE_SECRET_KEY read webhook endpoints and events, in the dashboard under API keys',
 }
 
