@@ -8,14 +8,15 @@ export interface PayloadRules {
   /** What is wrong with a payload: where and how, never the value. Undefined: it fits. */
   findProblem(payload: Schema): string | undefined
   /**
-   * Whether the vendor would refuse a payload beyond doubt. A format alone is no proof: validators disagree about formats,
-   * and many leave them alone.
+   * Whether the vendor would accept a payload and then send nothing. Fields that it does not know are no reason: it leaves
+   * them out and sends the rest. Source: validators of @novu/framework.
    */
-  refuses(payload: Schema): boolean
+  swallows(payload: Schema): boolean
 }
 
-/** Undefined for a schema that we cannot read. */
+/** Undefined for a schema that we cannot read, and for one without fields, which says nothing about what is taken. */
 export function readRules(schema: Schema): PayloadRules | undefined {
+  if (!isRecord(schema['properties']) || Object.keys(schema['properties']).length === 0) return undefined
   let validator: Validator
   try {
     validator = Compile(schema as never) as Validator
@@ -29,9 +30,10 @@ export function readRules(schema: Schema): PayloadRules | undefined {
   }
   return {
     findProblem: payload => findProblem(validator, fill(payload)),
-    refuses: payload => {
+    swallows: payload => {
       const filled = fill(payload)
-      return !validator.Check(filled) && validator.Errors(filled).some(({ keyword }) => keyword !== 'format')
+      leaveOutUnknown(schema, filled)
+      return !validator.Check(filled)
     },
   }
 }
@@ -43,6 +45,16 @@ function fillDefaults(schema: Schema, value: unknown): void {
     if (!isRecord(rules)) continue
     if (value[name] === undefined && rules['default'] !== undefined) value[name] = structuredClone(rules['default'])
     fillDefaults(rules, value[name])
+  }
+}
+
+function leaveOutUnknown(schema: Schema, value: unknown): void {
+  const { additionalProperties, properties } = schema
+  if (!isRecord(value) || !isRecord(properties)) return
+  for (const name of Object.keys(value)) {
+    const rules = Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (rules === undefined && additionalProperties === false) delete value[name]
+    else if (isRecord(rules)) leaveOutUnknown(rules, value[name])
   }
 }
 

@@ -72,7 +72,7 @@ export function createWorkflowWatch(parts: Omit<SenderParts, 'stop' | 'watch'>, 
         return ({ workflow }) => (swallowing.has(workflow) ? heldBack : undefined)
       }
       const known = rules
-      return ({ payload, workflow }) => (known.get(workflow)?.()?.refuses(payload) === true ? heldBack : undefined)
+      return ({ payload, workflow }) => (known.get(workflow)?.()?.swallows(payload) === true ? heldBack : undefined)
     },
     hurry: () => {
       everyMs = anxiousEveryMs

@@ -249,6 +249,18 @@ t.test('a limit that only some messages break is found before they are sent, and
   t.equal(inbox().length, 1)
 })
 
+t.test('a field that Novu does not know any more is a finding, and holds nothing back', async t => {
+  const { db, inbox, novu, oweJob, sender } = await vendorSender(t)
+  const { payloadSchema = {} } = siteWorkflows.find(({ id }) => id === 'system-health') ?? {}
+  const { error: _, ...properties } = payloadSchema['properties'] as Record<string, object>
+  novu.setWorkflow('system-health', { payloadSchema: { ...payloadSchema, properties } })
+  await sender.compareWorkflows()
+  t.match(await listFindings(db), [{ kind: 'novu-workflow-unready', message: /does not know error/ }])
+  await oweJob('1')
+  t.match(await sender.sendDue(), { sent: 1 })
+  t.equal(inbox().length, 1)
+})
+
 t.test(
   'a workflow that was renamed is a finding before anything is sent, and its notices go when it is back',
   async t => {

@@ -86,6 +86,8 @@ t.test(
     t.match(await novu.trigger(reminder('late', wrong)), { result: { status: 'processed' } })
     t.same(standIn.inbox(), [])
     t.match(standIn.events(), [{ transactionId: 'late', outcome: 'failed' }], 'and it shows as an event all the same')
+    await novu.trigger(reminder('more', { surprise: true }))
+    t.match(standIn.inbox(), [{ transactionId: 'more' }], 'a field that nobody knows is left out')
     standIn.setWorkflow('appointment-universal', { validatePayload: true })
     const thrown = await novu.trigger(reminder('early', wrong)).catch((error: unknown) => error)
     t.match(thrown, { statusCode: 400, type: 'PAYLOAD_VALIDATION_ERROR' })
@@ -94,7 +96,7 @@ t.test(
       { status: 'error', error: [/^Payload validation failed/] },
       { status: 'processed' },
     ])
-    t.equal(standIn.inbox().length, 1)
+    t.equal(standIn.inbox().length, 2)
     standIn.setWorkflow('appointment-universal', { active: false })
     t.match(await novu.trigger(reminder('c')), { result: { status: 'trigger_not_active' } })
     standIn.setWorkflow('appointment-universal', { active: true, steps: 0 })
@@ -102,7 +104,7 @@ t.test(
     standIn.removeWorkflow('appointment-universal')
     t.equal(await statusOf(novu.trigger(reminder('e'))), 422)
     t.throws(() => standIn.setWorkflow('appointment-universal', {}), { message: /has no workflow/ })
-    t.equal(standIn.inbox().length, 1)
+    t.equal(standIn.inbox().length, 2)
   },
 )
 

@@ -14,14 +14,18 @@ export interface PayloadProblem {
   readonly message: string
 }
 
-// As Novu sets it up.
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false })
-const compiled = new WeakMap<Payload, ValidateFunction>()
+const shared = { allErrors: true, useDefaults: true, strict: false } as const
+// The API refuses fields that it does not know; the worker leaves them out. Source: validators of @novu/framework.
+const validators = {
+  api: { ajv: new Ajv(shared), compiled: new WeakMap<Payload, ValidateFunction>() },
+  worker: { ajv: new Ajv({ ...shared, removeAdditional: true }), compiled: new WeakMap<Payload, ValidateFunction>() },
+}
 
-/** Checks a payload against a workflow's schema; everything passes where there is none. */
-export function checkPayload(payload: Payload, schema: Payload | undefined): PayloadCheck {
+/** Checks a payload against a workflow's schema, as one of them does; everything passes where there is none. */
+export function checkPayload(payload: Payload, schema: Payload | undefined, by: keyof typeof validators): PayloadCheck {
   const filled = structuredClone(payload)
   if (schema === undefined) return { payload: filled, problems: [] }
+  const { ajv, compiled } = validators[by]
   let validate = compiled.get(schema)
   if (validate === undefined) compiled.set(schema, (validate = ajv.compile(schema)))
   if (validate(filled)) return { payload: filled, problems: [] }

@@ -51,7 +51,7 @@ function take(state: State, { payload, to, transactionId = randomUUID(), workflo
   const workflow = state.workflows.get(id)
   if (workflow === undefined) return { kind: 'refused', status: 422, message: 'workflow_not_found' }
   if (workflow.validatePayload) {
-    const { problems } = checkPayload(payload, workflow.payloadSchema)
+    const { problems } = checkPayload(payload, workflow.payloadSchema, 'api')
     if (problems.length > 0) return refusePayload(problems)
   }
   const status = !workflow.active

@@ -20,7 +20,7 @@ function work(state: State, event: Queued): void {
   )
   if (isKnown && state.dedupeByTransaction) return
   const schema = state.workflows.get(event.workflow)?.payloadSchema
-  const { payload, problems } = checkPayload(event.payload, schema)
+  const { payload, problems } = checkPayload(event.payload, schema, 'worker')
   const outcome = problems.length === 0 ? 'sent' : 'failed'
   const { transactionId, workflow } = event
   const at = new Date(event.dueMs)
