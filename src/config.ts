@@ -55,11 +55,19 @@ export class ConfigError extends Error {
   readonly problems: readonly string[]
 
   constructor(problems: readonly string[]) {
-    const list = problems.map(problem => `  - ${problem}`).join('\n')
-    super(`the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${list}`)
+    super(describe(problems))
     this.name = 'ConfigError'
     this.problems = problems
   }
+}
+
+/** The first line says what is missing, because many show no other. */
+function describe(problems: readonly string[]): string {
+  const [first, ...more] = problems
+  if (more.length === 0) return `the configuration has a problem: ${first}`
+  const names = new Set(problems.flatMap(problem => /^[A-Z][A-Z0-9_]+/.exec(problem) ?? []))
+  const list = problems.map(problem => `  - ${problem}`).join('\n')
+  return `the configuration has ${problems.length} problems (${[...names].join(', ')}):\n${list}`
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -162,6 +170,14 @@ export function readNpmOption(name: string, env: Environment = process.env): str
 /** Reads and checks the addresses of heartbeats alone. Throws ConfigError. */
 export function loadHeartbeats(env: Environment = process.env): Config['heartbeats'] {
   return loadAlone(env, readHeartbeats)
+}
+
+/** The same, and whether they may be pinged at all: a preview must not. Throws ConfigError. */
+export function loadPings(env: Environment = process.env): Pick<Config, 'heartbeats' | 'preview'> {
+  return loadAlone(env, read => ({
+    heartbeats: readHeartbeats(read),
+    preview: read.optional('IS_PULL_REQUEST') === 'true',
+  }))
 }
 
 /** Reads and checks how the API of Better Stack is reached, for commands that need nothing else. Throws ConfigError. */

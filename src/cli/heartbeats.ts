@@ -43,8 +43,14 @@ export async function list({ json = false }: { readonly json?: boolean }): Promi
 }
 
 /** Compares each job's heartbeat with the one at Better Stack, and changes nothing. Gives 1 when a person has to do something. */
-export async function check({ json = false }: { readonly json?: boolean }): Promise<number> {
-  return await withBetterStack(async (monitoring, { heartbeats }, signal) => {
+export async function check({
+  json = false,
+  team,
+}: {
+  readonly json?: boolean
+  readonly team?: string
+}): Promise<number> {
+  return await withBetterStack(team, async (monitoring, { heartbeats }, signal) => {
     const checks = checkHeartbeats(jobs, heartbeats, await monitoring.list('heartbeat', signal))
     const wrong = checks.filter(({ problems }) => problems.length > 0).length
     if (json) printJson({ ok: wrong === 0, heartbeats: checks })
@@ -53,15 +59,24 @@ export async function check({ json = false }: { readonly json?: boolean }): Prom
   })
 }
 
+const fine = {
+  ok: { text: 'ok', style: 'green' },
+  warn: { text: 'warn', style: 'yellow' },
+} as const
+
 function print(checks: readonly HeartbeatCheck[], wrong: number): void {
   printTable(
     ['check', 'job', 'at Better Stack', 'what'],
     checks.flatMap(({ job, notes, problems, status }) => {
       const isFine = problems.length === 0
       const told = isFine && notes.length === 0 ? ['period and grace as they should be'] : [...problems, ...notes]
-      const sign = isFine ? { text: 'ok', style: 'green' as const } : { text: 'wrong', style: 'red' as const }
+      const sign = isFine ? fine[notes.length === 0 ? 'ok' : 'warn'] : { text: 'wrong', style: 'red' as const }
       return told.map((what, index) => (index === 0 ? [sign, job, status ?? 'none', what] : ['', '', '', what]))
     }),
   )
-  printLine(wrong === 0 ? 'all heartbeats are as they should be' : `${wrong} of ${checks.length} are not: see above`)
+  printLine(
+    wrong === 0
+      ? 'all heartbeats are as they should be'
+      : `${wrong} of ${checks.length} are not as they should be: see above`,
+  )
 }

@@ -29,10 +29,18 @@ export function checkHeartbeats(
   real: readonly Resource[],
 ): HeartbeatCheck[] {
   const heartbeats = real.filter(({ kind }) => kind === 'heartbeat')
-  return jobs.map(job => checkOne(job, configured.get(job.heartbeat), heartbeats))
+  return jobs.map(job => checkOne(job, { jobs, configured, heartbeats }))
 }
 
-function checkOne(job: WatchedJob, url: string | undefined, heartbeats: readonly Resource[]): HeartbeatCheck {
+interface Known {
+  readonly jobs: readonly WatchedJob[]
+  readonly configured: ReadonlyMap<string, string>
+  readonly heartbeats: readonly Resource[]
+}
+
+function checkOne(job: WatchedJob, known: Known): HeartbeatCheck {
+  const { configured, heartbeats } = known
+  const url = configured.get(job.heartbeat)
   const token = tokenOf(url)
   const own =
     token === undefined ? undefined : heartbeats.find(({ attributes }) => tokenOf(attributes['url']) === token)
@@ -43,7 +51,8 @@ function checkOne(job: WatchedJob, url: string | undefined, heartbeats: readonly
   const pausedAt = found?.attributes['paused_at']
   const problems = [
     ...checkAddress(job, token, own, named),
-    ...(found === undefined ? [] : [...checkTimes(found, wanted), ...checkStatus(status)]),
+    ...checkOthers(job, token, own, known),
+    ...(found === undefined ? [] : [...checkTimes(found, wanted), ...checkStatus(status, own !== undefined)]),
   ]
   return {
     job: job.name,
@@ -72,8 +81,29 @@ function checkAddress(
       named.length > 0 ? '`monitors apply --write-env` hands over its address' : '`monitors apply` makes one'
     return [`not configured: set ${job.heartbeat} (${advice})`, ...several]
   }
-  if (own !== undefined) return several
-  return [`${job.heartbeat} is the address of no heartbeat of this account`, ...several]
+  if (own === undefined) {
+    const advice = named.length > 0 ? ' (`monitors apply --write-env` hands over the right one)' : ''
+    return [`${job.heartbeat} is the address of no heartbeat of this account${advice}`, ...several]
+  }
+  if (named.length === 0 || named.includes(own)) return several
+  const way = `set ${job.heartbeat} to its address, or delete it and look at \`monitors import\``
+  return [`${nameHeartbeat(job)} hears nothing, the pings go to one that was made by hand: ${way}`, ...several]
+}
+
+/** Two jobs that report to one heartbeat hide each other, and one that reports to another's is missed under its name. */
+function checkOthers(
+  job: WatchedJob,
+  token: string | undefined,
+  own: Resource | undefined,
+  { configured, jobs }: Known,
+): string[] {
+  const others = jobs.filter(({ name }) => name !== job.name)
+  const sharing = others.filter(other => token !== undefined && tokenOf(configured.get(other.heartbeat)) === token)
+  const owner = others.find(other => own?.name === nameHeartbeat(other))
+  return [
+    ...sharing.map(other => `${job.heartbeat} is the address of ${other.heartbeat} too: give each job its own`),
+    ...(owner === undefined ? [] : [`${job.heartbeat} is the address of the heartbeat of ${owner.name}`]),
+  ]
 }
 
 function checkTimes(found: Resource, wanted: HeartbeatCheck['wanted']): string[] {
@@ -88,8 +118,11 @@ function checkTimes(found: Resource, wanted: HeartbeatCheck['wanted']): string[]
   ]
 }
 
-function checkStatus(status: HeartbeatStatus | undefined): string[] {
-  if (status === 'pending') return ['never pinged: it alerts nobody until its first ping (`heartbeats test` sends one)']
+function checkStatus(status: HeartbeatStatus | undefined, isReached: boolean): string[] {
+  if (status === 'pending') {
+    const advice = isReached ? ' (`heartbeats test` sends one)' : ''
+    return [`never pinged: it alerts nobody until its first ping${advice}`]
+  }
   return status === 'down' ? ['down: the last ping was a failure, or is overdue'] : []
 }
 

@@ -58,10 +58,14 @@ t.test('heartbeats are checked, tested and checked again', async t => {
   t.equal(standIn.pings().length, jobs.length)
   t.match(await cli(t, ['heartbeats', 'check'], env), { code: 0, stdout: /^all heartbeats are as they should be$/m })
 
-  t.match(await cli(t, ['heartbeats', 'test', '--fail', '--job', 'process-tasks'], env), {
-    code: 0,
-    stderr: /incident/,
+  const fail = ['heartbeats', 'test', '--fail', '--job', 'process-tasks']
+  t.match(await cli(t, fail, env), { code: 1, stderr: /alerts people about 1 job: say --yes/ })
+  t.match(await cli(t, [...fail, '--yes'], { ...env, IS_PULL_REQUEST: 'true' }), {
+    code: 1,
+    stderr: /this is a preview/,
   })
+  t.equal(standIn.pings().length, jobs.length, 'nobody is alerted by mistake')
+  t.match(await cli(t, [...fail, '--yes'], env), { code: 0, stderr: /incident/ })
   t.match(standIn.pings().at(-1), { kind: 'fail', method: 'POST', body: /a test by a person.*nothing is wrong/ })
   standIn.change(get('keep-alive'), { period: 60, grace: 30 })
   standIn.change(get('send-payment-reminders'), { paused: true })
@@ -78,7 +82,10 @@ t.test('heartbeats are checked, tested and checked again', async t => {
 
   standIn.setFault({ kind: 'status', status: 404 })
   const lost = await cli(t, ['heartbeats', 'test', '--job', 'process-tasks'], env)
-  t.match(lost, { code: 1, stdout: /^permanent +process-tasks +BETTERSTACK_TASKS_HEARTBEAT +status 404$/m })
+  t.match(lost, {
+    code: 1,
+    stdout: /^permanent +process-tasks +BETTERSTACK_TASKS_HEARTBEAT +status 404: no such heartbeat: compare/m,
+  })
   const listed = await cli(t, ['heartbeats', 'list'], env)
   t.equal(listed.code, 0)
   t.match(
@@ -121,9 +128,9 @@ t.test('pings that were sent or are owed are listed without what they say', asyn
 
 t.test('every npm name of the operations documents works, explains itself, and says what it lacks', async t => {
   const names: readonly (readonly [name: string, help: RegExp, without: RegExp])[] = [
-    ['betterstack:plan', /show what apply would do/, /BETTERSTACK_API_TOKEN is missing/],
+    ['betterstack:plan', /show what apply would do/, /BETTERSTACK_API_TOKEN.*\n.*BETTERSTACK_API_TOKEN is missing/],
     ['betterstack:apply', /create and change what is ours/, /BETTERSTACK_API_TOKEN is missing/],
-    ['check:heartbeats', /check at Better Stack/, /BETTERSTACK_API_TOKEN is missing/],
+    ['check:heartbeats', /check at Better Stack/, /^eleva-jobs: .*BETTERSTACK_API_TOKEN is missing/],
     ['test:heartbeats', /send one ping to each heartbeat/, /no heartbeat is configured/],
     ['logs:heartbeats', /list the pings that were sent/, /DATABASE_URL is missing/],
     ['logs:cron', /list runs, newest first/, /DATABASE_URL is missing/],
