@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import type { Step } from '../provision/plan-monitoring.ts'
 
 /** The heartbeats' addresses by variable. Secrets. */
@@ -11,21 +11,45 @@ export function listAddresses(steps: readonly Step[]): (readonly [variable: stri
   })
 }
 
-/** Throws before anything is done, where the file could not be written afterwards. */
-export function checkEnvFile(file: string, force: boolean): void {
-  if (!force && existsSync(file)) throw new Error(`${file} is there already: --force replaces it`)
+/** A file that can be written, and is not there for others yet. */
+export interface EnvFile {
+  /** Puts the variables into it, for this user alone to read. */
+  write(addresses: readonly (readonly [string, string])[]): void
+  /** Leaves everything as it was. */
+  drop(): void
 }
 
-/** Writes the variables for this user alone to read. Throws where the file is there and may not be replaced. */
-export function writeEnvFile(file: string, addresses: readonly (readonly [string, string])[], force: boolean): void {
-  const text = addresses.map(([name, url]) => `${name}=${url}\n`).join('')
-  // A new file, also where an old one is replaced: that one's mode, or what it links to, is not ours to trust.
+/**
+ * Makes the file before anything else is done, so that it can be written afterwards. With `force` it takes the place of one
+ * that is there, as a new file: that one's mode, or what it links to, is not ours to trust. Throws what to do about it.
+ */
+export function openEnvFile(file: string, force: boolean): EnvFile {
   const target = force ? `${file}.${process.pid}.new` : file
+  const descriptor = open(target, file)
+  let isOpen = true
+  const close = (): void => {
+    if (isOpen) closeSync(descriptor)
+    isOpen = false
+  }
+  return {
+    write: addresses => {
+      writeSync(descriptor, addresses.map(([name, url]) => `${name}=${url}\n`).join(''))
+      close()
+      if (force) renameSync(target, file)
+    },
+    drop: () => {
+      close()
+      rmSync(target, { force: true })
+    },
+  }
+}
+
+function open(target: string, file: string): number {
   try {
-    writeFileSync(target, text, { mode: 0o600, flag: 'wx' })
-    if (force) renameSync(target, file)
+    return openSync(target, 'wx', 0o600)
   } catch (thrown) {
-    if (force) rmSync(target, { force: true })
-    throw thrown
+    const { code } = thrown as NodeJS.ErrnoException
+    if (code === 'EEXIST') throw new Error(`${file} is there already: --force replaces it`, { cause: thrown })
+    throw new Error(`${file} cannot be written (${code}): nothing was changed`, { cause: thrown })
   }
 }

@@ -18,7 +18,10 @@ function addMonitors(program: Command): void {
     .option('--prune', 'count what is ours and not wanted any more as something to do')
     .action(async (options: PlanChoice) => await finish((await import('./monitors.ts')).plan(options)))
   addPlanned(monitors, 'apply', 'create and change what is ours; safe to run again')
-    .option('--prune', 'remove what is ours and not wanted any more')
+    .option('--dry-run', 'only show what it would do, as plan does')
+    .option('--prune', 'remove what is ours, not wanted any more and used by nobody')
+    .option('--beside', 'make new ones beside what was made by hand, instead of taking it over by import')
+    .option('--move', 'let monitors watch another host than before')
     // Not --env-file: Node itself would take that one, wherever it stands.
     .option('--write-env <path>', "write the heartbeats' addresses there, as variables, for you alone to read")
     .option('--force', 'replace a file that is there')
@@ -42,6 +45,7 @@ function addPlanned(parent: Command, name: string, description: string): Command
       parseWhole(30, 3600),
       30,
     )
+    .option('--team <name>', 'whose things, for a token of the whole organisation')
     .option('--no-policy', 'make do without an escalation policy, for a plan that has none')
 }
 
@@ -54,9 +58,15 @@ function addHeartbeats(program: Command): void {
     heartbeats,
     'check',
     'check at Better Stack: configured, ever pinged, period and grace as they should be; needs BETTERSTACK_API_TOKEN',
-  ).action(async (options: { json?: boolean }) => await finish((await import('./heartbeats.ts')).check(options)))
-  addCommand(heartbeats, 'test', 'send one ping to each heartbeat that is configured')
+  )
+    .option('--team <name>', 'whose heartbeats, for a token of the whole organisation')
+    .action(
+      async (options: { json?: boolean; team?: string }) =>
+        await finish((await import('./heartbeats.ts')).check(options)),
+    )
+  addCommand(heartbeats, 'test', 'send one ping to each heartbeat that is configured; it ends an open incident')
     .option('--fail', 'report a failure, which alerts people at once; the next success ends it')
+    .option('--yes', 'do not ask before people are alerted')
     .option('--job <name>', 'only to the heartbeat of this job')
     .action(async (options: HeartbeatTestChoice) => await finish((await import('./heartbeat-test.ts')).test(options)))
   addCommand(heartbeats, 'logs', 'list the pings that were sent or are owed, newest first; needs DATABASE_URL alone')

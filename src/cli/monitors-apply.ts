@@ -1,54 +1,127 @@
 import { applyMonitoring, type ApplyResult } from '../provision/apply-monitoring.ts'
-import { checkEnvFile, listAddresses, writeEnvFile } from './heartbeat-addresses.ts'
-import { type ApplyChoice, withMonitoring } from './monitors-connect.ts'
+import { tokenOf } from '../provision/adopt.ts'
+import { objectTo } from '../provision/objections.ts'
+import type { Step } from '../provision/plan-monitoring.ts'
+import { type EnvFile, listAddresses, openEnvFile } from './heartbeat-addresses.ts'
+import { type Access, type ApplyChoice, withMonitoring } from './monitors-connect.ts'
+import { plan } from './monitors.ts'
 import { createProgress, printJson, printLine, printNote } from './print.ts'
-import { describeSteps, printApplied, printSteps } from './print-monitors.ts'
+import { describeSteps, pausedAt, printApplied, printSteps } from './print-monitors.ts'
+import type { Monitoring } from '../providers/monitoring.ts'
 
 /**
  * Makes heartbeats and monitors what the jobs say, and hands over the heartbeats' addresses where asked. Gives 1 when
- * something could not be done; running it again does the rest. Throws in a preview, and for a file that is there.
+ * something could not be done, or is not known to be done. Throws in a preview, and for a file that cannot be written.
  */
 export async function apply(options: ApplyChoice): Promise<number> {
-  const { writeEnv, force = false, json = false, print = false, prune = false } = options
-  if (writeEnv !== undefined) checkEnvFile(writeEnv, force)
-  return await withMonitoring(options, async (monitoring, { limits, wanted, warnings }, signal) => {
-    const progress = createProgress()
-    const result = await applyMonitoring(monitoring, { wanted, limits, prune, signal, onStep: progress.show })
-    progress.clear()
-    const addresses = listAddresses(result.steps)
-    if (writeEnv !== undefined) writeEnvFile(writeEnv, addresses, force)
-    const ok = isComplete(result)
-    if (json) {
-      printJson({ ok, ...describe(result), warnings, ...(print ? { heartbeats: Object.fromEntries(addresses) } : {}) })
-    } else {
-      report(result)
-      for (const warning of warnings) printNote(`warning: ${warning}`)
-      if (print) for (const [name, url] of addresses) printLine(`${name}=${url}`)
+  const { dryRun = false, force = false, json = false, print = false, writeEnv } = options
+  if (dryRun) return await plan(options)
+  return await withMonitoring(options, async (monitoring, access, signal) => {
+    const file = writeEnv === undefined ? undefined : openEnvFile(writeEnv, force)
+    let warnings: readonly string[] = []
+    // Before anything is done, so that somebody can still stop it.
+    const onPlan = (steps: readonly Step[]): void => {
+      warnings = access.warn(steps)
+      if (!json) for (const warning of warnings) printNote(`warning: ${warning}`)
     }
-    if (writeEnv !== undefined) printNote(`${addresses.length} addresses are in ${writeEnv}, for you alone to read`)
-    return ok ? 0 : 1
+    let result: ApplyResult
+    try {
+      result = await perform(monitoring, options, access, signal, onPlan)
+    } catch (thrown) {
+      file?.drop()
+      throw thrown
+    }
+    const addresses = listAddresses(result.steps)
+    const handed = print ? { heartbeats: Object.fromEntries(addresses) } : {}
+    if (json) printJson({ ok: isComplete(result), ...describe(result), warnings, ...handed })
+    else report(result)
+    if (print && !json) for (const [name, url] of addresses) printLine(`${name}=${url}`)
+    const isHandedOver = file === undefined || handOver(file, result, options, addresses)
+    if (file === undefined && !print) noteWaiting(addresses, access)
+    else if (file !== undefined && isHandedOver && !isComplete(result)) printNote('do the rest without --write-env')
+    return isComplete(result) && isHandedOver ? 0 : 1
   })
+}
+
+type Addresses = ReturnType<typeof listAddresses>
+
+async function perform(
+  monitoring: Monitoring,
+  { beside = false, move = false, prune = false }: ApplyChoice,
+  { heartbeats, limits, wanted }: Access,
+  signal: AbortSignal,
+  onPlan: (steps: readonly Step[]) => void,
+): Promise<ApplyResult> {
+  const progress = createProgress()
+  try {
+    return await applyMonitoring(monitoring, {
+      wanted,
+      limits,
+      prune,
+      signal,
+      onStep: progress.show,
+      onWait: printNote,
+      objectTo: steps => {
+        onPlan(steps)
+        return objectTo(steps, { heartbeats, beside, move })
+      },
+    })
+  } finally {
+    progress.clear()
+  }
+}
+
+/** Some addresses are no reason to replace a file, or to make one that the same command would find in its way. */
+function handOver(file: EnvFile, { steps }: ApplyResult, options: ApplyChoice, addresses: Addresses): boolean {
+  const most = steps.filter(
+    ({ action, kind }) => kind === 'heartbeat' && !['left-out', 'orphan', 'unmanaged'].includes(action),
+  ).length
+  if (addresses.length === 0 || addresses.length < most) {
+    file.drop()
+    printNote(`${options.writeEnv} was not written: ${addresses.length} of ${most} heartbeats have an address`)
+    return false
+  }
+  file.write(addresses)
+  printNote(`${addresses.length} addresses are in ${options.writeEnv}, for you alone to read`)
+  return true
+}
+
+/** A heartbeat is of no use before the service has its address. */
+function noteWaiting(addresses: Addresses, { heartbeats }: Access): void {
+  const waiting = addresses.filter(([variable, url]) => tokenOf(heartbeats.get(variable)) !== tokenOf(url)).length
+  if (waiting === 0) return
+  printNote(`${waiting} heartbeats have addresses that are not configured here: --write-env <file> hands them over`)
 }
 
 function isComplete({ applied, steps, stopped }: ApplyResult): boolean {
   const isAmbiguous = steps.some(({ action }) => action === 'ambiguous')
-  return stopped === undefined && !isAmbiguous && applied.every(({ outcome }) => outcome === 'done')
+  const isDisplaced = steps.some(step => step.action === 'left-out' && step.takenBy.length > 0)
+  return stopped === undefined && !isAmbiguous && !isDisplaced && applied.every(({ outcome }) => outcome === 'done')
 }
 
 function describe({ applied, steps, stopped }: ApplyResult) {
-  const told = steps.filter(({ action }) => action !== 'ok' && action !== 'unmanaged')
+  const told = steps.filter(step => !['ok', 'unmanaged'].includes(step.action) || pausedAt(step) !== undefined)
   return { applied, stopped: stopped ?? null, after: describeSteps(told) }
 }
 
 function report({ applied, steps, stopped }: ApplyResult): void {
-  const told = steps.filter(({ action }) => action === 'ambiguous' || action === 'left-out' || action === 'orphan')
-  if (told.some(({ action }) => action === 'ambiguous')) {
-    printLine('names are ambiguous, and nothing was changed: delete or rename all but one of each')
-  } else {
-    printApplied(applied)
-  }
+  const untold = new Set(['create', 'update', 'ok', 'unmanaged'])
+  const told = steps.filter(step => !untold.has(step.action) || pausedAt(step) !== undefined)
+  if (applied.length > 0 || stopped === undefined) printApplied(applied)
   printSteps(told)
   if (stopped !== undefined) printLine(`stopped: ${stopped}`)
-  const undone = applied.filter(({ outcome }) => outcome !== 'done').length
-  if (undone > 0) printLine(`${undone} of ${applied.length} could not be done: the same command again does the rest`)
+  else if (told.some(({ action }) => action === 'ambiguous')) {
+    printLine('names are ambiguous by now: somebody else has made them too; delete or rename all but one of each')
+  }
+  const undone = applied.filter(({ outcome }) => outcome === 'failed' || outcome === 'not tried').length
+  const unknown = applied.filter(({ outcome }) => outcome === 'unknown')
+  for (const { kind, name } of unknown) {
+    printLine(
+      `look at Better Stack for the ${kind} ${name} in some minutes, before this is done again: it may be made yet,`,
+    )
+    printLine('and would be there twice. When it is there, or surely is not, the same command does the rest.')
+  }
+  if (unknown.length === 0 && undone > 0) {
+    printLine(`${undone} of ${applied.length} could not be done: the same command again does the rest`)
+  }
 }

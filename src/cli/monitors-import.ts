@@ -1,14 +1,12 @@
 import { type Adoption, type Adoptions, findAdoptions } from '../provision/adopt.ts'
+import { type Adopted, applyAdoptions } from '../provision/apply-adoptions.ts'
 import type { Monitoring } from '../providers/monitoring.ts'
 import { type ImportChoice, withMonitoring } from './monitors-connect.ts'
 import { readPlan } from './monitors.ts'
-import { createProgress, printJson, printLine, printTable } from './print.ts'
+import { redact } from '../runner/redact.ts'
+import { createProgress, printJson, printLine, printNote, printTable } from './print.ts'
 
-interface Imported {
-  readonly outcome: 'found' | 'done' | 'failed'
-  readonly reason?: string
-  readonly adoption: Adoption
-}
+type Imported = Adopted | { readonly outcome: 'found'; readonly reason?: undefined; readonly adoption: Adoption }
 
 /**
  * Shows what was made by hand and does what we want to have; `--apply` renames it, and nothing else, so that it is ours and
@@ -17,33 +15,27 @@ interface Imported {
  */
 export async function importAll(options: ImportChoice): Promise<number> {
   return await withMonitoring(options, async (monitoring, access, signal) => {
-    const found = findAdoptions(await readPlan(monitoring, access, signal), access.heartbeats)
+    const steps = await readPlan(monitoring, access, signal)
+    const found = findAdoptions(steps, access.heartbeats)
+    const warnings = access.warn(steps)
     const results =
       options.apply === true && found.ambiguous.length === 0
-        ? await adoptAll(monitoring, found.adoptions, signal)
+        ? await rename(monitoring, found.adoptions, signal)
         : found.adoptions.map(adoption => ({ outcome: 'found' as const, adoption }))
-    if (options.json === true) printJson(describe(results, found))
-    else report(results, found)
-    if (found.ambiguous.length > 0 || results.some(({ outcome }) => outcome === 'failed')) return 1
+    if (options.json === true) printJson({ ...describe(results, found), warnings })
+    else {
+      report(results, found)
+      for (const warning of warnings) printNote(`warning: ${warning}`)
+    }
+    const undone = results.filter(({ outcome }) => outcome === 'failed' || outcome === 'not tried').length
+    if (found.ambiguous.length > 0 || undone > 0) return 1
     return results.some(({ outcome }) => outcome === 'found') ? 2 : 0
   })
 }
 
-async function adoptAll(
-  monitoring: Monitoring,
-  adoptions: readonly Adoption[],
-  signal: AbortSignal,
-): Promise<Imported[]> {
+async function rename(monitoring: Monitoring, adoptions: readonly Adoption[], signal: AbortSignal): Promise<Adopted[]> {
   const progress = createProgress()
-  const results: Imported[] = []
-  for (const adoption of adoptions) {
-    const { real, wanted } = adoption
-    progress.show(`renaming ${real.name}`)
-    const attribute = real.kind === 'monitor' ? 'pronounceable_name' : 'name'
-    const written = await monitoring.update(real.kind, real.id, { [attribute]: wanted.name }, signal)
-    const failed = written.outcome === 'done' ? {} : { reason: written.reason }
-    results.push({ outcome: 'reason' in failed ? 'failed' : 'done', ...failed, adoption })
-  }
+  const results = await applyAdoptions(monitoring, adoptions, { signal, onStep: progress.show })
   progress.clear()
   return results
 }
@@ -54,13 +46,13 @@ function describe(results: readonly Imported[], { ambiguous }: Adoptions) {
       ...result,
       kind: real.kind,
       id: real.id,
-      name: real.name,
+      name: redact(real.name),
       becomes: wanted.name,
       because,
     })),
     ambiguous: ambiguous.map(({ candidates, wanted }) => ({
       becomes: wanted.name,
-      candidates: candidates.map(({ id, name }) => ({ id, name })),
+      candidates: candidates.map(({ id, name }) => ({ id, name: redact(name) })),
     })),
   }
 }
@@ -76,18 +68,22 @@ function report(results: readonly Imported[], { ambiguous }: Adoptions): void {
       ...results.map(({ adoption: { because, real, wanted }, outcome, reason }) => [
         outcome,
         `${real.kind} ${real.id}`,
-        real.name,
+        redact(real.name),
         wanted.name,
         reason ?? `of the same ${because}`,
       ]),
       ...ambiguous.map(({ candidates, wanted }) => [
         'ambiguous',
         candidates.map(({ id, kind }) => `${kind} ${id}`).join(', '),
-        candidates.map(({ name }) => name).join(', '),
+        candidates.map(({ name }) => redact(name)).join(', '),
         wanted.name,
-        'not clear which: nothing is changed',
+        'not clear which',
       ]),
     ],
   )
-  if (results.some(({ outcome }) => outcome === 'found')) printLine('`monitors import --apply` renames them')
+  if (ambiguous.length > 0) {
+    printLine('nothing was renamed: rename or delete all but one of each that is ambiguous, or configure its address')
+  } else if (results.some(({ outcome }) => outcome === 'found')) {
+    printLine('`monitors import --apply` renames them')
+  }
 }

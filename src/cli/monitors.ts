@@ -1,5 +1,5 @@
-import { findAdoptions } from '../provision/adopt.ts'
-import { readAll } from '../provision/apply-monitoring.ts'
+import { readAll } from '../provision/account.ts'
+import { objectTo } from '../provision/objections.ts'
 import { listPending, planMonitoring, type Step } from '../provision/plan-monitoring.ts'
 import { type Access, type PlanChoice, withMonitoring } from './monitors-connect.ts'
 import { createProgress, printJson, printLine, printNote } from './print.ts'
@@ -13,18 +13,23 @@ import type { Monitoring } from '../providers/monitoring.ts'
 export async function plan(options: PlanChoice): Promise<number> {
   return await withMonitoring(options, async (monitoring, access, signal) => {
     const steps = await readPlan(monitoring, access, signal)
-    const orphans = options.prune === true ? steps.filter(({ action }) => action === 'orphan') : []
+    const orphans =
+      options.prune === true ? steps.filter(step => step.action === 'orphan' && step.usedBy.length === 0) : []
     const pending = listPending(steps).length + orphans.length
     const isAmbiguous = steps.some(({ action }) => action === 'ambiguous')
-    const notes = [...access.warnings, ...noteAdoptions(steps, access)]
+    const displaced = steps.filter(step => step.action === 'left-out' && step.takenBy.length > 0).length
+    const objection = objectTo(steps, { heartbeats: access.heartbeats, beside: false, move: false })
+    const notes = [...access.warn(steps), ...(objection === undefined ? [] : [objection])]
     if (options.json === true)
       printJson({ pending, ambiguous: isAmbiguous, steps: describeSteps(steps), warnings: notes })
     else {
       printSteps(steps)
-      printLine(summarize(steps, pending, isAmbiguous))
+      printLine(summarize(steps, pending, isAmbiguous, orphans.length > 0))
+      if (displaced > 0)
+        printLine(`${displaced} left out for what matters less: remove some of that, or widen the plan`)
       for (const note of notes) printNote(`warning: ${note}`)
     }
-    if (isAmbiguous) return 1
+    if (isAmbiguous || (pending === 0 && displaced > 0)) return 1
     return pending > 0 ? 2 : 0
   })
 }
@@ -34,21 +39,18 @@ export async function readPlan(monitoring: Monitoring, access: Access, signal: A
   const progress = createProgress()
   progress.show('asking Better Stack for what it has')
   try {
-    return planMonitoring(access.wanted, await readAll(monitoring, signal), access.limits)
+    return planMonitoring(access.wanted, await readAll(monitoring, access.limits, signal), access.limits)
   } finally {
     progress.clear()
   }
 }
 
-function noteAdoptions(steps: readonly Step[], { heartbeats }: Access): string[] {
-  const { adoptions, ambiguous } = findAdoptions(steps, heartbeats)
-  const count = adoptions.length + ambiguous.length
-  return count === 0 ? [] : [`${count} seem to be there already, made by hand: look at \`monitors import\` first`]
-}
-
-function summarize(steps: readonly Step[], pending: number, isAmbiguous: boolean): string {
+function summarize(steps: readonly Step[], pending: number, isAmbiguous: boolean, prunes: boolean): string {
   if (isAmbiguous) return 'names are ambiguous: delete or rename all but one of each, until then nothing is changed'
   const fine = steps.filter(({ action }) => action === 'ok').length
-  if (pending === 0) return `nothing to do: ${fine} are as they should be`
-  return `${pending} to do, ${fine} as they should be: \`monitors apply\` does it`
+  const leftOut = steps.filter(({ action }) => action === 'left-out').length
+  const rest = leftOut === 0 ? '' : `, ${leftOut} left out`
+  if (pending === 0) return `nothing to do: ${fine} are as they should be${rest}`
+  const how = prunes ? 'monitors apply --prune' : 'monitors apply'
+  return `${pending} to do, ${fine} as they should be${rest}: \`${how}\` with the same options does it`
 }

@@ -1,5 +1,6 @@
 import type { AppliedStep } from '../provision/apply-monitoring.ts'
 import type { Step } from '../provision/plan-monitoring.ts'
+import { redact } from '../runner/redact.ts'
 import { type Cell, printLine, printTable, type Style, toUtc } from './print.ts'
 
 /** A plan as JSON, without any attribute that may be a secret. */
@@ -7,11 +8,13 @@ export function describeSteps(steps: readonly Step[]) {
   return steps.map(step => ({
     action: step.action,
     kind: step.kind,
-    name: step.name,
+    name: cleanName(step),
     ...('real' in step ? { id: step.real.id } : {}),
     ...('ids' in step ? { ids: step.ids } : {}),
     ...('changes' in step ? { changes: step.changes } : {}),
-    ...(step.action === 'create' && step.renamed !== undefined ? { renamed: step.renamed } : {}),
+    ...(step.action === 'left-out' ? { takenBy: step.takenBy } : {}),
+    ...(step.action === 'orphan' ? { usedBy: step.usedBy.map(redact) } : {}),
+    ...(step.action === 'create' && step.renamed !== undefined ? { renamed: redact(step.renamed) } : {}),
     ...(pausedAt(step) === undefined ? {} : { pausedAt: pausedAt(step) }),
   }))
 }
@@ -46,6 +49,7 @@ export function printApplied(applied: readonly AppliedStep[]): void {
 const outcomes: Readonly<Record<AppliedStep['outcome'], Style>> = {
   done: 'green',
   failed: 'red',
+  unknown: 'red',
   'not tried': 'yellow',
 }
 
@@ -60,13 +64,13 @@ const signs: Readonly<Record<Step['action'], { readonly text: string; readonly s
 }
 
 function toRows(step: Step): Cell[][] {
-  const { action, kind, name } = step
-  if (action === 'update') {
-    return step.changes.map(({ attribute, from, to }, index): Cell[] =>
-      index === 0 ? [signs.update, kind, name, attribute, from, to] : ['', '', '', attribute, from, to],
-    )
-  }
-  return [[signs[action], kind, name, explain(step), '', '']]
+  const { action, kind } = step
+  const rest = explain(step)
+  const first: Cell[] = [signs[action], kind, cleanName(step)]
+  if (action !== 'update') return [[...first, rest, '', '']]
+  const rows = step.changes.map(({ attribute, from, to }): Cell[] => [attribute, from, to])
+  if (rest !== '') rows.push([rest, '', ''])
+  return rows.map((row, index) => [...(index === 0 ? first : ['', '', '']), ...row])
 }
 
 function explain(step: Step): string {
@@ -74,13 +78,17 @@ function explain(step: Step): string {
     case 'ambiguous':
       return `several have this name: ${step.ids.join(', ')}`
     case 'left-out':
-      return 'the plan has no room for it'
+      return step.takenBy.length === 0
+        ? 'the plan has no room for it'
+        : `the plan has no room for it: ${step.takenBy.join(', ')} has, and matters less`
     case 'orphan':
-      return 'ours, and not wanted any more: --prune removes it'
+      return step.usedBy.length === 0
+        ? 'ours, and not wanted any more: --prune removes it'
+        : `ours, and not wanted any more; it stays while it is used by ${redact(step.usedBy.join(', '))}`
     case 'unmanaged':
       return 'not ours: not touched'
     case 'create':
-      return step.renamed === undefined ? '' : `the same address is watched as ${step.renamed}`
+      return step.renamed === undefined ? '' : `the same address is watched as ${redact(step.renamed)}`
     case 'ok':
     case 'update': {
       const since = pausedAt(step)
@@ -89,8 +97,13 @@ function explain(step: Step): string {
   }
 }
 
+/** What others call their things may be an address with a password in it. */
+function cleanName({ action, name }: Step): string {
+  return action === 'unmanaged' ? redact(name) : name
+}
+
 /** A person paused it, perhaps in an incident: it is told, and left so. */
-function pausedAt(step: Step): string | undefined {
+export function pausedAt(step: Step): string | undefined {
   const at = 'real' in step && 'wanted' in step ? step.real.attributes['paused_at'] : undefined
   return typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? at : undefined
 }

@@ -36,6 +36,7 @@ function clean(text: string, secrets: readonly string[]): string {
   return cleaned.replace(/(\/heartbeats?\/)[^\s"'/]+/g, '$1(secret)')
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** An object, and no list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -13,11 +13,12 @@ export interface HttpOptions {
   /** Most connections to one origin; further calls wait for one. */
   readonly connectionsPerOrigin?: number
   readonly connectTimeoutMs?: number
+  /** How long an answer may be silent, at its beginning and between its parts. */
+  readonly silenceTimeoutMs?: number
 }
 
 // Coarse nets for a caller that forgot its own signal; every provider sets a much shorter limit.
-const headersTimeoutMs = 30_000
-const bodyTimeoutMs = 30_000
+const silenceTimeoutMs = 30_000
 const idleMs = 4_000
 
 /**
@@ -28,8 +29,8 @@ export function createHttp(options: HttpOptions = {}): Http {
   const agent = new Agent({
     connections: options.connectionsPerOrigin ?? 20,
     connectTimeout: options.connectTimeoutMs ?? 3_000,
-    headersTimeout: headersTimeoutMs,
-    bodyTimeout: bodyTimeoutMs,
+    headersTimeout: options.silenceTimeoutMs ?? silenceTimeoutMs,
+    bodyTimeout: options.silenceTimeoutMs ?? silenceTimeoutMs,
     keepAliveTimeout: idleMs,
     // On HTTP/2 all calls to a vendor would share one connection, and one that went silent would hold up all of them.
     allowH2: false,

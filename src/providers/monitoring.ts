@@ -16,14 +16,15 @@ export type Written =
   | { readonly outcome: 'done' }
   /** The vendor does not take it like this; others may still go through. */
   | { readonly outcome: 'refused'; readonly reason: string }
-  /** It may have been done: only a new list tells. `mayStillArrive`: it may even be done later. */
+  /** It was not done, and may go through later: the vendor throttles us, or nobody was reached. */
   | {
-      readonly outcome: 'unknown'
+      readonly outcome: 'not now'
       readonly reason: string
-      readonly mayStillArrive: boolean
       /** How long the vendor asked us to wait. */
       readonly retryAfterMs?: number
     }
+  /** It may have been done, or be done yet: only lists tell, and not at once. */
+  | { readonly outcome: 'unknown'; readonly reason: string }
 
 /** Heartbeats and monitors at a vendor. Whatever it throws says what to do and holds no secret; KeyRefusedError for 401 and 403. */
 export interface Monitoring {

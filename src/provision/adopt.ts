@@ -35,6 +35,19 @@ export function findAdoptions(steps: readonly Step[], configured: ReadonlyMap<st
   }
 }
 
+/** Jobs that report to a heartbeat made by hand while one of ours hears nothing, both by name. Pure. */
+export function findSilenced(
+  steps: readonly Step[],
+  configured: ReadonlyMap<string, string>,
+): { readonly wanted: Wanted; readonly byHand: Resource }[] {
+  const unmanaged = steps.flatMap(step => (step.action === 'unmanaged' ? [step.real] : []))
+  return steps.flatMap(step => {
+    if (!('wanted' in step && 'real' in step) || step.kind !== 'heartbeat') return []
+    const byHand = unmanaged.find(one => one.kind === 'heartbeat' && hasAddress(one, step.wanted, configured))
+    return byHand === undefined ? [] : [{ wanted: step.wanted, byHand }]
+  })
+}
+
 interface Found {
   readonly wanted: Wanted
   readonly candidates: readonly Resource[]

@@ -1,4 +1,5 @@
 import type { Attributes, Resource } from '../providers/monitoring.ts'
+import { cleanAddress } from './clean-address.ts'
 import { Reference, type Wanted } from './wanted.ts'
 
 /** An attribute that is not as wanted. `from` and `to` are for people; what is secret says so instead. */
@@ -18,6 +19,8 @@ export function compareAttributes(wanted: Wanted, real: Resource, ids: Ids): Cha
     const from = normalise(attribute, real.attributes[attribute], real.attributes)
     if (to === from) return []
     if (secret.has(attribute)) return [{ attribute, from: '(sensitive)', to: '(sensitive)' }]
+    // What somebody has put there by hand may hold a password.
+    if (attribute === 'url') return [{ attribute, from: cleanAddress(from, new URL(to).origin), to }]
     return [{ attribute, from, to }]
   })
 }
@@ -77,8 +80,17 @@ interface Header {
   readonly value: string
 }
 
+/** What is no header counts for nothing. */
 function toHeaders(value: unknown): Header[] {
-  return Array.isArray(value) ? (value as Header[]) : []
+  return listRecords(value).flatMap(({ id, name, value: text }) => {
+    if (typeof name !== 'string') return []
+    return [{ name, value: String(text), ...(typeof id === 'string' || typeof id === 'number' ? { id } : {}) }]
+  })
+}
+
+function listRecords(value: unknown): Record<string, unknown>[] {
+  const list: unknown[] = Array.isArray(value) ? value : []
+  return list.filter(one => typeof one === 'object' && one !== null) as Record<string, unknown>[]
 }
 
 function toHeaderPairs(value: unknown): string[][] {
@@ -98,22 +110,18 @@ function mergeHeaders(wanted: unknown, real: unknown): unknown[] {
   return [...kept, ...left.map(({ id }) => ({ id, _destroy: true }))]
 }
 
-interface Step {
-  readonly type?: string
-  readonly wait_before?: number
-}
-
 /** Kinds and waits, and not who is told: whoever that is has been put there by people. */
 function describeSteps(value: unknown): string {
-  const steps = Array.isArray(value) ? (value as Step[]) : []
-  return steps.map(({ type, wait_before }) => `${type} after ${wait_before} s`).join(', ')
+  return listRecords(value)
+    .map(({ type, wait_before }) => `${String(type)} after ${String(wait_before)} s`)
+    .join(', ')
 }
 
 /** Steps as wanted, each with whoever and whatever people have put into it. */
 function keepMembers(wanted: unknown, real: unknown): unknown[] {
-  const there = Array.isArray(real) ? (real as Step[]) : []
-  return (wanted as Step[]).map((step, index) => {
+  const there = listRecords(real)
+  return listRecords(wanted).map((step, index) => {
     const same = there[index]
-    return same?.type === step.type ? { ...step, ...same, wait_before: step.wait_before } : step
+    return same?.['type'] === step['type'] ? { ...step, ...same, wait_before: step['wait_before'] } : step
   })
 }

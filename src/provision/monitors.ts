@@ -1,4 +1,5 @@
 import type { JobClass, Priority } from '../runner/define-job.ts'
+import { checkFrequencies } from './check-wanted.ts'
 import { alertingByClass } from './heartbeats.ts'
 import { policyKey } from './policy.ts'
 import { ownedPrefix, type PlanLimits, Reference, type Wanted } from './wanted.ts'
@@ -6,8 +7,8 @@ import { ownedPrefix, type PlanLimits, Reference, type Wanted } from './wanted.t
 export interface Watched {
   /** Where the service is reached, without a slash at the end. */
   readonly publicUrl: string
-  /** What a monitor shows to see details; a secret. */
-  readonly token: string
+  /** What a monitor shows to see details; a secret. Undefined: it sees what everybody sees. */
+  readonly token: string | undefined
 }
 
 export const monitorGroupKey = 'monitor-group'
@@ -84,7 +85,7 @@ export function wantMonitors({ publicUrl, token }: Watched, limits: Omit<PlanLim
         url: `${publicUrl}${path}`,
         pronounceable_name: name,
         http_method: 'GET',
-        check_frequency: Math.max(definition.everySeconds, limits.shortestCheckSeconds),
+        check_frequency: toAllowed(Math.max(definition.everySeconds, limits.shortestCheckSeconds)),
         request_timeout: definition.timeoutSeconds,
         confirmation_period: definition.confirmSeconds,
         recovery_period: definition.recoverSeconds,
@@ -98,11 +99,16 @@ export function wantMonitors({ publicUrl, token }: Watched, limits: Omit<PlanLim
         policy_id: limits.policies && alerting.critical_alert ? new Reference(policyKey) : null,
         monitor_group_id: new Reference(monitorGroupKey),
         ...(definition.verbose === true
-          ? { request_headers: [{ name: 'Authorization', value: `Bearer ${token}` }] }
+          ? { request_headers: token === undefined ? [] : [{ name: 'Authorization', value: `Bearer ${token}` }] }
           : {}),
       },
     }
   })
+}
+
+/** The next longer time that Better Stack offers. */
+function toAllowed(seconds: number): number {
+  return checkFrequencies.find(one => one >= seconds) ?? seconds
 }
 
 /** Whether the host is a domain that somebody registers, and no name below one. */

@@ -1,5 +1,6 @@
 import type { Resource, ResourceKind } from '../providers/monitoring.ts'
 import { type Change, compareAttributes, type Ids } from './compare-attributes.ts'
+import type { Priority } from '../runner/define-job.ts'
 import { ownedPrefix, type PlanLimits, type Wanted } from './wanted.ts'
 
 /** What is to be done with one thing, or why nothing is. */
@@ -34,9 +35,23 @@ export type Step =
       readonly ids: readonly string[]
     }
   /** The account has no room for it. */
-  | { readonly action: 'left-out'; readonly kind: ResourceKind; readonly name: string; readonly wanted: Wanted }
+  | {
+      readonly action: 'left-out'
+      readonly kind: ResourceKind
+      readonly name: string
+      readonly wanted: Wanted
+      /** What of ours matters less, and has its room; empty when nothing does. */
+      readonly takenBy: readonly string[]
+    }
   /** Ours by name, and not wanted any more. */
-  | { readonly action: 'orphan'; readonly kind: ResourceKind; readonly name: string; readonly real: Resource }
+  | {
+      readonly action: 'orphan'
+      readonly kind: ResourceKind
+      readonly name: string
+      readonly real: Resource
+      /** What names it, and would lose it. */
+      readonly usedBy: readonly string[]
+    }
   | { readonly action: 'unmanaged'; readonly kind: ResourceKind; readonly name: string; readonly real: Resource }
 
 /** What there is to do to make what is there what is wanted, in the order to do it. Pure. */
@@ -47,13 +62,25 @@ export function planMonitoring(wanted: readonly Wanted[], real: readonly Resourc
   const steps = wanted.map(one => planOne(one, real, ids))
   return [
     ...leaveOut(steps, real, limits),
-    ...others.map(one => ({
-      action: one.name.startsWith(ownedPrefix) ? ('orphan' as const) : ('unmanaged' as const),
-      kind: one.kind,
-      name: one.name,
-      real: one,
-    })),
+    ...others.map((one): Step => {
+      const { kind, name } = one
+      if (!name.startsWith(ownedPrefix)) return { action: 'unmanaged', kind, name, real: one }
+      return { action: 'orphan', kind, name, real: one, usedBy: listUsers(one, real) }
+    }),
   ]
+}
+
+const references: Partial<Record<ResourceKind, readonly string[]>> = {
+  policy: ['policy_id', 'expiration_policy_id'],
+  'heartbeat-group': ['heartbeat_group_id'],
+  'monitor-group': ['monitor_group_id'],
+}
+
+function listUsers({ id, kind }: Resource, all: readonly Resource[]): string[] {
+  const names = references[kind] ?? []
+  return all
+    .filter(({ attributes }) => names.some(name => [id, Number(id)].includes(attributes[name] as string | number)))
+    .map(user => `${user.kind} ${user.name}`)
 }
 
 /** What is still to be done of a plan. */
@@ -98,19 +125,48 @@ function isRenamed({ attributes, kind }: Wanted, one: Resource): boolean {
   )
 }
 
+const priorities: readonly Priority[] = ['critical', 'high', 'medium', 'low']
+
 /** What is to be made beyond the room there is, that matters least. What is there stays, whosever it is. */
 function leaveOut(steps: readonly Step[], real: readonly Resource[], { most }: PlanLimits): Step[] {
   if (most === undefined) return [...steps]
-  const room = new Map(
-    (['heartbeat', 'monitor'] as const).map(kind => [
-      kind as ResourceKind,
-      most - real.filter(one => one.kind === kind).length,
-    ]),
-  )
+  const left = new Map((['heartbeat', 'monitor'] as const).flatMap(kind => listBeyond(kind, steps, real, most)))
   return steps.map(step => {
-    const left = room.get(step.kind)
-    if (step.action !== 'create' || left === undefined) return step
-    room.set(step.kind, left - 1)
-    return left > 0 ? step : { action: 'left-out', kind: step.kind, name: step.name, wanted: step.wanted }
+    const takenBy = left.get(step)
+    if (step.action !== 'create' || takenBy === undefined) return step
+    return { action: 'left-out', kind: step.kind, name: step.name, wanted: step.wanted, takenBy }
   })
+}
+
+/** Each with what has its room: the first gets that of what matters least, and so on. */
+function listBeyond(
+  kind: ResourceKind,
+  steps: readonly Step[],
+  real: readonly Resource[],
+  most: number,
+): (readonly [Step, readonly string[]])[] {
+  const room = Math.max(0, most - real.filter(one => one.kind === kind).length)
+  const creates = steps.flatMap(step => (step.action === 'create' && step.kind === kind ? [step] : []))
+  const holders = listHolders(kind, steps, real)
+  return creates
+    .toSorted((a, b) => rank(a.wanted) - rank(b.wanted))
+    .slice(room)
+    .map((step, index) => {
+      const holder = holders[index]
+      return [step, holder !== undefined && holder.rank > rank(step.wanted) ? [holder.name] : []] as const
+    })
+}
+
+/** Ours that are there, those that nobody wants any more first, and then those that matter least. */
+function listHolders(kind: ResourceKind, steps: readonly Step[], real: readonly Resource[]) {
+  const names = new Set(steps.filter(step => step.kind === kind).map(({ name }) => name))
+  const orphans = real.filter(one => one.kind === kind && one.name.startsWith(ownedPrefix) && !names.has(one.name))
+  const owned = steps.flatMap(step =>
+    step.kind === kind && 'real' in step && 'wanted' in step ? [{ name: step.name, rank: rank(step.wanted) }] : [],
+  )
+  return [...orphans.map(({ name }) => ({ name, rank: Infinity })), ...owned].toSorted((a, b) => b.rank - a.rank)
+}
+
+function rank({ priority }: Wanted): number {
+  return priorities.indexOf(priority)
 }

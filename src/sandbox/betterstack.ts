@@ -94,6 +94,7 @@ function createState(clock: () => Date, apiToken: string): State {
     clock,
     apiToken,
     readOnlyToken: 'betterstack-token-that-only-reads',
+    globalToken: 'betterstack-token-of-the-organisation',
     url: '',
     lastId: 1000,
     items: [],

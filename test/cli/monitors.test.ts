@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { jobs } from '../../src/jobs/index.ts'
@@ -106,6 +106,7 @@ t.test('from a drifted state: what is ours is mended, and what is not is not tou
   const before = JSON.stringify([byHand, alsoByHand])
   standIn.change(find(standIn, '[jobs] process-expert-transfers'), { period: 60, policy_id: null })
   standIn.change(find(standIn, '[jobs] process-tasks'), { email: false, paused: true })
+  standIn.change(find(standIn, '[jobs] health/novu'), { url: 'https://u:planted@jobs.example.test/?key=planted' })
   const monitor = find(standIn, '[jobs] health')
   const [header] = monitor.attributes['request_headers'] as { id: string }[]
   standIn.change(monitor, {
@@ -123,7 +124,8 @@ t.test('from a drifted state: what is ours is mended, and what is not is not tou
     stdout,
     /^~ update +heartbeat +\[jobs\] process-expert-transfers +period +60 +7200\n +server_timezone +none +UTC\n +policy_id +none +\d+$/m,
   )
-  t.match(stdout, /^~ update +heartbeat +\[jobs\] process-tasks +email +false +true$/m)
+  t.match(stdout, /^~ update +heartbeat +\[jobs\] process-tasks +email +false +true\n +paused there since 20/m)
+  t.match(stdout, /^~ update +monitor +\[jobs\] health\/novu +url +https:\/\/jobs\.example\.test\/\?\[removed\] /m)
   t.match(stdout, /^\+ create +monitor +\[jobs\] readyz/m)
   t.match(
     stdout,
@@ -132,7 +134,7 @@ t.test('from a drifted state: what is ours is mended, and what is not is not tou
   t.match(stdout, /^- orphan +heartbeat +\[jobs\] gone/m)
   t.match(stdout, /^\? unmanaged +heartbeat +Daily backup/m)
   t.match(stdout, /^\? unmanaged +monitor +example\.test +not ours/m)
-  t.equal((await run('monitors', 'apply')).code, 0)
+  t.match(await run('monitors', 'apply'), { code: 0, stdout: /process-tasks +paused there since 20.+: stays so$/m })
 
   const paused = await run('monitors', 'plan')
   t.equal(paused.code, 0)
@@ -190,17 +192,80 @@ t.test('two of one name stop everything', async t => {
   t.equal(countWrites(standIn), 0)
 })
 
-t.test('a create whose answer is lost is made once, whether it happened or not', async t => {
-  for (const kind of ['lost-answer', 'reset'] as const) {
-    const world = await open(t)
-    const { run, standIn } = world
-    standIn.setApiFault({ kind }, { method: 'POST', part: 'process-tasks', times: 1 })
-    standIn.setApiFault({ kind: 'status', status: 502 }, { method: 'POST', part: 'health/stripe', times: 1 })
-    standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '0' }, { method: 'GET', times: 1 })
-    const { code, stderr, stdout } = await run('monitors', 'apply')
-    t.equal(code, 0, stdout + stderr)
-    await planIsEmpty(t, world)
-  }
+t.test('a create whose answer is lost is made once, and somebody who stops it is told what was done', async t => {
+  const world = await open(t)
+  const { env, run, standIn } = world
+  standIn.setApiFault({ kind: 'lost-answer' }, { method: 'POST', part: '[jobs] keep-alive', times: 1 })
+  standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '0' }, { method: 'GET', times: 1 })
+  standIn.setApiFault({ kind: 'slow', delayMs: 1_000 }, { method: 'POST', part: 'process-tasks', times: 1 })
+  const { child, ended } = start(t, ['monitors', 'apply', '--write-env', path.join(t.testdir({}), 'x.env')], env)
+  const isUnderWay = (): boolean =>
+    standIn.items('heartbeats').some(({ attributes }) => attributes['name'] === '[jobs] check-upcoming-payouts')
+  while (!isUnderWay()) await new Promise(resolve => setTimeout(resolve, 20))
+  // The next create takes a second.
+  child.kill('SIGINT')
+  const { code, stderr, stdout } = await ended
+  t.equal(code, 1)
+  t.match(stdout, /^done +create +heartbeat +\[jobs\] keep-alive$/m)
+  t.match(stdout, /^stopped: interrupted$/m)
+  t.match(
+    stderr,
+    /stopping after what is under way.*\n[^]*x\.env was not written: \d of \d+ heartbeats have an address/,
+  )
+  t.notOk(existsSync(path.join(t.testdirName, 'x.env')), 'nothing is in the way of the same command')
+  const again = await run('monitors', 'apply')
+  t.equal(again.code, 0, again.stdout + again.stderr)
+  await planIsEmpty(t, world)
+})
+
+t.test('what a person must decide is asked for before anything is written', async t => {
+  const { env, standIn } = await open(t)
+  const said = async (args: string[], more: Env = {}) => await cli(t, ['monitors', ...args], { ...env, ...more })
+  const people = { OPERATOR_TOKEN: 'ana:planted-token-of-ana-0123,rui:planted-token-of-rui-0123' }
+  standIn.add('heartbeats', { name: 'Expert Transfers', period: 60, grace: 1 })
+  t.match(await said(['apply']), {
+    code: 1,
+    stdout:
+      /^stopped: \[jobs\] process-expert-transfers seems to be there already, made by hand: .*--beside.*; nothing was/m,
+  })
+  t.match(await said(['apply', '--write-env', '/nowhere/at/all/x.env']), {
+    code: 1,
+    stderr: /cannot be written \(ENOENT\)/,
+  })
+  t.match(await said(['apply'], { PUBLIC_URL: 'http://127.0.0.1:1', BETTERSTACK_API_BASE_URL: 'https://x.test' }), {
+    code: 1,
+    stderr: /PUBLIC_URL is http:\/\/127\.0\.0\.1:1, which Better Stack cannot reach/,
+  })
+  t.match(await said(['apply', '--dry-run', '--beside']), { code: 2, stdout: /^23 to do/m })
+  t.equal(countWrites(standIn), 0)
+
+  const made = await said(['apply', '--beside'], people)
+  t.equal(made.code, 0, made.stdout + made.stderr)
+  t.match(
+    made.stderr,
+    /monitors see no details[^]*10 heartbeats have addresses that are not configured here: --write-env/,
+  )
+  t.strictSame(find(standIn, '[jobs] health').attributes['request_headers'], [], 'nobody lends a token')
+  t.equal((await said(['apply'])).code, 0)
+  t.match(find(standIn, '[jobs] health').attributes['request_headers'], { length: 1 })
+  t.equal((await said(['apply'], people)).code, 0)
+  t.strictSame(find(standIn, '[jobs] health').attributes['request_headers'], [], 'and what was lent is taken back')
+
+  const writes = countWrites(standIn)
+  const elsewhere = { ...people, PUBLIC_URL: 'https://staging.example.test' }
+  t.match(await said(['plan'], elsewhere), { code: 2, stderr: /10 monitors watch jobs\.example\.test and would watch/ })
+  t.match(await said(['apply'], elsewhere), { code: 1, stdout: /say --move where that is meant; nothing was changed/ })
+  t.equal(countWrites(standIn), writes)
+  t.equal((await said(['apply', '--move'], elsewhere)).code, 0)
+  t.match(find(standIn, '[jobs] readyz').attributes, { url: 'https://staging.example.test/readyz' })
+})
+
+t.test('a plan without escalation policies is not asked for them', async t => {
+  const { run, standIn } = await open(t)
+  standIn.setApiFault({ kind: 'answer', status: 403, body: { errors: 'not in your plan' } }, { part: '/policies' })
+  t.match(await run('monitors', 'apply'), { code: 1, stderr: /status 403: not in your plan.*--no-policy makes do/ })
+  t.equal((await run('monitors', 'apply', '--no-policy', '--shortest-check', '77')).code, 0)
+  t.match(find(standIn, '[jobs] readyz').attributes, { check_frequency: 120 }, 'the next one that Better Stack offers')
 })
 
 t.test('one refusal stops no other, a refused token stops all', async t => {
@@ -246,6 +311,15 @@ t.test('where the plan ends, what matters most is there', async t => {
   t.equal(standIn.items('heartbeats').length, 4)
   t.equal(standIn.items('policies').length, 0)
   t.equal((await run('monitors', 'plan', ...options)).code, 0)
+  standIn.remove(find(standIn, '[jobs] process-expert-transfers'))
+  standIn.add('heartbeats', { name: '[jobs] cleanup-blocked-dates', period: 60, grace: 1 })
+  t.match(await run('monitors', 'plan', ...options), {
+    code: 2,
+    stdout:
+      /^\. left out +heartbeat +\[jobs\] process-expert-transfers +the plan has no room for it: \[jobs\] cleanup-blocked-dates has, and matters less$/m,
+  })
+  t.equal((await run('monitors', 'apply', ...options)).code, 1, 'all that could be done was done, and it is not well')
+  t.match(await run('monitors', 'plan', ...options), { code: 1, stdout: /^1 left out for what matters less/m })
   const over = await run('monitors', 'apply', '--no-policy')
   t.equal(over.code, 1)
   t.match(over.stdout, /^failed +create +heartbeat +\[jobs\] process-tasks +status 422: You have reached the limit/m)
@@ -297,8 +371,16 @@ t.test('what was made by hand becomes ours by its name alone, when asked', async
     /^found +heartbeat \d+ +Expert Transfers +\[jobs\] process-expert-transfers +of the same name$/m,
   )
   t.equal(countWrites(standIn), 0, 'without --apply it changes nothing')
+  standIn.setApiFault({ kind: 'status', status: 403 }, { method: 'PATCH', skip: 1 })
+  const halfway = await run('monitors', 'import', '--apply')
+  t.equal(halfway.code, 1)
+  t.match(
+    halfway.stdout,
+    /^done +heartbeat \d+ +Is the site awake\?[^]*^not tried +heartbeat \d+ +Expert Transfers .*403/m,
+  )
+  standIn.setApiFault(undefined)
   t.equal((await run('monitors', 'import', '--apply')).code, 0)
-  t.equal(countWrites(standIn), 2)
+  t.equal(countWrites(standIn), 3)
   t.match(transfers.attributes, { name: '[jobs] process-expert-transfers', period: 60 })
   t.match(await run('monitors', 'import'), { code: 0, stdout: /^nothing to import/ })
   t.equal((await run('monitors', 'apply')).code, 0)
@@ -310,7 +392,8 @@ t.test('what was made by hand becomes ours by its name alone, when asked', async
   const writes = countWrites(standIn)
   t.match(await run('monitors', 'import', '--apply'), {
     code: 1,
-    stdout: /^ambiguous +heartbeat \d+, heartbeat \d+ +tasks, Tasks/m,
+    stdout:
+      /^ambiguous +heartbeat \d+, heartbeat \d+ +tasks, Tasks[^]*nothing was renamed: rename or delete all but one/m,
   })
   t.equal(countWrites(standIn), writes)
 })

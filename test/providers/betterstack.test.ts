@@ -6,24 +6,40 @@ import { type ApiFault, startBetterStack } from '../../src/sandbox/betterstack.t
 
 const { signal } = new AbortController()
 
-async function open(t: Test, { timeoutMs = 5_000, token }: { timeoutMs?: number; token?: string } = {}) {
+interface Options {
+  readonly timeoutMs?: number
+  readonly silenceTimeoutMs?: number
+  readonly token?: string
+  readonly team?: string
+}
+
+async function open(t: Test, { silenceTimeoutMs, team, timeoutMs = 5_000, token }: Options = {}) {
   const standIn = await startBetterStack()
   t.teardown(standIn.close)
-  const http = createHttp()
+  const http = createHttp(silenceTimeoutMs === undefined ? {} : { silenceTimeoutMs })
   t.teardown(async () => {
     await http.close()
   })
   const waits: number[] = []
+  const told: string[] = []
+  let count = 0
   const betterStack = createBetterStack({
     url: standIn.url,
     token: token ?? standIn.apiToken,
-    fetch: http.fetch,
+    fetch: async (input, init) => {
+      count += 1
+      return await http.fetch(input, init)
+    },
     timeoutMs,
+    ...(team === undefined ? {} : { team }),
     wait: async ms => {
       waits.push(ms)
     },
+    onWait: text => {
+      told.push(text)
+    },
   })
-  return { betterStack, standIn, waits, calls: () => standIn.apiCalls().length }
+  return { betterStack, standIn, told, waits, sent: () => count, calls: () => standIn.apiCalls().length }
 }
 
 const fine = { name: '[jobs] x', period: 60, grace: 30 }
@@ -74,24 +90,26 @@ t.test('an endless list ends', async t => {
 })
 
 t.test('what may pass is tried again, except a create', async t => {
-  const faults: readonly (readonly [ApiFault, number[]])[] = [
-    [{ kind: 'status', status: 500 }, [1_000, 2_000, 4_000]],
-    [{ kind: 'status', status: 429, retryAfter: '7' }, [7_000, 7_000, 7_000]],
-    [{ kind: 'status', status: 429 }, [10_000, 20_000, 40_000]],
-    [{ kind: 'reset' }, [1_000, 2_000, 4_000]],
+  const faults: readonly (readonly [ApiFault, number[], outcome: string])[] = [
+    [{ kind: 'status', status: 500 }, [1_000, 2_000, 4_000], 'unknown'],
+    [{ kind: 'status', status: 504 }, [1_000, 2_000, 4_000], 'unknown'],
+    [{ kind: 'status', status: 429, retryAfter: '7' }, [7_000, 7_000, 7_000], 'not now'],
+    [{ kind: 'status', status: 429 }, [10_000, 20_000, 40_000], 'not now'],
+    [{ kind: 'reset' }, [1_000, 2_000, 4_000], 'unknown'],
   ]
-  for (const [fault, expected] of faults) {
-    const { betterStack, calls, standIn, waits } = await open(t)
+  for (const [fault, expected, outcome] of faults) {
+    const { betterStack, calls, standIn, told, waits } = await open(t)
     const { id } = standIn.add('heartbeats', fine)
     standIn.setApiFault(fault)
     await t.rejects(betterStack.list('heartbeat', signal), /did not list its heartbeats/)
     t.strictSame(waits.splice(0), expected)
-    t.match(await betterStack.update('heartbeat', id, { grace: 60 }, signal), { outcome: 'unknown' })
+    t.match(told[0], /^Better Stack: .*; trying again in \d+ s$/)
+    t.match(await betterStack.update('heartbeat', id, { grace: 60 }, signal), { outcome })
     t.strictSame(waits.splice(0), expected)
-    t.match(await betterStack.remove('heartbeat', id, signal), { outcome: 'unknown' })
+    t.match(await betterStack.remove('heartbeat', id, signal), { outcome })
     t.strictSame(waits.splice(0), expected)
     const before = calls()
-    t.match(await betterStack.create('heartbeat', fine, signal), { outcome: 'unknown', mayStillArrive: false })
+    t.match(await betterStack.create('heartbeat', fine, signal), { outcome })
     t.equal(calls() - before, 1, 'once')
     t.strictSame(waits, [])
     standIn.setApiFault(undefined)
@@ -100,11 +118,55 @@ t.test('what may pass is tried again, except a create', async t => {
   }
 })
 
-t.test('a create without an answer in time may still come true', async t => {
-  const { betterStack, standIn } = await open(t, { timeoutMs: 50 })
-  standIn.setApiFault({ kind: 'silent' })
-  t.match(await betterStack.create('heartbeat', fine, signal), { outcome: 'unknown', mayStillArrive: true })
+t.test('silence is waited out twice, and all waits together end', async t => {
+  const { betterStack, calls, standIn, waits } = await open(t, { timeoutMs: 20 })
+  standIn.setApiFault({ kind: 'hang' })
+  await t.rejects(betterStack.list('heartbeat', signal), /no answer in time/)
+  t.equal(calls(), 2)
+  t.strictSame(waits.splice(0), [1_000])
+  standIn.setApiFault(undefined)
+  standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '200' })
+  await t.rejects(betterStack.list('heartbeat', signal), /429/)
+  t.strictSame(waits, [200_000], 'a second one would be more than five minutes')
+})
+
+t.test('a create of which nobody knows is unknown, whoever gave up first, and what reached nobody is not', async t => {
+  for (const options of [{ timeoutMs: 50 }, { silenceTimeoutMs: 50 }]) {
+    const { betterStack, standIn } = await open(t, options)
+    standIn.setApiFault({ kind: 'silent' })
+    t.match(await betterStack.create('heartbeat', fine, signal), { outcome: 'unknown', reason: 'no answer in time' })
+    t.equal(standIn.items('heartbeats').length, 1)
+  }
+  const { betterStack, standIn } = await open(t)
+  await standIn.close()
+  t.match(await betterStack.create('heartbeat', fine, signal), { outcome: 'not now', reason: /ECONNREFUSED/ })
+})
+
+t.test('a write that was sent is not cut off by whoever stops us, a read is', async t => {
+  const { betterStack, sent, standIn } = await open(t)
+  const stopping = new AbortController()
+  standIn.setApiFault({ kind: 'slow', delayMs: 100 })
+  const written = betterStack.create('heartbeat', fine, stopping.signal)
+  const stopped = t.rejects(betterStack.list('heartbeat', stopping.signal), { name: 'AbortError' })
+  while (sent() < 2) await new Promise(resolve => setImmediate(resolve))
+  stopping.abort()
+  t.match(await written, { outcome: 'done' })
+  await stopped
+  await t.rejects(betterStack.create('heartbeat', fine, stopping.signal), { name: 'AbortError' })
   t.equal(standIn.items('heartbeats').length, 1)
+})
+
+t.test('a token of the whole organisation sees and makes things of one team alone', async t => {
+  const { betterStack, standIn } = await open(t, { token: 'betterstack-token-of-the-organisation' })
+  standIn.add('heartbeats', { ...fine, team_name: 'Staging' })
+  t.equal((await betterStack.list('heartbeat', signal)).length, 1)
+  standIn.add('heartbeats', { ...fine, team_name: 'Production' })
+  await t.rejects(betterStack.list('heartbeat', signal), /several teams \(Production, Staging\): say whose with --team/)
+  t.match(await betterStack.create('heartbeat', fine, signal), { outcome: 'refused', reason: /team_name/ })
+  const ours = await open(t, { token: 'betterstack-token-of-the-organisation', team: 'Production' })
+  ours.standIn.add('heartbeats', { ...fine, team_name: 'Staging' })
+  t.match(await ours.betterStack.create('heartbeat', fine, signal), { outcome: 'done' })
+  t.match(await ours.betterStack.list('heartbeat', signal), [{ attributes: { team_name: 'Production' } }])
 })
 
 t.test('a redirect is not followed', async t => {

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { createBetterStack } from '../../src/providers/betterstack.ts'
 import { createHttp } from '../../src/providers/http.ts'
 import { applyMonitoring, type ApplyOptions } from '../../src/provision/apply-monitoring.ts'
-import { wantedHeartbeatGroup, wantHeartbeats } from '../../src/provision/heartbeats.ts'
+import { type WatchedJob, wantedHeartbeatGroup, wantHeartbeats } from '../../src/provision/heartbeats.ts'
 import { wantedPolicy } from '../../src/provision/policy.ts'
 import { startBetterStack } from '../../src/sandbox/betterstack.ts'
 
@@ -11,19 +11,17 @@ const wanted = [
   wantedPolicy,
   wantedHeartbeatGroup,
   ...wantHeartbeats(
-    names.map(name => ({
-      name,
-      cron: '0 * * * *',
-      timeZone: 'UTC',
-      class: 'financial',
-      priority: 'critical',
-      heartbeat: `BETTERSTACK_${name}_HEARTBEAT`,
-    })),
+    names.map(name => job(name)),
     true,
   ),
 ]
 
-async function open(t: Test) {
+function job(name: string): WatchedJob {
+  const heartbeat = `BETTERSTACK_${name}_HEARTBEAT`
+  return { name, cron: '0 * * * *', timeZone: 'UTC', class: 'financial', priority: 'critical', heartbeat }
+}
+
+async function open(t: Test, onWait: (ms: number) => Promise<void> = async () => {}) {
   const standIn = await startBetterStack()
   t.teardown(standIn.close)
   const http = createHttp()
@@ -38,6 +36,7 @@ async function open(t: Test) {
     timeoutMs: 100,
     wait: async () => {},
   }
+  const waits: number[] = []
   const monitoring = createBetterStack(access)
   const apply = async (options: Partial<ApplyOptions> = {}) =>
     await applyMonitoring(monitoring, {
@@ -45,7 +44,10 @@ async function open(t: Test) {
       limits: { most: undefined, shortestCheckSeconds: 30, policies: true },
       prune: false,
       signal: new AbortController().signal,
-      settleMs: 1,
+      wait: async ms => {
+        waits.push(ms)
+        await onWait(ms)
+      },
       ...options,
     })
   const posts = (): number => standIn.apiCalls().filter(({ method }) => method === 'POST').length
@@ -53,46 +55,142 @@ async function open(t: Test) {
     applied.map(
       ({ name, outcome, reason }) => `${name.slice(7)}: ${outcome}${reason === undefined ? '' : ` (${reason})`}`,
     )
-  return { apply, posts, standIn, told }
+  return { apply, posts, standIn, told, waits }
 }
 
-t.test('a create that may still come true is not sent again', async t => {
-  const { apply, posts, standIn, told } = await open(t)
-  standIn.setApiFault({ kind: 'hang' }, { method: 'POST', part: '[jobs] b', times: 1 })
+t.test('a create that may still come true is looked for, and never sent again', async t => {
+  const faults = [{ kind: 'hang' }, { kind: 'reset' }, { kind: 'status', status: 504 }] as const
+  for (const fault of faults) {
+    const { apply, posts, standIn, told, waits } = await open(t)
+    standIn.setApiFault(fault, { method: 'POST', part: '[jobs] b', times: 1 })
+    const result = await apply()
+    t.equal(posts(), 4, 'what follows is not written either')
+    t.strictSame(waits, [2_000, 5_000, 10_000])
+    t.match(result.stopped, /^it is not known whether \[jobs\] b was made/)
+    t.match(told(result).slice(2), [/^a: done/, /^b: unknown \(.*: it may be made yet\)$/, /^c: not tried/])
+    t.strictSame(told(await apply()), ['b: done', 'c: done'], 'when a person says so')
+  }
+})
+
+t.test('a create that comes true after its answer was given up is found, and made once', async t => {
+  const late: { kind: 'heartbeats'; name: string } = { kind: 'heartbeats', name: '[jobs] b' }
+  const { apply, posts, standIn, told } = await open(t, async ms => {
+    if (ms === 5_000)
+      standIn.add(late.kind, { ...wanted.at(-2)?.attributes, policy_id: null, heartbeat_group_id: null })
+  })
+  standIn.setApiFault({ kind: 'status', status: 502 }, { method: 'POST', part: '[jobs] b', times: 1 })
   const result = await apply()
+  t.equal(result.stopped, undefined)
+  t.match(told(result).slice(2), [/^a: done/, /^b: /, /^c: done/])
   t.equal(posts(), wanted.length)
-  t.strictSame(told(result).slice(2), [
-    'a: done',
-    'b: failed (no answer in time: it may still come true, so look in a minute, and apply again then)',
-    'c: done',
-  ])
-  t.strictSame(told(await apply()), ['b: done'])
+  await apply()
+  t.equal(standIn.items('heartbeats').filter(({ attributes }) => attributes['name'] === late.name).length, 1)
 
   const done = await open(t)
   done.standIn.setApiFault({ kind: 'silent' }, { method: 'POST', part: '[jobs] b', times: 1 })
+  const found = await done.apply()
   t.notOk(
-    (await done.apply()).applied.some(({ outcome }) => outcome !== 'done'),
-    'the list says that it was made',
+    found.applied.some(({ outcome }) => outcome !== 'done'),
+    'the list says at once that it was made',
   )
+  t.strictSame(done.waits, [])
 })
 
-t.test('a lost create that never happened is sent once more, and no oftener', async t => {
-  const { apply, posts, standIn, told } = await open(t)
-  standIn.setApiFault({ kind: 'reset' }, { method: 'POST', part: '[jobs] b' })
-  const result = await apply()
-  t.equal(posts(), wanted.length + 1)
-  t.match(told(result)[3], /^b: failed \(no answer/)
+t.test('what was taken and is not in the list is not known to be made', async t => {
+  const { apply, standIn, told } = await open(t)
+  standIn.setApiFault({ kind: 'answer', status: 202, body: {} }, { method: 'POST', part: '[jobs] c' })
+  t.match(told(await apply()).at(-1), /^c: unknown \(it was taken, and is not in the list: it may be made yet\)$/)
 })
 
-t.test('a throttled create waits as long as it is asked to', async t => {
-  const { apply, posts, standIn, told } = await open(t)
-  standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '1' }, { method: 'POST', part: '[jobs] b', times: 1 })
-  const result = await apply()
-  t.ok(told(result).every(line => line.endsWith(': done')))
+t.test('a create that reached nobody or was throttled is sent once more, after the wait, and no oftener', async t => {
+  const { apply, posts, standIn, told, waits } = await open(t)
+  standIn.setApiFault({ kind: 'status', status: 429, retryAfter: '17' }, { method: 'POST', part: '[jobs] b', times: 1 })
+  t.ok(told(await apply()).every(line => line.endsWith(': done')))
   t.equal(posts(), wanted.length + 1)
-  const refused = standIn.apiCalls().find(({ status }) => status === 429)
-  const again = standIn.apiCalls().findLast(({ method }) => method === 'POST')
-  t.ok((again?.at.getTime() ?? 0) - (refused?.at.getTime() ?? 0) >= 1_000)
+  t.strictSame(waits, [17_000])
+
+  const hard = await open(t)
+  hard.standIn.setApiFault({ kind: 'status', status: 429 }, { method: 'POST', part: '[jobs] b' })
+  const result = await hard.apply()
+  t.match(result.stopped, /^Better Stack takes nothing now \(status 429/)
+  t.match(hard.told(result).slice(3), [/^b: failed \(status 429/, /^c: not tried/])
+  t.equal(hard.posts(), 5)
+
+  const meanwhile = await open(t, async () => {
+    meanwhile.standIn.add('heartbeats', { ...wanted.at(-2)?.attributes, policy_id: null, heartbeat_group_id: null })
+  })
+  meanwhile.standIn.setApiFault({ kind: 'status', status: 429 }, { method: 'POST', part: '[jobs] b', times: 1 })
+  await meanwhile.apply()
+  t.equal(meanwhile.standIn.items('heartbeats').length, names.length, 'somebody else made it while we waited')
+})
+
+t.test('two applies at once make everything once, or stop and say what is there twice', async t => {
+  const { apply, standIn } = await open(t)
+  const [first] = await Promise.all([
+    apply(),
+    new Promise(resolve => setImmediate(resolve)).then(async () => await apply()),
+  ])
+  const made = standIn.items('heartbeats').map(({ attributes }) => String(attributes['name']))
+  const twice = made.filter((name, index) => made.indexOf(name) !== index)
+  t.ok(twice.length <= 1, `${twice.length} are there twice`)
+  t.ok(first.applied.length > 0, 'what was done is told')
+  const halfway = await open(t)
+  await halfway.apply({ wanted: wanted.slice(0, 3) })
+  standInTwin(halfway.standIn)
+  const refused = await halfway.apply()
+  t.match(refused, { stopped: /ambiguous.*nothing was changed/, applied: { length: 0 } })
+  const late = await open(t)
+  const result = await late.apply({
+    onStep: text => {
+      if (text.endsWith('[jobs] b')) standInTwin(late.standIn)
+    },
+  })
+  t.match(result.stopped, /^there are several \[jobs\] a by now/)
+  t.match(late.told(result).slice(2), [/^a: done|^a: failed/, /^b: done/, /^c: not tried/])
+})
+
+function standInTwin(standIn: Awaited<ReturnType<typeof open>>['standIn']): void {
+  standIn.add('heartbeats', { name: '[jobs] a', period: 60, grace: 1 })
+}
+
+t.test('a vendor that answers nothing is left alone after three silences', async t => {
+  const { apply, standIn, told } = await open(t)
+  await apply()
+  for (const item of standIn.items('heartbeats')) standIn.change(item, { grace: 1 })
+  const four = standIn.add('heartbeats', { name: '[jobs] d', period: 60, grace: 1 })
+  const more = [...wanted, ...wantHeartbeats([{ ...job('d'), class: 'financial' }], true)]
+  standIn.setApiFault({ kind: 'status', status: 503 }, { method: 'PATCH' })
+  const result = await apply({ wanted: more })
+  t.equal(result.stopped, 'Better Stack failed 3 times in a row')
+  t.match(told(result), [/^a: failed/, /^b: failed/, /^c: failed/, /^d: not tried/])
+  t.match(four.attributes, { grace: 1 })
+})
+
+t.test('what is ours and not wanted goes only where nobody uses it', async t => {
+  const { apply, standIn, told } = await open(t)
+  await apply()
+  const group = standIn.add('monitor-groups', { name: '[jobs] old' })
+  const policy = standIn.add('policies', { name: '[jobs] old' })
+  const theirs = standIn.add('monitors', {
+    url: 'https://x.test',
+    monitor_type: 'status',
+    pronounceable_name: 'theirs',
+    monitor_group_id: Number(group.id),
+    policy_id: Number(policy.id),
+  })
+  const kept = await apply({ prune: true })
+  t.strictSame(kept.applied, [])
+  t.match(
+    kept.steps.filter(({ action }) => action === 'orphan'),
+    [{ usedBy: ['monitor theirs'] }, { usedBy: ['monitor theirs'] }],
+  )
+  standIn.remove(theirs)
+  t.strictSame(told(await apply({ prune: true })), ['old: done', 'old: done'])
+  const without = await apply({ prune: true, limits: { most: undefined, shortestCheckSeconds: 30, policies: false } })
+  t.notOk(
+    without.applied.some(({ kind }) => kind === 'policy'),
+    'a plan without policies is not asked for them',
+  )
 })
 
 t.test('what was written and is not so is a failure', async t => {
@@ -123,10 +221,14 @@ t.test('a list that cannot be read stops it before anything is made, and half wa
   await t.rejects(apply(), /did not list its monitors \(status 500/)
   t.equal(posts(), 0)
   standIn.setApiFault(undefined)
-  standIn.setApiFault({ kind: 'status', status: 500 }, { method: 'GET', part: '/heartbeats', skip: 1 })
-  const result = await apply()
-  t.match(result.stopped, /did not list its heartbeats/)
-  t.strictSame(told(result), ['escalation: done', 'heartbeats: done', 'a: done', 'b: done', 'c: done'])
+  const places = { 2: ['a: done', 'b: not tried', 'c: not tried'], 3: ['b: done', 'c: done'] }
+  for (const [skip, expected] of Object.entries(places)) {
+    standIn.setApiFault(undefined)
+    standIn.setApiFault({ kind: 'status', status: 500 }, { method: 'GET', part: '/heartbeats', skip: Number(skip) })
+    const result = await apply()
+    t.match(result.stopped, /did not list its heartbeats/, `after ${skip} lists`)
+    t.strictSame(told(result).slice(-expected.length), expected)
+  }
   standIn.setApiFault(undefined)
   t.strictSame(told(await apply()), [])
 })
@@ -140,15 +242,18 @@ t.test('a token that is refused half way stops it, and what is left is named', a
   t.equal(posts(), 4)
 })
 
-t.test('somebody who stops it is obeyed before the next write', async t => {
-  const { apply, posts } = await open(t)
+t.test('somebody who stops it is obeyed before the next write, and what was sent is told as it is', async t => {
+  const { apply, posts, standIn, told } = await open(t)
   const stopping = new AbortController()
+  standIn.setApiFault({ kind: 'slow', delayMs: 50 }, { method: 'POST', part: '[jobs] b' })
   const result = await apply({
     signal: stopping.signal,
     onStep: text => {
-      if (text.endsWith('[jobs] b')) stopping.abort()
+      // While the write is on its way.
+      if (text.endsWith('[jobs] b')) setImmediate(() => stopping.abort())
     },
   })
   t.equal(result.stopped, 'interrupted')
-  t.equal(posts(), 3)
+  t.equal(posts(), 4)
+  t.match(told(result).slice(2), [/^a: done/, /^b: done/, /^c: not tried/])
 })

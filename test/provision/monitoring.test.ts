@@ -3,6 +3,7 @@ import { jobs } from '../../src/jobs/index.ts'
 import type { Resource } from '../../src/providers/monitoring.ts'
 import { findAdoptions } from '../../src/provision/adopt.ts'
 import { compareAttributes, toUpdate } from '../../src/provision/compare-attributes.ts'
+import { listMistakes } from '../../src/provision/check-wanted.ts'
 import { checkHeartbeats } from '../../src/provision/heartbeat-checks.ts'
 import { type WatchedJob, wantHeartbeats } from '../../src/provision/heartbeats.ts'
 import { wantMonitors } from '../../src/provision/monitors.ts'
@@ -224,6 +225,50 @@ t.test('where the plan has no room, what matters least is left out, and what is 
   )
   t.equal(steps.filter(({ action }) => action === 'left-out').length, all.length - 4)
   t.notOk(steps.some(({ action }) => action === 'orphan'))
+  t.notOk(
+    steps.some(step => step.action === 'left-out' && step.takenBy.length > 0 && step.wanted.priority === 'medium'),
+    'one room is named once',
+  )
+  // In the order of priority, whatever the order of the list.
+  const [kept] = planMonitoring(all.toReversed(), [], { ...noLimits, most: 1 }).filter(
+    ({ action }) => action === 'create',
+  )
+  t.match(kept, { wanted: { priority: 'critical' } })
+  const low = real('heartbeat', all.at(-1)?.name ?? '', all.at(-1)?.attributes)
+  const taken = planMonitoring(all, [low, real('heartbeat', '[jobs] gone')], { ...noLimits, most: 2 })
+  t.strictSame(
+    taken.flatMap(step => (step.action === 'left-out' ? step.takenBy : [])),
+    ['[jobs] gone', low.name],
+  )
+})
+
+t.test('what Better Stack would refuse is known before it is asked', async t => {
+  const all = [wantedPolicy, ...wantHeartbeats(jobs, true), ...wantMonitors(watched, noLimits)]
+  t.strictSame(listMistakes(all), [])
+  for (const shortestCheckSeconds of [31, 77, 180, 3_600]) {
+    t.strictSame(listMistakes(wantMonitors(watched, { ...noLimits, shortestCheckSeconds })), [])
+  }
+  const wrong = {
+    period: 29,
+    grace: -1,
+    check_frequency: 77,
+    request_timeout: 7,
+    regions: ['mars'],
+    http_method: 'TRACE',
+  }
+  t.equal(listMistakes([wanted(wrong), wanted({ regions: [], ssl_expiration: 5 }, 'monitor')]).length, 8)
+})
+
+t.test('garbage within a list is a difference, and no error', async t => {
+  const pairs = [{ request_headers: [null, 7] }, { request_headers: [{ name: 3 }] }, { steps: [null] }]
+  for (const is of pairs) {
+    const [name = ''] = Object.keys(is)
+    const want = wanted({ [name]: name === 'steps' ? wantedPolicy.attributes['steps'] : [{ name: 'A', value: 'b' }] })
+    const there = real('monitor', '[jobs] x', is)
+    const changes = compareAttributes(want, there, new Map())
+    t.equal(changes.length, 1, JSON.stringify(is))
+    t.ok(toUpdate(want, there, changes, new Map()))
+  }
 })
 
 t.test('what was made by hand is found by address first, then by name, and only where it is clear', async t => {
@@ -264,6 +309,30 @@ t.test('a heartbeat is checked by its address, else by its name', async t => {
     /^never pinged/,
   ])
   t.match(problems([real('heartbeat', 'x', { ...fine, status: 'down' })]), [/^down/])
+  t.match(
+    problems([real('heartbeat', 'by hand', fine), real('heartbeat', '[jobs] process-tasks', { status: 'pending' })]),
+    [/^\[jobs\] process-tasks hears nothing, the pings go to one that was made by hand/],
+  )
+  const two = [one, job({ name: 'cleanup', heartbeat: 'BETTERSTACK_CLEANUP_HEARTBEAT', cron: '0 4 * * *' })]
+  const elsewhere = url.replace('planted-token', 'planted-other')
+  const there = [
+    real('heartbeat', '[jobs] process-tasks', fine),
+    real('heartbeat', '[jobs] cleanup', { ...fine, url: elsewhere }),
+  ]
+  const told = (tasks: string, cleanup: string): string[] =>
+    checkHeartbeats(two, new Map(two.map(({ heartbeat }, index) => [heartbeat, index === 0 ? tasks : cleanup])), there)
+      .flatMap(check => check.problems)
+      .filter(problem => problem.includes('is the address of'))
+  t.strictSame(told(url, elsewhere), [])
+  t.strictSame(told(elsewhere, url), [
+    'BETTERSTACK_TASKS_HEARTBEAT is the address of the heartbeat of cleanup',
+    'BETTERSTACK_CLEANUP_HEARTBEAT is the address of the heartbeat of process-tasks',
+  ])
+  t.match(told(url, url), [
+    /_TASKS_.* is the address of BETTERSTACK_CLEANUP_HEARTBEAT too/,
+    /_CLEANUP_.* too/,
+    /process-tasks$/,
+  ])
   t.match(problems([]), ['BETTERSTACK_TASKS_HEARTBEAT is the address of no heartbeat of this account'])
   t.match(problems([real('heartbeat', '[jobs] process-tasks', fine)], new Map()), [
     /^not configured: set BETTERSTACK_TASKS_HEARTBEAT .*--write-env/,

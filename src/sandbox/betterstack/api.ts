@@ -1,7 +1,7 @@
 import { type Answer, notModelled, type Reaction, reactTo, type Request } from '../stand-in.ts'
-import { addItem, changeItem, removeItem, render } from './items.ts'
+import { addItem, changeItem, removeItem, render, teamOf } from './items.ts'
 import { defaults, findErrors } from './rules.ts'
-import type { ApiFault, Item, Kind, State } from './state.ts'
+import { type ApiFault, type Item, type Kind, type State, usualTeam } from './state.ts'
 
 const address = /^\/api\/v2\/(policies|heartbeat-groups|monitor-groups|heartbeats|monitors)(?:\/(\d+))?\/?$/
 const mostPerPage = 250
@@ -40,15 +40,19 @@ function takeFault({ apiFaults }: State, { body, method, target }: Request): Api
   return undefined
 }
 
+const modelled: ReadonlySet<string> = new Set(['page', 'per_page', 'team_name'])
+
 function carryOut(state: State, request: Request, kind: Kind, id: string | undefined): Answer {
   const refusal = checkToken(state, request)
   if (refusal !== undefined) return refusal
   const { method } = request
+  const unknown = [...request.query.keys()].find(name => !modelled.has(name))
+  if (unknown !== undefined) return notModelled('Better Stack', `?${unknown} of ${kind}`)
   if (id === undefined) {
     if (method === 'GET') return list(state, request, kind)
     return method === 'POST' ? create(state, request, kind) : notModelled('Better Stack', `${method} ${request.path}`)
   }
-  const item = state.items.find(one => one.kind === kind && one.id === id)
+  const item = listSeen(state, request, kind).find(one => one.id === id)
   if (item === undefined) return { status: 404, body: { errors: 'Resource with provided ID was not found' } }
   return carryOutOne(state, request, item)
 }
@@ -67,8 +71,20 @@ function carryOutOne(state: State, request: Request, item: Item): Answer {
   }
 }
 
-function checkToken({ apiToken, readOnlyToken }: State, { headers, method }: Request): Answer | undefined {
-  const given = /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1]
+function readToken({ headers }: Request): string | undefined {
+  return /^Bearer (.+)$/.exec(headers['authorization'] ?? '')?.[1]
+}
+
+/** A token of one team sees its things alone. */
+function listSeen({ globalToken, items }: State, request: Request, kind: Kind): Item[] {
+  const team = readToken(request) === globalToken ? request.query.get('team_name') : usualTeam
+  return items.filter(item => item.kind === kind && (team === null || teamOf(item) === team))
+}
+
+function checkToken({ apiToken, globalToken, readOnlyToken }: State, request: Request): Answer | undefined {
+  const given = readToken(request)
+  const { method } = request
+  if (given === globalToken) return undefined
   if (given !== apiToken && given !== readOnlyToken) {
     return { status: 401, body: { errors: 'Invalid Team API token. How to find your Uptime API token' } }
   }
@@ -76,13 +92,16 @@ function checkToken({ apiToken, readOnlyToken }: State, { headers, method }: Req
   return { status: 403, body: { errors: [{ title: 'Forbidden', detail: 'this token may only read' }] } }
 }
 
-function list(state: State, { path, query }: Request, kind: Kind): Answer {
+function list(state: State, request: Request, kind: Kind): Answer {
+  const { path, query } = request
   const perPage = Number(query.get('per_page') ?? 50)
   const page = Number(query.get('page') ?? 1)
   if (!(perPage >= 1 && perPage <= mostPerPage && page >= 1)) return { status: 400, body: { error: 'out of range' } }
-  const all = state.items.filter(item => item.kind === kind)
+  const all = listSeen(state, request, kind)
+  const team = query.get('team_name')
+  const ofTeam = team === null ? '' : `&team_name=${encodeURIComponent(team)}`
   const pages = Math.max(1, Math.ceil(all.length / perPage))
-  const link = (to: number): string => `${state.url}${path}?page=${to}&per_page=${perPage}`
+  const link = (to: number): string => `${state.url}${path}?page=${to}&per_page=${perPage}${ofTeam}`
   const data = all.slice((page - 1) * perPage, page * perPage).map(item => render(state, item))
   const pagination = {
     first: link(1),
@@ -94,7 +113,10 @@ function list(state: State, { path, query }: Request, kind: Kind): Answer {
 }
 
 function create(state: State, request: Request, kind: Kind): Answer {
-  const given = readBody(request)
+  const { team_name: team, ...given } = readBody(request)
+  if (readToken(request) === state.globalToken && typeof team !== 'string') {
+    return { status: 422, body: { errors: { team_name: ['is required for global API tokens'] } } }
+  }
   const unknown = findUnknown(kind, given)
   if (unknown !== undefined) return unknown
   const normal = lowerMethod(given)
@@ -104,7 +126,10 @@ function create(state: State, request: Request, kind: Kind): Answer {
   if (isCounted && state.items.filter(item => item.kind === kind).length >= state.quota) {
     return { status: 422, body: { errors: { base: [`You have reached the limit of ${state.quota} ${kind}.`] } } }
   }
-  return { status: 201, body: { data: render(state, addItem(state, kind, normal)) } }
+  return {
+    status: 201,
+    body: { data: render(state, addItem(state, kind, { ...normal, team_name: team ?? usualTeam })) },
+  }
 }
 
 function change(state: State, request: Request, item: Item): Answer {

@@ -1,5 +1,5 @@
 import { defaults } from './rules.ts'
-import { heartbeatUrl, type Item, type Kind, type State, statusOf } from './state.ts'
+import { heartbeatUrl, type Item, type Kind, type State, statusOf, usualTeam } from './state.ts'
 
 type Attributes = Readonly<Record<string, unknown>>
 
@@ -39,12 +39,19 @@ export function render(state: State, item: Item): unknown {
     type: types[kind],
     attributes: {
       ...attributes,
+      team_name: teamOf(item),
       ...(token === undefined ? {} : { url: heartbeatUrl(state, token) }),
       ...(hasStatus ? { status } : {}),
       created_at: createdAt.toISOString(),
       updated_at: updatedAt.toISOString(),
     },
   }
+}
+
+/** Whose it is. */
+export function teamOf({ attributes }: Item): string {
+  const { team_name: team } = attributes
+  return typeof team === 'string' ? team : usualTeam
 }
 
 const types: Readonly<Record<Kind, string>> = {

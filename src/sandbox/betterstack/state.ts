@@ -68,6 +68,8 @@ export interface State {
   /** What the API is called with. */
   readonly apiToken: string
   readonly readOnlyToken: string
+  /** Of the whole organisation: sees the things of every team, and must say whose it makes. */
+  readonly globalToken: string
   url: string
   lastId: number
   readonly items: Item[]
@@ -80,6 +82,9 @@ export interface State {
   /** How many heartbeats, and how many monitors, the plan has. */
   quota: number
 }
+
+/** Whose things are, unless they say so. */
+export const usualTeam = 'Eleva'
 
 /** The heartbeat's address. */
 export function heartbeatUrl({ url }: State, token: string): string {
