@@ -7,7 +7,7 @@ const complaintSeconds = complaintWindowMs / 1000
 /**
  * Most rows that one run takes on; the others are reported as left, and are the next run's. A run holds what it knows of
  * its rows, some 3 kB each, until it has planned: this is what keeps its memory the same for 1,000 due rows and for
- * 100,000. Each row is asked about twice at 25 a second, so that these take under three minutes of a run's thirteen.
+ * 100,000. Each row is asked about twice at 25 a second, so that these take some three minutes of a run's thirteen.
  */
 export const maxCandidates = 2_000
 
