@@ -38,7 +38,7 @@ export async function answerCall(state: State, request: Request, closed: AbortSi
   const route = routes.find(({ method, path }) => method === request.method && path.test(request.path))
   note(state, request, route?.call)
   if (route === undefined) return notModelled('Novu', `${request.method} ${request.path}`)
-  const fault = takeFault(state, route.call)
+  const fault = takeFault(state, route.call, request)
   const stopped = guard(fault, request)
   if (stopped !== undefined) return stopped
   if (request.headers.authorization !== `ApiKey ${state.secretKey}`) return refuseKey()

@@ -7,6 +7,7 @@ const count = Type.Integer({ minimum: 0 })
 const text = Type.String({ minLength: 1 })
 const scope = {
   call: Type.Optional(Type.Enum(['send', 'lookUp', 'workflows'])),
+  query: Type.Optional(text),
   times: Type.Optional(Type.Integer({ minimum: 1 })),
   after: Type.Optional(count),
 }

@@ -9,15 +9,15 @@ export function injectFault({ faults }: State, order: NovuFaultOrder): void {
 }
 
 /** The fault that this request meets, counted. */
-export function takeFault({ faults }: State, call: NovuCall): NovuFault | undefined {
-  const met = faults.find(injected => isMet(injected, call))
+export function takeFault({ faults }: State, call: NovuCall, { query }: Request): NovuFault | undefined {
+  const met = faults.find(injected => isMet(injected, call, query.toString()))
   if (met !== undefined) met.left -= 1
   return met?.order
 }
 
-function isMet(injected: Injected, call: NovuCall): boolean {
+function isMet(injected: Injected, call: NovuCall, query: string): boolean {
   const { order } = injected
-  if (injected.left <= 0 || (order.call !== undefined && order.call !== call)) return false
+  if (injected.left <= 0 || (order.call ?? call) !== call || (order.query ?? query) !== query) return false
   if (injected.skips === 0) return true
   injected.skips -= 1
   return false

@@ -89,6 +89,8 @@ export type NovuFault =
 export interface FaultScope {
   /** All of them unless given. */
   readonly call?: NovuCall
+  /** Of those, the ones with this query, as `limit=1`; all of them unless given. */
+  readonly query?: string
   /** How many requests it meets: one unless given. */
   readonly times?: number
   /** How many requests in its scope pass first: none unless given. */
