@@ -203,6 +203,12 @@ t.test('who has no time to wait is told of a limit at once, and a wait is told b
   const stop = new AbortController()
   const shared = { url, token: 'planted', fetch: http.fetch, clock: () => new Date('2026-03-10T12:00:00Z') }
   const hurried = createQstashSchedules({ ...shared, longestWaitMs: 0 })
+  const over = await openVendor(t, response => response.writeHead(429, { 'burst-ratelimit-reset': '0' }).end())
+  await t.rejects(createQstashSchedules({ ...shared, url: over.url, longestWaitMs: 0 }).list(signal), {
+    name: 'RetryLaterError',
+    delaySeconds: 1,
+  })
+  t.equal(over.calls.length, 1, 'not even at once')
   await t.rejects(hurried.list(signal), { name: 'RetryLaterError', delaySeconds: 5 })
   t.equal(calls.length, 1)
   const patient = createQstashSchedules({
