@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import t from 'tap'
 import type { Diagnosis } from '../../src/diagnostics/diagnose.ts'
 import { cli, type Env } from '../support/cli.ts'
 import { testDatabase } from '../support/database.ts'
+import { readTable } from '../support/sources.ts'
+import packageJson from '../../package.json' with { type: 'json' }
 
 const gone = 'http://127.0.0.1:9'
 
@@ -71,4 +74,15 @@ t.test('without a configuration it says what is missing, and asks nobody', async
   const unknown = await cli(t, ['diagnose', 'weather'], {})
   t.equal(unknown.code, 1)
   t.match(unknown.stderr, /Allowed choices are all, environment, database, qstash/)
+})
+
+t.test("each npm name says in its first line what it lacks, in the README's words", async t => {
+  const { scripts } = packageJson as { readonly scripts: Readonly<Record<string, string>> }
+  const rows = readTable(readFileSync('README.md', 'utf8'), 'npm name')
+  t.equal(rows.length, 13)
+  for (const [name = '', code, line] of rows) {
+    const [, , ...args] = (scripts[name.replaceAll('`', '').replace('npm run ', '')] ?? '').split(' ')
+    const { code: real, stderr } = await cli(t, args, {})
+    t.strictSame([String(real), stderr.split('\n')[0]], [code, line], name)
+  }
 })

@@ -85,6 +85,13 @@ t.test('what a look throws is told by its code, or in our own words; never in a 
     issues: ['could not read it: QStash answered 429'],
     recommendations: [/ask again in 7 s$/],
   })
+  const both = { advice: 'wait', adviceWhenRefused: 'mend the key' }
+  const adviceFor = async (thrown: Error): Promise<readonly string[] | undefined> => {
+    const look = { ...fine, ...both, see: async () => await Promise.reject(thrown) }
+    return (await diagnosticsOf({ novu: [look] }).diagnose(['novu'])).components.novu?.recommendations
+  }
+  t.strictSame(await adviceFor(new Error('no answer')), ['wait'])
+  t.strictSame(await adviceFor(new KeyRefusedError('refused')), ['mend the key'])
   const inWords = new KeyRefusedError('refused sk_live_abcdefghijklmnop of ana@guests.test')
   t.equal(await throwing(inWords), 'could not read it: refused [key] of [email]')
 })
