@@ -18,7 +18,8 @@ export function createQstashSchedules(options: QstashCallOptions): Schedules {
     list: async signal => {
       const { request } = createRequester(options, signal)
       // Not the SDK's `list`: a body that is no list is a TypeError there.
-      return parseList(await request({ method: 'GET', path: ['v2', 'schedules'] }))
+      const path = ['v2', 'schedules']
+      return parseList(await request({ method: 'GET', path }).catch(explainAbsence))
     },
     put: async (settings, mark, signal) => {
       await (await open(signal)).create(toRequest(settings, mark.keptPaused))
@@ -38,6 +39,12 @@ export function createQstashSchedules(options: QstashCallOptions): Schedules {
       return Array.isArray(messages) ? messages.length : 0
     },
   }
+}
+
+/** Every account has a list, be it empty. */
+function explainAbsence(thrown: unknown): never {
+  if (!(thrown instanceof PermanentError) || thrown.code !== 'absent') throw thrown
+  throw new PermanentError('QStash knows no schedules there (404): is QSTASH_URL right?', { cause: thrown })
 }
 
 function parseList(answer: unknown): Schedule[] {

@@ -136,7 +136,7 @@ t.test('every wrong answer is an error of its kind, which shows no secret and fo
     [401, json, KeyRefusedError, /QSTASH_TOKEN/],
     [403, '', KeyRefusedError, /\(403\)/],
     [400, json, PermanentError, /^QStash answered 400: said so$/],
-    [404, 'not found', PermanentError, /^QStash answered 404$/],
+    [404, 'not found', PermanentError, /^QStash knows no schedules there \(404\): is QSTASH_URL right\?$/],
     [412, json, PermanentError, /412: said so/],
     [400, '{"error":"no: Bearer planted"}', PermanentError, /: no: Bearer \(our token\)$/],
     [307, '', PermanentError, /307/],
