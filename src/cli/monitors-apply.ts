@@ -37,7 +37,7 @@ export async function apply(options: ApplyChoice): Promise<number> {
     else report(result)
     if (print && !json) for (const [name, url] of addresses) printLine(`${name}=${url}`)
     const isHandedOver = file === undefined || handOver(file, result, options, addresses)
-    if (file === undefined && !print) noteWaiting(addresses, access)
+    if (file === undefined && !print) noteNew(result, addresses, access)
     else if (file !== undefined && isHandedOver && !isComplete(result)) printNote('do the rest without --write-env')
     return isComplete(result) && isHandedOver ? 0 : 1
   })
@@ -86,11 +86,15 @@ function handOver(file: EnvFile, { steps }: ApplyResult, options: ApplyChoice, a
   return true
 }
 
-/** A heartbeat is of no use before the service has its address. */
-function noteWaiting(addresses: Addresses, { heartbeats }: Access): void {
+/** A new heartbeat is of no use before the service has its address. */
+function noteNew({ applied }: ApplyResult, addresses: Addresses, { heartbeats }: Access): void {
+  const isNew = applied.some(
+    ({ action, kind, outcome }) => action === 'create' && kind === 'heartbeat' && outcome === 'done',
+  )
   const waiting = addresses.filter(([variable, url]) => tokenOf(heartbeats.get(variable)) !== tokenOf(url)).length
-  if (waiting === 0) return
-  printNote(`${waiting} heartbeats have addresses that are not configured here: --write-env <file> hands them over`)
+  if (!isNew || waiting === 0) return
+  const what = waiting === 1 ? '1 heartbeat has an address that is' : `${waiting} heartbeats have addresses that are`
+  printNote(`${what} not configured here: --write-env <file> takes them down`)
 }
 
 function isComplete({ applied, steps, stopped }: ApplyResult): boolean {
@@ -122,6 +126,11 @@ function report({ applied, steps, stopped }: ApplyResult): void {
     printLine('and would be there twice. When it is there, or surely is not, the same command does the rest.')
   }
   if (unknown.length === 0 && undone > 0) {
-    printLine(`${undone} of ${applied.length} could not be done: the same command again does the rest`)
+    const isMendable =
+      applied.some(({ outcome }) => outcome === 'failed') || (stopped ?? 'interrupted') !== 'interrupted'
+    const how = isMendable
+      ? 'when what stands there is mended, the same command does the rest'
+      : 'the same command does the rest'
+    printLine(`${undone} of ${applied.length} could not be done: ${how}`)
   }
 }

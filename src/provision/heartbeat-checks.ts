@@ -2,6 +2,7 @@ import type { Resource } from '../providers/monitoring.ts'
 import { graceSeconds, periodSeconds } from '../runner/slots.ts'
 import { tokenOf } from './adopt.ts'
 import { nameHeartbeat, type WatchedJob } from './heartbeats.ts'
+import { ownedPrefix } from './wanted.ts'
 
 export type HeartbeatStatus = 'pending' | 'up' | 'down' | 'paused' | 'unknown'
 
@@ -85,7 +86,7 @@ function checkAddress(
     const advice = named.length > 0 ? ' (`monitors apply --write-env` hands over the right one)' : ''
     return [`${job.heartbeat} is the address of no heartbeat of this account${advice}`, ...several]
   }
-  if (named.length === 0 || named.includes(own)) return several
+  if (named.length === 0 || own.name.startsWith(ownedPrefix)) return several
   const way = `set ${job.heartbeat} to its address, or delete it and look at \`monitors import\``
   return [`${nameHeartbeat(job)} hears nothing, the pings go to one that was made by hand: ${way}`, ...several]
 }

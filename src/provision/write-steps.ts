@@ -3,6 +3,7 @@ import { KeyRefusedError, toError } from '../errors.ts'
 import type { ResourceKind, Written } from '../providers/monitoring.ts'
 import type { Account } from './account.ts'
 import { type AppliedStep, findStep, isPending, judge, type Pending, type Tried } from './judge-steps.ts'
+import type { Step } from './plan-monitoring.ts'
 
 export interface WriteOptions {
   readonly signal: AbortSignal
@@ -46,6 +47,7 @@ export async function writeKind(
     failure ??= unread
   }
   if (failure !== undefined) throw failure
+  refuseTwins(account.plan())
 }
 
 async function writeAll(account: Account, options: WriteOptions, kind: ResourceKind, tried: Tried[]): Promise<void> {
@@ -60,12 +62,17 @@ async function writeAll(account: Account, options: WriteOptions, kind: ResourceK
   }
 }
 
-/** What is to be done by now; undefined: nothing any more. Throws where a name of this kind is ambiguous by now. */
+/** Two that make the same things at once must not go on: each would make another twin. */
+function refuseTwins(steps: readonly Step[]): void {
+  const twin = steps.find(step => step.action === 'ambiguous')
+  if (twin !== undefined) throw new Error(`there are several ${twin.name} by now: somebody else makes them too`)
+}
+
+/** What is to be done by now; undefined: nothing any more. Throws where a name is ambiguous by now. */
 async function lookBefore(account: Account, { kind, name }: Pending): Promise<Pending | undefined> {
   await account.reread(kind)
   const steps = account.plan()
-  const twin = steps.find(step => step.action === 'ambiguous' && step.kind === kind)
-  if (twin !== undefined) throw new Error(`there are several ${twin.name} by now: somebody else makes them too`)
+  refuseTwins(steps)
   const step = findStep({ kind, name }, steps)
   return step !== undefined && isPending(step) ? step : undefined
 }
@@ -78,6 +85,9 @@ async function goOn(account: Account, options: WriteOptions, tried: Tried[]): Pr
   tried[tried.length - 1] = { step: last.step, written }
   const { name } = last.step
   if (written.outcome === 'not now') throw new Error(`Better Stack takes nothing now (${written.reason})`)
+  if (written.outcome === 'refused' && written.reason.includes('team_name')) {
+    throw new Error('the token is of the whole organisation: say whose things are meant with --team')
+  }
   if (written.outcome !== 'unknown') return
   if (last.step.action === 'create') throw new Error(`it is not known whether ${name} was made (${written.reason})`)
   const lately = tried.slice(-mostSilencesInARow)

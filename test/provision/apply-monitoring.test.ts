@@ -21,7 +21,7 @@ function job(name: string): WatchedJob {
   return { name, cron: '0 * * * *', timeZone: 'UTC', class: 'financial', priority: 'critical', heartbeat }
 }
 
-async function open(t: Test, onWait: (ms: number) => Promise<void> = async () => {}) {
+async function open(t: Test, onWait: (ms: number) => Promise<void> = async () => {}, token?: string) {
   const standIn = await startBetterStack()
   t.teardown(standIn.close)
   const http = createHttp()
@@ -30,7 +30,7 @@ async function open(t: Test, onWait: (ms: number) => Promise<void> = async () =>
   })
   const access = {
     url: standIn.url,
-    token: standIn.apiToken,
+    token: token ?? standIn.apiToken,
     fetch: http.fetch,
     callsPerSecond: 1_000,
     timeoutMs: 100,
@@ -130,7 +130,10 @@ t.test('two applies at once make everything once, or stop and say what is there 
     apply(),
     new Promise(resolve => setImmediate(resolve)).then(async () => await apply()),
   ])
-  const made = standIn.items('heartbeats').map(({ attributes }) => String(attributes['name']))
+  const kinds = ['policies', 'heartbeat-groups', 'heartbeats'] as const
+  const made = kinds
+    .flatMap(kind => standIn.items(kind))
+    .map(({ attributes, kind }) => `${kind} ${String(attributes['name'])}`)
   const twice = made.filter((name, index) => made.indexOf(name) !== index)
   t.ok(twice.length <= 1, `${twice.length} are there twice`)
   t.ok(first.applied.length > 0, 'what was done is told')
@@ -231,6 +234,13 @@ t.test('a list that cannot be read stops it before anything is made, and half wa
   }
   standIn.setApiFault(undefined)
   t.strictSame(told(await apply()), [])
+})
+
+t.test('a token of the whole organisation makes nothing before somebody says whose', async t => {
+  const { apply, standIn } = await open(t, undefined, 'betterstack-token-of-the-organisation')
+  const theirs = standIn.add('heartbeats', { name: '[jobs] a', period: 60, grace: 1, team_name: 'Staging' })
+  t.match(await apply(), { stopped: /say whose things are meant with --team/, applied: { length: wanted.length } })
+  t.match(theirs.attributes, { period: 60 })
 })
 
 t.test('a token that is refused half way stops it, and what is left is named', async t => {

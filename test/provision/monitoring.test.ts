@@ -328,6 +328,11 @@ t.test('a heartbeat is checked by its address, else by its name', async t => {
     'BETTERSTACK_TASKS_HEARTBEAT is the address of the heartbeat of cleanup',
     'BETTERSTACK_CLEANUP_HEARTBEAT is the address of the heartbeat of process-tasks',
   ])
+  t.match(
+    checkHeartbeats(two, new Map([[one.heartbeat, elsewhere]]), there)[0]?.problems,
+    ['BETTERSTACK_TASKS_HEARTBEAT is the address of the heartbeat of cleanup'],
+    'which is ours, and not made by hand',
+  )
   t.match(told(url, url), [
     /_TASKS_.* is the address of BETTERSTACK_CLEANUP_HEARTBEAT too/,
     /_CLEANUP_.* too/,
