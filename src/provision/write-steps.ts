@@ -47,7 +47,6 @@ export async function writeKind(
     failure ??= unread
   }
   if (failure !== undefined) throw failure
-  refuseTwins(account.plan())
 }
 
 async function writeAll(account: Account, options: WriteOptions, kind: ResourceKind, tried: Tried[]): Promise<void> {

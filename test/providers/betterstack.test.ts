@@ -11,9 +11,13 @@ interface Options {
   readonly silenceTimeoutMs?: number
   readonly token?: string
   readonly team?: string
+  readonly callsPerSecond?: number
 }
 
-async function open(t: Test, { silenceTimeoutMs, team, timeoutMs = 5_000, token }: Options = {}) {
+async function open(
+  t: Test,
+  { callsPerSecond = 1_000, silenceTimeoutMs, team, timeoutMs = 5_000, token }: Options = {},
+) {
   const standIn = await startBetterStack()
   t.teardown(standIn.close)
   const http = createHttp(silenceTimeoutMs === undefined ? {} : { silenceTimeoutMs })
@@ -31,6 +35,7 @@ async function open(t: Test, { silenceTimeoutMs, team, timeoutMs = 5_000, token 
       return await http.fetch(input, init)
     },
     timeoutMs,
+    callsPerSecond,
     ...(team === undefined ? {} : { team }),
     wait: async ms => {
       waits.push(ms)
@@ -76,7 +81,7 @@ t.test('a list that is not whole is an error, and no link leads elsewhere', asyn
 })
 
 t.test('an endless list ends', async t => {
-  const { betterStack, calls, standIn } = await open(t)
+  const { betterStack, calls, standIn } = await open(t, { callsPerSecond: 8 })
   standIn.setApiFault({
     kind: 'answer',
     status: 200,

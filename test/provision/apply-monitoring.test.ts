@@ -121,7 +121,8 @@ t.test('a create that reached nobody or was throttled is sent once more, after t
   })
   meanwhile.standIn.setApiFault({ kind: 'status', status: 429 }, { method: 'POST', part: '[jobs] b', times: 1 })
   await meanwhile.apply()
-  t.equal(meanwhile.standIn.items('heartbeats').length, names.length, 'somebody else made it while we waited')
+  const made = meanwhile.standIn.items('heartbeats').map(({ attributes }) => attributes['name'])
+  t.strictSame(made, ['[jobs] a', '[jobs] b', '[jobs] c'], 'somebody else made it while we waited')
 })
 
 t.test('two applies at once make everything once, or stop and say what is there twice', async t => {
@@ -150,6 +151,14 @@ t.test('two applies at once make everything once, or stop and say what is there 
   })
   t.match(result.stopped, /^there are several \[jobs\] a by now/)
   t.match(late.told(result).slice(2), [/^a: done|^a: failed/, /^b: done/, /^c: not tried/])
+  const early = await open(t)
+  const stopped = await early.apply({
+    onStep: text => {
+      if (text.endsWith('escalation')) early.standIn.add('policies', { name: '[jobs] escalation' })
+    },
+  })
+  t.match(stopped.stopped, /^there are several \[jobs\] escalation by now/)
+  t.equal(early.posts(), 1, 'of another kind as well')
 })
 
 function standInTwin(standIn: Awaited<ReturnType<typeof open>>['standIn']): void {
