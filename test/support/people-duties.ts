@@ -38,6 +38,8 @@ export interface Received extends About {
   readonly atMs: number
   /** When it was decided. */
   readonly decidedMs: number
+  /** How it went, for whoever reads of a wrong. */
+  readonly tries: string
   readonly message: DeliveredMessage
 }
 

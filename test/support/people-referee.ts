@@ -35,7 +35,7 @@ export async function judge(month: Month): Promise<Verdict> {
       month.outages.some(({ fromMs, toMs }) => fromMs <= each.decidedMs && toMs >= each.decidedMs && each.atMs > toMs)
     )
       count('told after an outage of Novu')
-    if (problem !== undefined) wrongs.push(`${nameOf(each)}: ${problem}`)
+    if (problem !== undefined) wrongs.push(`${nameOf(each)}: ${problem}; ${each.tries}`)
   }
   const groups = Map.groupBy(received, nameOf)
   const byPerson = Map.groupBy(received, personOf)
@@ -85,7 +85,9 @@ async function readInbox({ db, novu }: Month): Promise<readonly Received[]> {
     const row = byTransaction.get(message.transactionId)
     if (row === undefined) throw new Error(`nobody wrote down ${message.transactionId}`)
     const decidedMs = row.created_at.getTime()
-    return { ...aboutOf(row), recipient: message.to.subscriberId, atMs: message.at.getTime(), decidedMs, message }
+    const tries = `arrived ${message.at.toISOString()}, tried last ${row.tried_at?.toISOString()}, ${row.attempts} tries, ${row.note}`
+    const arrived = { recipient: message.to.subscriberId, atMs: message.at.getTime(), message }
+    return { ...aboutOf(row), ...arrived, decidedMs, tries }
   })
 }
 
