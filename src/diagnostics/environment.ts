@@ -3,7 +3,7 @@ import { listFindingFigures, listPausedJobs, readRunFigures } from '../database/
 import { doubtMoneySince, moneySinceAdvice } from '../runner/money-since.ts'
 import { type Issue, fail, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
-import { judge, thresholds, toMegabytes, toPercent, toSpan } from './thresholds.ts'
+import { judge, thresholds, toCount, toMegabytes, toPercent, toSpan } from './thresholds.ts'
 
 export interface EnvironmentParts {
   readonly db: Db
@@ -97,6 +97,7 @@ async function seeFindings({ criticalJobs, db }: EnvironmentParts) {
     const advice = `\`npm run cli -- runs --job ${job}\` shows why; mend that, then \`npm run cli -- run ${job}\``
     return (criticalJobs.includes(job) ? fail : warn)(`the job ${job} keeps failing`, advice)
   })
-  if (count > 0) issues.push(warn(`${count} finding(s) wait for a person`, 'go through `npm run cli -- findings`'))
+  if (count > 0)
+    issues.push(warn(`${toCount(count, 'finding')} for a person to look at`, 'go through `npm run cli -- findings`'))
   return { issues, details: { findings: Object.fromEntries(figures.map(({ count, kind }) => [kind, count])) } }
 }

@@ -5,7 +5,7 @@ import { checkWorkflows } from '../notices/check-workflows.ts'
 import type { Notifications } from '../providers/notifications.ts'
 import { fail, type Look, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
-import { judge, thresholds, toSpan } from './thresholds.ts'
+import { judge, thresholds, toCount, toSpan } from './thresholds.ts'
 
 export interface NovuParts {
   readonly db: Db
@@ -50,13 +50,13 @@ async function seeNotices({ clock, db }: NovuParts) {
   const figures = await readNoticeFigures(db, new Date(now.getTime() - dayMs))
   const { oldestAt, poison, sentSince, unknown, waiting } = figures
   const waitMs = oldestAt === null ? 0 : now.getTime() - oldestAt.getTime()
-  const told = `${waiting} notice(s) wait, the oldest for ${toSpan(waitMs)}`
+  const told = `${toCount(waiting, 'notice')} waiting, the oldest for ${toSpan(waitMs)}`
   const issues = [
     ...judge(waitMs, thresholds.noticeDueMs, told, '`npm run cli -- notices` says why'),
     ...(poison > 0
       ? [
           warn(
-            `${poison} notice(s) can never be sent as they are`,
+            `${toCount(poison, 'notice')} set aside: not to be sent as written`,
             '`npm run cli -- notices --state poison`, then retry or drop',
           ),
         ]

@@ -5,7 +5,7 @@ import type { Probe } from '../health/probe.ts'
 import { countPending, type SchedulePlan } from '../provision/plan-schedules.ts'
 import { fail, type Issue, type Look, type Observation, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
-import { toSpan } from './thresholds.ts'
+import { toCount, toSpan } from './thresholds.ts'
 
 export interface QstashParts {
   readonly db: Db
@@ -94,7 +94,7 @@ function judgePlan(plan: SchedulePlan, criticalJobs: readonly string[]): Observa
 }
 
 function judgeDeadLetters(deadLetters: number): Observation {
-  const issue = `QStash gave up ${deadLetters === 100 ? '100 or more' : deadLetters} message(s)`
+  const issue = `QStash gave up ${toCount(deadLetters, 'message', deadLetters === 100)}`
   const advice = 'run their jobs by hand (`npm run cli -- run <job>`), then delete them in the QStash console'
   return { issues: deadLetters > 0 ? [warn(issue, advice)] : [], details: { deadLetters } }
 }

@@ -5,7 +5,7 @@ import type { PaymentReads } from '../providers/payments.ts'
 import { fail, type Issue, type Look, type Observation, warn } from './component.ts'
 import { databaseAdvice } from './database.ts'
 import { shareCall } from './share.ts'
-import { judge, thresholds, toPercent, toSpan } from './thresholds.ts'
+import { judge, thresholds, toCount, toPercent, toSpan } from './thresholds.ts'
 
 export interface StripeParts {
   readonly db: Db
@@ -94,7 +94,7 @@ async function seeOperations({ clock, db }: StripeParts): Promise<Observation> {
   const figures = await listOperationFigures(db)
   const issues = figures.flatMap(({ count, since, state }): Issue[] => {
     const ageMs = clock().getTime() - since.getTime()
-    const told = `${count} money operation(s) are ${state}, the oldest for ${toSpan(ageMs)}`
+    const told = `${toCount(count, 'money operation')} ${state}, the oldest for ${toSpan(ageMs)}`
     const list = `\`npm run cli -- operations --state ${state}\` lists them`
     switch (state) {
       case 'held':
@@ -120,7 +120,7 @@ async function seeDiscrepancies({ clock, db, moneyJobs }: StripeParts): Promise<
   const count = differences.reduce((sum, figure) => sum + figure.count, 0)
   // What differs was looked at as well, and mostly not paid.
   const rate = count === 0 ? 0 : count / (count + rows)
-  const issue = `${count} open finding(s) say that Stripe has something else than is written here; ${rows} rows were paid in 30 days (${toPercent(rate)})`
+  const issue = `${toCount(count, 'open finding')} of differences between Stripe and our rows; ${toCount(rows, 'row')} paid in 30 days (${toPercent(rate)})`
   const advice = 'go through `npm run cli -- findings` with finance; each says what differs and what to do'
   const issues = judge(rate, thresholds.discrepancyRate, issue, advice)
   return { issues, details: { discrepancies: count, rowsMoved30d: rows, discrepancyRate: toPercent(rate) } }

@@ -42,6 +42,11 @@ export function judge(value: number, { failAbove, warnFrom }: Threshold, issue: 
   return value >= warnFrom ? [warn(issue, advice)] : []
 }
 
+/** So many of something that is named in the singular; `more` where nobody has counted to the end. */
+export function toCount(count: number, noun: string, more = false): string {
+  return `${count}${more ? ' or more' : ''} ${noun}${count === 1 && !more ? '' : 's'}`
+}
+
 /** A share of one as people read it. */
 export function toPercent(share: number): string {
   return `${Number((share * 100).toFixed(1))} %`

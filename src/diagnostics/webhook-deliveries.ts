@@ -2,7 +2,7 @@ import type { Db } from '../database/connection.ts'
 import { findProcessedEvents } from '../database/service-figures.ts'
 import type { EventList, WebhookReads } from '../providers/webhooks.ts'
 import { fail, type Issue, type Observation } from './component.ts'
-import { judge, thresholds, toPercent, toSpan } from './thresholds.ts'
+import { judge, thresholds, toCount, toPercent, toSpan } from './thresholds.ts'
 import { neededEndpoints } from './webhook-needs.ts'
 
 const dayMs = 86_400_000
@@ -68,7 +68,7 @@ function judgeWaiting(ages: readonly number[], more: boolean): Issue[] {
   if (ages.length === 0) return []
   const oldestMs = Math.max(...ages)
   const age = `${more ? 'over ' : ''}${toSpan(oldestMs)}`
-  const issue = `${tellCount(ages.length, more)} event(s) of Stripe were not taken by every endpoint, the oldest for ${age}`
+  const issue = `${toCount(ages.length, 'event', more)} of Stripe not taken by every endpoint, the oldest for ${age}`
   const advice = `look which endpoint does not take them, and why, ${dashboard}; Stripe sends them again for three days`
   // With more than one page the oldest is older than anybody has seen.
   if (more) return [fail(issue, advice)]
@@ -77,7 +77,7 @@ function judgeWaiting(ages: readonly number[], more: boolean): Issue[] {
 
 function judgeGivenUp(count: number): Issue[] {
   if (count === 0) return []
-  const issue = `Stripe gave up ${count} event(s) of the last seven days: an endpoint has never taken them`
+  const issue = `Stripe gave up ${toCount(count, 'event')} of the last seven days: an endpoint has never taken what it was sent`
   const advice = `mend the endpoint, then send them again ${dashboard}: it can be done for fifteen days`
   return [fail(issue, advice)]
 }
@@ -87,10 +87,6 @@ function judgeRate(late: number, of: number): Issue[] {
   const issue = `${late} of the ${of} newest events of Stripe were not taken by every endpoint (${toPercent(late / of)})`
   const advice = `look at the deliveries of the last day ${dashboard}, and at the logs of the site’s webhook routes`
   return judge(late / of, thresholds.undeliveredRate, issue, advice)
-}
-
-function tellCount(count: number, more: boolean): string {
-  return `${count}${more ? ' or more' : ''}`
 }
 
 /**

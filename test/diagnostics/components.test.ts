@@ -80,7 +80,7 @@ t.test('environment: memory, runs that failed, jobs that keep failing, what is n
   t.strictSame(await others(), [
     'fail: the job keep-alive keeps failing',
     'warn: the job process-tasks keeps failing',
-    'warn: 1 finding(s) wait for a person',
+    'warn: 1 finding for a person to look at',
   ])
 })
 
@@ -153,7 +153,7 @@ t.test('qstash: schedules, what was given up, silence', async t => {
     [
       'warn: the schedule jobs.keep-alive is not as its job asks for: cron',
       'warn: the schedule jobs.old calls a job that does not exist',
-      'warn: QStash gave up 2 message(s)',
+      'warn: QStash gave up 2 messages',
     ],
   )
   await insertRun(db, { job: 'keep-alive', started_at: clock(), state: 'succeeded', trigger: 'schedule' })
@@ -202,14 +202,14 @@ t.test('novu: workflows, notices that wait or are set aside, and who is told', a
   }
   await owe('pending', '1')
   await owe('poison', '2')
-  t.strictSame(await issuesOf(looksOf(real)), ['warn: 1 notice(s) can never be sent as they are'])
+  t.strictSame(await issuesOf(looksOf(real)), ['warn: 1 notice set aside: not to be sent as written'])
   clock.advance(16 * 60_000)
   // Novu asked for a pause: it is tried in an hour, and waits all the same.
   await db
     .updateTable('jobs.outbox')
     .set({ next_attempt_at: new Date(clock().getTime() + 3_600_000) })
     .execute()
-  t.match(await issuesOf(looksOf(real)), ['warn: 1 notice(s) wait, the oldest for 16 min', /^warn: 1 notice/])
+  t.match(await issuesOf(looksOf(real)), ['warn: 1 notice waiting, the oldest for 16 min', /^warn: 1 notice/])
 })
 
 t.test('heartbeats: jobs that nobody would miss, twins, pings that do not arrive', async t => {
@@ -278,21 +278,21 @@ t.test('stripe: whose key it is, operations that wait, discrepancies', async t =
   await addFinding(db, { kind: 'operation-held', subject: '1', job: 'process-pending-payouts' })
   t.strictSame(await issuesOf(looksOf()), [], 'a decision that waits differs from nothing')
   await addFinding(db, { kind: 'balance-unexplained', subject: '2', job: 'process-pending-payouts' })
-  t.match(await issuesOf(looksOf()), [/^fail: 1 open finding\(s\) say that .+; 0 rows were paid in 30 days \(100 %\)$/])
+  t.match(await issuesOf(looksOf()), [/^fail: 1 open finding of .+; 0 rows paid in 30 days \(100 %\)$/])
 
   const operations = async (): Promise<string[]> => (await issuesOf(looksOf())).slice(0, -1)
   const at = clock()
   await addOperation(db, { state: 'held', created_at: at, updated_at: at })
   await addOperation(db, { state: 'unknown', created_at: at, updated_at: at })
-  t.strictSame(await operations(), ['warn: 1 money operation(s) are held, the oldest for 0 s'])
+  t.strictSame(await operations(), ['warn: 1 money operation held, the oldest for 0 s'])
   clock.advance(3_600_000)
-  t.strictSame((await operations()).slice(1), ['warn: 1 money operation(s) are unknown, the oldest for 60 min'])
+  t.strictSame((await operations()).slice(1), ['warn: 1 money operation unknown, the oldest for 60 min'])
   clock.advance(48 * 3_600_000)
   await addOperation(db, { state: 'blocked', created_at: at, updated_at: at })
   t.strictSame(await operations(), [
-    'fail: 1 money operation(s) are blocked, the oldest for 2 days',
-    'warn: 1 money operation(s) are held, the oldest for 2 days',
-    'fail: 1 money operation(s) are unknown, the oldest for 2 days',
+    'fail: 1 money operation blocked, the oldest for 2 days',
+    'warn: 1 money operation held, the oldest for 2 days',
+    'fail: 1 money operation unknown, the oldest for 2 days',
   ])
   t.match(await look(looksOf()), {
     details: { discrepancies: 1, rowsMoved30d: 3, operations: { held: 1, unknown: 1, blocked: 1 } },
