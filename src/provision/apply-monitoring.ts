@@ -5,7 +5,7 @@ import { type Account, type AccountOptions, openAccount } from './account.ts'
 import { type AppliedStep, isPending, judgeRemoval, nameStep } from './judge-steps.ts'
 import type { Step } from './plan-monitoring.ts'
 import { resourceKinds } from './wanted.ts'
-import { writeKind, type WriteOptions } from './write-steps.ts'
+import { createPatience, writeKind, type WriteOptions } from './write-steps.ts'
 
 export type { AppliedStep }
 
@@ -40,7 +40,8 @@ export async function applyMonitoring(monitoring: Monitoring, options: ApplyOpti
   if (objection !== undefined) return { applied, steps: before, stopped: `${objection}; nothing was changed` }
   let stopped: string | undefined
   try {
-    for (const kind of resourceKinds) await writeKind(account, options, kind, applied)
+    const writing = { ...options, patience: createPatience() }
+    for (const kind of resourceKinds) await writeKind(account, writing, kind, applied)
     if (options.prune) for (const kind of resourceKinds.toReversed()) await pruneKind(account, options, kind, applied)
   } catch (thrown) {
     stopped = options.signal.aborted ? 'interrupted' : redact(toError(thrown).message)

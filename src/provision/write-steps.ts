@@ -14,10 +14,23 @@ export interface WriteOptions {
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
+/** What all waits for a vendor that throttles us may come to, in one apply. */
+export interface Patience {
+  leftMs: number
+}
+
+interface Writing extends WriteOptions {
+  readonly patience: Patience
+}
+
+/** Enough for the longest wait that is asked for once. */
+export function createPatience(): Patience {
+  return { leftMs: 300_000 }
+}
+
 // A create without an answer may come true while a gateway's backend goes on: the list is asked again and again for it.
 const lookAfterMs = [0, 2_000, 5_000, 10_000]
 const throttledMs = 10_000
-const longestWaitMs = 300_000
 const mostSilencesInARow = 3
 
 /**
@@ -28,7 +41,7 @@ const mostSilencesInARow = 3
  */
 export async function writeKind(
   account: Account,
-  options: WriteOptions,
+  options: Writing,
   kind: ResourceKind,
   applied: AppliedStep[],
 ): Promise<void> {
@@ -49,7 +62,7 @@ export async function writeKind(
   if (failure !== undefined) throw failure
 }
 
-async function writeAll(account: Account, options: WriteOptions, kind: ResourceKind, tried: Tried[]): Promise<void> {
+async function writeAll(account: Account, options: Writing, kind: ResourceKind, tried: Tried[]): Promise<void> {
   for (const planned of account.plan().filter(isPending)) {
     if (planned.kind !== kind) continue
     options.signal.throwIfAborted()
@@ -77,7 +90,7 @@ async function lookBefore(account: Account, { kind, name }: Pending): Promise<Pe
 }
 
 /** Decides by the last answer whether the next step may follow, and replaces it by what is known then. */
-async function goOn(account: Account, options: WriteOptions, tried: Tried[]): Promise<void> {
+async function goOn(account: Account, options: Writing, tried: Tried[]): Promise<void> {
   const last = tried.at(-1)
   if (last === undefined) return
   const written = last.step.action === 'create' ? await settleCreate(account, options, last) : last.written
@@ -96,11 +109,12 @@ async function goOn(account: Account, options: WriteOptions, tried: Tried[]): Pr
 }
 
 /** What became of a create: only one that was surely not carried out is sent once more, after the wait that was asked for. */
-async function settleCreate(account: Account, options: WriteOptions, { step, written }: Tried): Promise<Written> {
+async function settleCreate(account: Account, options: Writing, { step, written }: Tried): Promise<Written> {
   if (written.outcome === 'unknown') return await lookFor(account, options, step, written)
   if (written.outcome !== 'not now') return written
   const waitMs = written.retryAfterMs ?? throttledMs
-  if (waitMs > longestWaitMs) return written
+  if (waitMs > options.patience.leftMs) return written
+  options.patience.leftMs -= waitMs
   const isThere = await look(account, options, step, waitMs, written.reason)
   if (isThere === true) return { outcome: 'done' }
   if (isThere === undefined || options.signal.aborted) return written
@@ -111,7 +125,10 @@ async function settleCreate(account: Account, options: WriteOptions, { step, wri
 async function lookFor(account: Account, options: WriteOptions, step: Pending, written: Written): Promise<Written> {
   const reason = written.outcome === 'done' ? '' : written.reason
   for (const waitMs of lookAfterMs) {
-    if ((await look(account, options, step, waitMs, reason)) === true) return { outcome: 'done' }
+    const isThere = await look(account, options, step, waitMs, reason)
+    if (isThere === true) return { outcome: 'done' }
+    // A list that cannot be read will not tell in some seconds either.
+    if (isThere === undefined || options.signal.aborted) break
   }
   return written
 }

@@ -72,6 +72,18 @@ t.test('a create that may still come true is looked for, and never sent again', 
   }
 })
 
+t.test('a vendor that falls silent is not asked again and again', async t => {
+  const { apply, standIn, told, waits } = await open(t)
+  const result = await apply({
+    onStep: text => {
+      if (text.endsWith('[jobs] b')) standIn.setApiFault({ kind: 'hang' })
+    },
+  })
+  t.strictSame(waits, [])
+  t.match(told(result).slice(2), [/^a: done/, /^b: unknown/, /^c: not tried/])
+  t.ok(standIn.apiCalls().filter(({ status }) => status === undefined).length <= 5, 'a write, and each list twice')
+})
+
 t.test('a create that comes true after its answer was given up is found, and made once', async t => {
   const late: { kind: 'heartbeats'; name: string } = { kind: 'heartbeats', name: '[jobs] b' }
   const { apply, posts, standIn, told } = await open(t, async ms => {
@@ -115,6 +127,18 @@ t.test('a create that reached nobody or was throttled is sent once more, after t
   t.match(result.stopped, /^Better Stack takes nothing now \(status 429/)
   t.match(hard.told(result).slice(3), [/^b: failed \(status 429/, /^c: not tried/])
   t.equal(hard.posts(), 5)
+
+  const slow = await open(t)
+  slow.standIn.setApiFault(
+    { kind: 'status', status: 429, retryAfter: '200' },
+    { method: 'POST', part: '[jobs] a', times: 1 },
+  )
+  slow.standIn.setApiFault(
+    { kind: 'status', status: 429, retryAfter: '200' },
+    { method: 'POST', part: '[jobs] b', times: 1 },
+  )
+  t.match((await slow.apply()).stopped, /^Better Stack takes nothing now/)
+  t.strictSame(slow.waits, [200_000], 'five minutes in all are enough')
 
   const meanwhile = await open(t, async () => {
     meanwhile.standIn.add('heartbeats', { ...wanted.at(-2)?.attributes, policy_id: null, heartbeat_group_id: null })
@@ -264,7 +288,7 @@ t.test('a token that is refused half way stops it, and what is left is named', a
 t.test('somebody who stops it is obeyed before the next write, and what was sent is told as it is', async t => {
   const { apply, posts, standIn, told } = await open(t)
   const stopping = new AbortController()
-  standIn.setApiFault({ kind: 'slow', delayMs: 50 }, { method: 'POST', part: '[jobs] b' })
+  standIn.setApiFault({ kind: 'silent' }, { method: 'POST', part: '[jobs] b' })
   const result = await apply({
     signal: stopping.signal,
     onStep: text => {
