@@ -57,6 +57,8 @@ t.test('every page of a list is read, once each', async t => {
   t.equal(new Set(found.map(({ id }) => id)).size, 260)
   t.equal(calls(), 2)
   t.strictSame(await betterStack.list('monitor', signal), [])
+  standIn.add('policies', { name: ' [jobs] x ' })
+  t.match(await betterStack.list('policy', signal), [{ name: '[jobs] x' }], 'a blank that nobody sees is no other name')
 })
 
 t.test('a list that is not whole is an error, and no link leads elsewhere', async t => {

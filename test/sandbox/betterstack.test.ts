@@ -115,5 +115,14 @@ t.test('what is wrong is refused in the form of the vendor, and what is not mode
     body: { error: /speed of monitors/ },
   })
   t.equal((await ask('PUT', 'monitors')).status, 501)
-  t.equal(betterStack.items('monitors').length, 0)
+  t.equal((await ask('GET', 'monitors?pronounceable_name=x')).status, 501, 'a filter that would be ignored')
+  const organisation = 'betterstack-token-of-the-organisation'
+  t.match(await ask('POST', 'monitors', monitor, organisation), {
+    status: 422,
+    body: { errors: { team_name: [/required/] } },
+  })
+  t.equal((await ask('POST', 'monitors', { ...monitor, team_name: 'Other' }, organisation)).status, 201)
+  t.match(await ask('GET', 'monitors?team_name=Other', undefined, organisation), { body: { data: { length: 1 } } })
+  t.match(await ask('GET', 'monitors'), { body: { data: { length: 0 } } }, 'nobody sees those of another team')
+  t.equal(betterStack.items('monitors').length, 1)
 })
