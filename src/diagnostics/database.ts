@@ -23,7 +23,9 @@ export function lookAtDatabase(db: Db): readonly Look[] {
 }
 
 function seePool(db: Db) {
-  const { max, used, waiting } = readPoolUse(db)
+  const { max, used, waiting: queued } = readPoolUse(db)
+  // Every query is queued for a moment, also where a connection lies idle.
+  const waiting = used < max ? 0 : queued
   const share = used / max
   const advice = 'look for runs that hang (GET /runs?state=running) and for locks in the database; then restart'
   const issues = judge(share, thresholds.poolUse, `${used} of ${max} connections of the pool are in use`, advice)

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { componentNames } from '../../src/diagnostics/component.ts'
 import type { Diagnosis } from '../../src/diagnostics/diagnose.ts'
+import { describeInTime } from '../../src/runner/alert-notices.ts'
 import { announceRecoveries } from '../../src/runner/alerts.ts'
 import { startNovu } from '../../src/sandbox/novu.ts'
 import { startStripe } from '../../src/sandbox/stripe.ts'
@@ -54,12 +55,20 @@ t.test('it is for operators, and strict about what is asked', async t => {
 })
 
 t.test('vendors that hang cost three seconds at most, and hide nothing of the rest', async t => {
-  const { operate } = await testApp(t, { env: vendorsAt(await vendor(t, () => {})) })
+  const { app, operate } = await testApp(t, { env: vendorsAt(await vendor(t, () => {})) })
   // Importing their SDKs is nobody's hanging.
   await Promise.all([import('@novu/api'), import('stripe')])
   const startedAt = performance.now()
-  const { json, statusCode } = await operate('GET', everything)
+  const page = operate('GET', everything)
+  // An alert at the same time, as the runner asks for it: two seconds, then it goes without.
+  const told = await describeInTime({
+    describeMoment: async () => await app.diagnostics.describeMoment(),
+    log: app.server.log,
+  })
+  const { json, statusCode } = await page
   const took = performance.now() - startedAt
+  t.match(told, /^heartbeats: warn\n- test-job has no heartbeat/m, 'an alert has what there is')
+  t.match(told, /^novu: fail\n- could not read the workflows at Novu within \d+ ms$/m)
   t.equal(statusCode, 200)
   t.ok(took < 3_000, `${Math.round(took)} ms`)
   const { components, status } = json as unknown as Diagnosis
