@@ -29,7 +29,10 @@ t.test('notices are listed without what they say, and no address is shown whole'
   t.match(list.stdout, /appointment-reminder-1h +poison +2 +guest_a…@….test +meetings 1 guest +its workflow at Novu/)
   t.match(list.stdout, /payout-failed +pending +0 .*waits for its time/)
   const show = await cli(t, ['notices', 'show', id], env)
-  t.match(show.stdout, /^appointment-reminder-1h poison notice \d+\n[^]*why +its workflow .* \(payload_invalid\)\n[^]*tries +2\n/)
+  t.match(
+    show.stdout,
+    /^appointment-reminder-1h poison notice \d+\n[^]*why +its workflow .* \(payload_invalid\)\n[^]*tries +2\n/,
+  )
   const asJson = await json(t, ['notices', 'show', id], env)
   t.match(asJson.document, { id, state: 'poison', why: /\(payload_invalid\)$/ })
   for (const said of [list.stdout, show.stdout, JSON.stringify(asJson)])
