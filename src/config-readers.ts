@@ -100,13 +100,13 @@ function createAddressReaders(optional: Optional, required: Required, problems: 
       return address
     },
     /** A whole address, or the token at the end of Better Stack's. */
-    heartbeat: (name: string) => {
+    heartbeat: (name: string, production: boolean) => {
       const value = optional(name)
       if (value === undefined) return undefined
       if (/^[\w-]{8,}$/.test(value)) return `${heartbeatBase}${value}`
       const address = check(name, value)
       const hostname = URL.canParse(address) ? new URL(address).hostname : undefined
-      if (hostname !== undefined && !heartbeatHosts.includes(hostname) && !isLoopback(hostname)) {
+      if (production && hostname !== undefined && !heartbeatHosts.includes(hostname) && !isLoopback(hostname)) {
         problems.push(`${name} must be at ${heartbeatHosts.join(', ')} (or on loopback, for tests)`)
       }
       return address

@@ -245,6 +245,7 @@ function readProcess(read: Reader) {
 }
 
 function readHeartbeats(read: Reader): Config['heartbeats'] {
-  const addresses = heartbeatVariables.map(name => [name, read.heartbeat(name)] as const)
+  const production = parseMode(read.optional('NODE_ENV')) === 'production'
+  const addresses = heartbeatVariables.map(name => [name, read.heartbeat(name, production)] as const)
   return new Map(addresses.flatMap(([name, address]) => (address === undefined ? [] : [[name, address]])))
 }

@@ -296,7 +296,7 @@ t.test('a heartbeat is a whole address or its bare token', async t => {
   })
 })
 
-t.test("a heartbeat is at one of Better Stack's addresses, or on loopback", async t => {
+t.test("a heartbeat is at one of Better Stack's addresses in production, or on loopback", async t => {
   for (const host of ['uptime.betterstack.com', 'betteruptime.com', 'incidents.betterstack.com', '127.0.0.1:81']) {
     const address = `https://${host}/api/v1/heartbeat/token`
     t.equal(load({ BETTERSTACK_TASKS_HEARTBEAT: address }).heartbeats.get('BETTERSTACK_TASKS_HEARTBEAT'), address)
@@ -305,6 +305,7 @@ t.test("a heartbeat is at one of Better Stack's addresses, or on loopback", asyn
     t.match(problemsOf({ BETTERSTACK_TASKS_HEARTBEAT: `https://${host}/api/v1/heartbeat/token` }), [
       /^BETTERSTACK_TASKS_HEARTBEAT must be at uptime\.betterstack\.com, /,
     ])
+    t.strictSame(problemsOf({ BETTERSTACK_TASKS_HEARTBEAT: `https://${host}/x`, NODE_ENV: 'test' }), [])
   }
 })
 

@@ -110,7 +110,8 @@ const charge = (fields: object = {}) => ({
   created: 1_772_000_000,
   currency: 'EUR',
   disputed: false,
-  transfer: transfer({ amount: 5000 }),
+  transfer: transfer({ amount: 5000, transfer_group: 'order 9' }),
+  transfer_group: 'order 9',
   ...fields,
 })
 
@@ -299,11 +300,18 @@ t.test('a payment says when the money arrived, what came back and where it went'
         currency: 'eur',
         reversedCents: 0,
         chargeId: 'ch_1',
+        group: 'order 9',
         operationId: null,
         paymentTransferId: null,
         createdAt: new Date(1_772_000_000_000),
       },
+      isGrouped: true,
+      transferGroup: 'order 9',
     },
+  })
+  const without = await startServer(t, send(200, intent({ latest_charge: charge({ transfer_group: null }) })))
+  t.match(await without.reads.readPayment('pi_1', signal()), {
+    charge: { isGrouped: false, transferGroup: 'group_pi_1' },
   })
   const [call] = calls as [Call]
   t.equal(`${call.method} ${call.path}`, 'GET /v1/payment_intents/pi_1')
