@@ -158,10 +158,7 @@ export interface MonitoringAccess extends BetterStackAccess {
   readonly preview: boolean
 }
 
-/**
- * What `npm run` took for itself of an option that was typed before the `--`: its value, `true`, or nothing for one that
- * begins with `--no-`. Undefined: it was not typed, or npm did not start this.
- */
+/** What `npm run` kept of an option before the `--`: its value, `true`, or '' after `--no-`. Undefined: it was not typed. */
 export function readNpmOption(name: string, env: Environment = process.env): string | undefined {
   if (env['npm_command'] !== 'run' && env['npm_command'] !== 'run-script') return undefined
   return env[`npm_config_${name.replaceAll('-', '_')}`]
