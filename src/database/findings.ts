@@ -22,12 +22,6 @@ export async function recordFinding(db: Db, finding: Finding, now: Date): Promis
   return rows[0]?.fresh === true
 }
 
-/** Whether a finding of this kind about this subject is open, or acknowledged. */
-export async function isFindingLive(db: Db, kind: string, subject: string): Promise<boolean> {
-  const live = db.selectFrom('jobs.findings').select('id').where('kind', '=', kind).where('subject', '=', subject)
-  return (await live.where('state', '<>', 'resolved').executeTakeFirst()) !== undefined
-}
-
 /** Closes a finding whose cause is gone; a note is added to those of people. False when there was none open. */
 export async function resolveFinding(
   db: Db,

@@ -114,11 +114,6 @@ export async function findReaders(
   )
 }
 
-/** One expert by their Clerk id; undefined where the marketplace does not know it. */
-export async function readExpert(db: Db, clerkId: string): Promise<FoundReader | undefined> {
-  return (await readExperts(db, [clerkId])).get(clerkId)
-}
-
 /** Whether operators are told, and nobody of the marketplace. */
 export function isForOperators(kind: NoticeKind): boolean {
   return kind === 'job-failing' || kind === 'job-recovered'

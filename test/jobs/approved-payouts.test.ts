@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { readAll } from '../support/builders.ts'
 import { path, payoutWorld } from '../support/payout-world.ts'
 
@@ -22,12 +22,18 @@ t.test('a payout that was approved shows in the run that held it and in the run 
   t.match(audit, [{ subject: operation?.id, details: { runId: sent.json['runId'] } }])
 })
 
-t.test('old bookings of one expert are approved together, and one run pays one after the other', async t => {
+/** Three bookings of one expert from before the cut-over, each with its payout held. */
+async function oldBookings(t: Test) {
   const world = await payoutWorld(t, { MONEY_SINCE: '2026-03-09T00:00:00Z' })
   const account = await world.addExpert('ana')
   for (let count = 0; count < 3; count += 1) await world.addBooking(account, { expert: 'ana' })
   await world.pay()
   const operations = async () => await readAll(world.db, 'jobs.money_operations')
+  return { account, operations, world }
+}
+
+t.test('old bookings of one expert are approved together, and one run pays one after the other', async t => {
+  const { account, operations, world } = await oldBookings(t)
   const approved = (await operations()).map(
     async ({ id }) => (await world.operate('POST', `/operations/${id}/approve`, { note: 'never paid out' })).statusCode,
   )
@@ -55,11 +61,7 @@ t.test('old bookings of one expert are approved together, and one run pays one a
 })
 
 t.test('what waits for its turn can be declined, and is held again for a doubt that came up meanwhile', async t => {
-  const world = await payoutWorld(t, { MONEY_SINCE: '2026-03-09T00:00:00Z' })
-  const account = await world.addExpert('ana')
-  for (let count = 0; count < 3; count += 1) await world.addBooking(account, { expert: 'ana' })
-  await world.pay()
-  const operations = async () => await readAll(world.db, 'jobs.money_operations')
+  const { account, operations, world } = await oldBookings(t)
   for (const { id } of await operations()) await world.operate('POST', `/operations/${id}/approve`, { note: 'x' })
   const [first, second] = (await operations()).filter(({ state }) => state === 'held')
   t.equal((await world.operate('POST', `/operations/${first?.id}/decline`, { note: 'no' })).statusCode, 200)

@@ -103,6 +103,19 @@ interface Given extends Partial<Omit<TransferFacts, 'answers' | 'rows'>> {
   readonly answer?: TransferAnswer | undefined
 }
 
+/** Nothing beside the rows. */
+const none = {
+  begun: [],
+  foresights: new Map(),
+  sentCents: {},
+  givenUp: [],
+  disputes: [],
+  failed: [],
+  refunded: [],
+  limits: { maxSingleCents: 200_000, maxTotalCents: 2_000_000 },
+  attributed: new Set<string>(),
+}
+
 /** The plan for one row. */
 const planOne = ({ answer, row: overrides, ...facts }: Given) =>
   planTransfers(
@@ -110,16 +123,8 @@ const planOne = ({ answer, row: overrides, ...facts }: Given) =>
       rows: [row(overrides)],
       answers: new Map(answer === undefined ? [] : [[7, answer]]),
       accounts: new Map([['acct_1', { kind: 'known', value: { transfersActive: true, available: {} } }]]),
-      begun: [],
-      foresights: new Map(),
-      sentCents: {},
-      givenUp: [],
-      disputes: [],
-      failed: [],
-      refunded: [],
-      limits: { maxSingleCents: 200_000, maxTotalCents: 2_000_000 },
+      ...none,
       cutOver: new Date('2026-01-01T00:00:00Z'),
-      attributed: new Set(),
       left: 0,
       ...facts,
     },
@@ -418,18 +423,7 @@ t.test('rows keep their order, and each is counted once', async t => {
     [3, { kind: 'left' }],
     [4, paid({ transfer: { ...ownTransfer, id: 'tr_4' } })],
   ])
-  const limits = { maxSingleCents: 200_000, maxTotalCents: 2_000_000 }
-  const none = {
-    attributed: new Set<string>(),
-    begun: [],
-    foresights: new Map(),
-    sentCents: {},
-    givenUp: [],
-    disputes: [],
-    failed: [],
-    refunded: [],
-  }
-  const plan = planTransfers({ ...none, rows, answers, accounts: new Map(), limits, cutOver: now, left: 5 }, now)
+  const plan = planTransfers({ ...none, rows, answers, accounts: new Map(), cutOver: now, left: 5 }, now)
   t.same(
     plan.effects.map(effect => effect.subject),
     ['payment_transfers 1', 'payment_transfers 4'],
